@@ -1,0 +1,295 @@
+//! What a deployment's past says about it: expected time to first content, success rate, slow start.
+//!
+//! Each average is one or two packed words, updated by a pure function in one compare-exchange loop. All of them forget:
+//! an estimate that nobody refreshes drifts to its group's median or to certainty of success, so a deployment that lost
+//! its traffic gets it back without anybody having to probe.
+
+use crate::sync::{AtomicU64, Ordering, update};
+use crate::units::{Nanos, Tick};
+
+/// Weight of a new sample.
+const ALPHA: f32 = 0.1;
+/// A sample counts for at most this factor (e) above the average: one outlier moves it by at most 10 %.
+const CLIP: f32 = 1.0;
+/// Time after which two thirds of the distance to the group's median are gone.
+const TO_MEDIAN_S: f32 = 60.0;
+/// A fresh average is believed after this many samples …
+const BLACKOUT_SAMPLES: u32 = 10;
+/// … or this long after its first sample, as in gRPC A58.
+const BLACKOUT: Nanos = Nanos::from_secs(10);
+/// Without samples for so long, nothing is known any more (gRPC A58).
+const EXPIRY: Nanos = Nanos::from_secs(180);
+/// Time after which two thirds of past failures are forgiven.
+const FORGIVE_S: f32 = 30.0;
+/// Slow start lasts so long (Envoy, aggression 1) …
+const SLOW_START_S: f32 = 30.0;
+/// … and begins at this share of the weight.
+const SLOW_START_FROM: f32 = 0.1;
+
+const fn pack(value: f32, low: u32) -> u64 {
+    (value.to_bits() as u64) << 32 | low as u64
+}
+
+const fn unpack(word: u64) -> (f32, u32) {
+    (f32::from_bits((word >> 32) as u32), word as u32)
+}
+
+/// What the average is compared with when it knows too little.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference {
+    /// Median of the group, as a natural logarithm of seconds.
+    pub median: f32,
+    /// What was configured, as a natural logarithm of seconds.
+    pub prior: f32,
+}
+
+/// Average logarithm of the time to first content, in natural logarithms of seconds.
+///
+/// Logarithms, because these times are log-normal; time to first content, because total latency measures how long
+/// the answer is.
+#[derive(Clone, Copy)]
+pub struct Latency<'s> {
+    /// `average: f32 | tick of the last sample`.
+    average: &'s AtomicU64,
+    /// `number of samples: u32 | tick of the first`.
+    samples: &'s AtomicU64,
+}
+
+impl<'s> Latency<'s> {
+    /// A view over two words.
+    #[must_use]
+    #[inline]
+    pub const fn new(average: &'s AtomicU64, samples: &'s AtomicU64) -> Self {
+        Self { average, samples }
+    }
+
+    /// The expected value at `now`: median during the blackout, prior after expiry, otherwise the decayed average.
+    #[must_use]
+    #[inline]
+    pub fn expected(self, now: Nanos, reference: Reference) -> f32 {
+        let word = self.average.load(Ordering::Acquire);
+        let (samples, first) = self.samples.load(Ordering::Acquire).to_halves();
+        if word == 0 || samples == 0 {
+            return reference.median;
+        }
+        if samples < BLACKOUT_SAMPLES && Tick::at(now).span_since(Tick(first)) < BLACKOUT {
+            return reference.median;
+        }
+        Self::decayed(word, now, reference)
+    }
+
+    /// The average as it is kept, if it is still worth anything: what the group's median is made of.
+    #[must_use]
+    pub fn known(self, now: Nanos) -> Option<f32> {
+        let word = self.average.load(Ordering::Acquire);
+        let (average, last) = unpack(word);
+        (word != 0 && Tick::at(now).span_since(Tick(last)) <= EXPIRY).then_some(average)
+    }
+
+    /// Adds a sample: seconds to first content, as a natural logarithm. Not finite: ignored.
+    pub fn add(self, sample: f32, now: Nanos, reference: Reference) {
+        self.learn(sample, now, reference, false);
+    }
+
+    /// Adds what a timeout says: it took at least so long. A failure never lowers the average.
+    pub fn add_at_least(self, sample: f32, now: Nanos, reference: Reference) {
+        self.learn(sample, now, reference, true);
+    }
+
+    fn learn(self, sample: f32, now: Nanos, reference: Reference, only_up: bool) {
+        if !sample.is_finite() {
+            return;
+        }
+        let step = |word: u64| {
+            let base = if word == 0 { reference.median } else { Self::decayed(word, now, reference) };
+            let target = sample.min(base + CLIP);
+            let learned = base + ALPHA * (target - base);
+            (!only_up || learned > base).then(|| pack(learned, Tick::at(now).0))
+        };
+        let Ok((old, _)) = update(self.average, step) else { return };
+        let begins = old == 0 || Tick::at(now).span_since(Tick(unpack(old).1)) > EXPIRY;
+        // A lost race here miscounts one sample of the blackout.
+        let _ = update(self.samples, |word| {
+            let (samples, first) = word.to_halves();
+            Some(if begins { (1, Tick::at(now).0) } else { (samples.saturating_add(1), first) }.to_word())
+        });
+    }
+
+    fn decayed(word: u64, now: Nanos, reference: Reference) -> f32 {
+        let (average, last) = unpack(word);
+        let idle = Tick::at(now).span_since(Tick(last));
+        if idle > EXPIRY || !average.is_finite() {
+            return reference.prior;
+        }
+        reference.median + (average - reference.median) * fade(idle, TO_MEDIAN_S)
+    }
+}
+
+/// Success rate, kept as its deficit so that a fresh word means "always".
+#[derive(Clone, Copy)]
+pub struct Success<'s> {
+    /// `1 − rate: f32 | tick of the last sample`.
+    word: &'s AtomicU64,
+}
+
+impl<'s> Success<'s> {
+    /// A view over its word.
+    #[must_use]
+    #[inline]
+    pub const fn new(word: &'s AtomicU64) -> Self {
+        Self { word }
+    }
+
+    /// The rate at `now`, past failures partly forgiven.
+    #[must_use]
+    #[inline]
+    pub fn rate(self, now: Nanos) -> f32 {
+        1.0 - Self::deficit(self.word.load(Ordering::Acquire), now)
+    }
+
+    /// Adds one result. Answers 429 and the caller's own errors are not results.
+    pub fn add(self, succeeded: bool, now: Nanos) {
+        let missed = if succeeded { 0.0 } else { 1.0 };
+        let _ = update(self.word, |word| {
+            let deficit = Self::deficit(word, now);
+            let learned = deficit + ALPHA * (missed - deficit);
+            // Nothing to say and nothing said: spare the write.
+            (word != 0 || learned > 0.0).then(|| pack(learned, Tick::at(now).0))
+        });
+    }
+
+    fn deficit(word: u64, now: Nanos) -> f32 {
+        if word == 0 {
+            return 0.0;
+        }
+        let (deficit, last) = unpack(word);
+        deficit * fade(Tick::at(now).span_since(Tick(last)), FORGIVE_S)
+    }
+}
+
+/// Share of its weight that a deployment gets, by the time since it was added or its breaker closed.
+#[must_use]
+#[inline]
+pub fn slow_start(since: Nanos) -> f32 {
+    (seconds(since) / SLOW_START_S).clamp(SLOW_START_FROM, 1.0)
+}
+
+/// What is left of 1 after `idle`, with time constant `tau_s`.
+#[inline]
+fn fade(idle: Nanos, tau_s: f32) -> f32 {
+    if idle.0 == 0 { 1.0 } else { (-seconds(idle) / tau_s).exp() }
+}
+
+fn seconds(span: Nanos) -> f32 {
+    span.as_secs_f64() as f32
+}
+
+/// The two halves of a packed word.
+trait Halves {
+    fn to_halves(self) -> (u32, u32);
+}
+
+impl Halves for u64 {
+    fn to_halves(self) -> (u32, u32) {
+        ((self >> 32) as u32, self as u32)
+    }
+}
+
+/// A word of two halves.
+trait ToWord {
+    fn to_word(self) -> u64;
+}
+
+impl ToWord for (u32, u32) {
+    fn to_word(self) -> u64 {
+        u64::from(self.0) << 32 | u64::from(self.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEVEL: Reference = Reference { median: 0.0, prior: -1.0 };
+
+    fn at(secs: u64) -> Nanos {
+        Nanos::from_secs(1_000 + secs)
+    }
+
+    fn taught(samples: &[f32]) -> (AtomicU64, AtomicU64) {
+        let (average, count) = (AtomicU64::new(0), AtomicU64::new(0));
+        samples.iter().for_each(|&sample| Latency::new(&average, &count).add(sample, at(0), LEVEL));
+        (average, count)
+    }
+
+    #[test]
+    fn nothing_known_reads_as_the_median() {
+        let (average, count) = taught(&[]);
+        assert_eq!(Latency::new(&average, &count).expected(at(0), LEVEL), 0.0);
+    }
+
+    #[test]
+    fn one_outlier_moves_the_average_by_at_most_a_tenth() {
+        let (average, count) = taught(&[0.0; 20]);
+        let latency = Latency::new(&average, &count);
+        latency.add(8.0, at(0), LEVEL);
+        assert!((latency.expected(at(0), LEVEL) - 0.1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_fresh_average_is_not_believed_for_ten_samples_or_ten_seconds() {
+        let (average, count) = taught(&[1.0; 9]);
+        let latency = Latency::new(&average, &count);
+        assert_eq!(latency.expected(at(9), LEVEL), 0.0, "nine samples, nine seconds");
+        assert!(latency.expected(at(11), LEVEL) > 0.4, "eleven seconds");
+        latency.add(1.0, at(9), LEVEL);
+        assert!(latency.expected(at(9), LEVEL) > 0.4, "ten samples");
+    }
+
+    #[test]
+    fn an_idle_average_decays_to_the_median_and_expires_to_the_prior() {
+        let (average, count) = taught(&[1.0; 200]);
+        let latency = Latency::new(&average, &count);
+        let now = latency.expected(at(0), LEVEL);
+        assert!((latency.expected(at(60), LEVEL) / now - (-1.0_f32).exp()).abs() < 1e-3);
+        assert_eq!(latency.expected(at(181), LEVEL), -1.0);
+        assert_eq!(latency.known(at(181)), None);
+    }
+
+    #[test]
+    fn a_timeout_only_ever_raises_the_average() {
+        let (average, count) = taught(&[1.0; 50]);
+        let latency = Latency::new(&average, &count);
+        let before = latency.expected(at(0), LEVEL);
+        latency.add_at_least(-3.0, at(0), LEVEL);
+        assert_eq!(latency.expected(at(0), LEVEL), before);
+        latency.add_at_least(3.0, at(0), LEVEL);
+        assert!(latency.expected(at(0), LEVEL) > before);
+    }
+
+    #[test]
+    fn nonsense_is_no_sample() {
+        let (average, count) = taught(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+        assert_eq!(Latency::new(&average, &count).known(at(0)), None);
+    }
+
+    #[test]
+    fn failures_lower_success_and_are_forgiven_with_time() {
+        let word = AtomicU64::new(0);
+        let success = Success::new(&word);
+        assert_eq!(success.rate(at(0)), 1.0);
+        (0..10).for_each(|_| success.add(false, at(0)));
+        let low = success.rate(at(0));
+        assert!((low - 0.9_f32.powi(10)).abs() < 1e-5, "{low}");
+        assert!((1.0 - success.rate(at(30)) - (1.0 - low) * (-1.0_f32).exp()).abs() < 1e-3);
+        success.add(true, at(0));
+        assert!(success.rate(at(0)) > low);
+    }
+
+    #[test]
+    fn slow_start_grows_from_a_tenth_in_thirty_seconds() {
+        assert_eq!(slow_start(Nanos::ZERO), 0.1);
+        assert_eq!(slow_start(Nanos::from_secs(15)), 0.5);
+        assert_eq!(slow_start(Nanos::MAX), 1.0);
+    }
+}

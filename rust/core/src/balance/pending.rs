@@ -1,0 +1,132 @@
+//! Attempts that have no first content yet, and how old the oldest is.
+//!
+//! A deployment that accepts requests and never answers looks idle to every average: nothing comes back that could
+//! raise one. The age of its oldest unanswered attempt shows it within seconds. Each attempt writes its sent time into
+//! a free cell and clears it at first content or at its end; a hint word keeps the minimum so that a pick reads one
+//! word. Rejected: a queue or heap (a lock); only the newest sent time (a trickle of answers would hide the hung ones).
+//!
+//! There are 32 cells. Attempts beyond them are not tracked: then the in-flight count speaks loudly enough.
+
+use crate::sync::{AtomicU64, Ordering};
+use crate::units::Nanos;
+
+/// A view of one deployment's cells.
+#[derive(Clone, Copy)]
+pub struct Pending<'s> {
+    /// The smallest sent time, 0 if none. A hint: it may name an attempt that has just been answered.
+    oldest: &'s AtomicU64,
+    cells: &'s [AtomicU64],
+}
+
+/// The cell of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingCell {
+    index: u8,
+    sent_at: u64,
+}
+
+impl<'s> Pending<'s> {
+    /// A view over the hint word and the cells.
+    #[must_use]
+    #[inline]
+    pub const fn new(oldest: &'s AtomicU64, cells: &'s [AtomicU64]) -> Self {
+        Self { oldest, cells }
+    }
+
+    /// Notes an attempt sent at `now`; `None` if all cells are taken. `spread` chooses where the search begins.
+    #[inline]
+    pub fn note(self, now: Nanos, spread: u64) -> Option<PendingCell> {
+        let sent_at = now.0.max(1);
+        let count = self.cells.len();
+        let first = usize::try_from(spread).unwrap_or(0);
+        let index = (0..count).map(|step| (first.wrapping_add(step)) % count).find(|&index| {
+            let cell = self.cells.get(index);
+            cell.is_some_and(|cell| cell.compare_exchange(0, sent_at, Ordering::AcqRel, Ordering::Relaxed).is_ok())
+        })?;
+        // Only an empty hint is filled: a set one is older, since time only grows.
+        let _ = self.oldest.compare_exchange(0, sent_at, Ordering::AcqRel, Ordering::Relaxed);
+        Some(PendingCell { index: u8::try_from(index).ok()?, sent_at })
+    }
+
+    /// Forgets an attempt: it was answered or is over.
+    #[inline]
+    pub fn forget(self, cell: PendingCell) {
+        if let Some(word) = self.cells.get(usize::from(cell.index)) {
+            let _ = word.compare_exchange(cell.sent_at, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        if self.oldest.load(Ordering::Acquire) == cell.sent_at {
+            self.refresh(cell.sent_at);
+        }
+    }
+
+    /// Age of the oldest unanswered attempt; zero if there is none.
+    ///
+    /// Below `doubtful` the hint is good enough; above, the cells are read, so that a stale hint cannot shun anybody.
+    #[must_use]
+    #[inline]
+    pub fn age(self, now: Nanos, doubtful: Nanos) -> Nanos {
+        let age = Self::span(self.oldest.load(Ordering::Acquire), now);
+        if age <= doubtful { age } else { self.true_age(now) }
+    }
+
+    #[cold]
+    fn true_age(self, now: Nanos) -> Nanos {
+        let hint = self.oldest.load(Ordering::Acquire);
+        Self::span(self.refresh(hint), now)
+    }
+
+    /// Replaces the hint `seen` by the true minimum and returns that.
+    fn refresh(self, seen: u64) -> u64 {
+        let sent = self.cells.iter().map(|cell| cell.load(Ordering::Acquire)).filter(|&sent| sent != 0);
+        let oldest = sent.min().unwrap_or(0);
+        let _ = self.oldest.compare_exchange(seen, oldest, Ordering::AcqRel, Ordering::Relaxed);
+        oldest
+    }
+
+    const fn span(sent_at: u64, now: Nanos) -> Nanos {
+        if sent_at == 0 { Nanos::ZERO } else { now.since(Nanos(sent_at)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(count: usize) -> Vec<AtomicU64> {
+        (0..count).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    const NEVER: Nanos = Nanos::MAX;
+    const ALWAYS: Nanos = Nanos::ZERO;
+
+    #[test]
+    fn the_age_is_that_of_the_oldest_unanswered_attempt() {
+        let (oldest, cells) = (AtomicU64::new(0), words(4));
+        let pending = Pending::new(&oldest, &cells);
+        assert_eq!(pending.age(Nanos(50), NEVER), Nanos::ZERO);
+        let first = pending.note(Nanos(10), 3).unwrap();
+        let second = pending.note(Nanos(20), 3).unwrap();
+        assert_eq!(pending.age(Nanos(50), NEVER), Nanos(40));
+        pending.forget(first);
+        assert_eq!(pending.age(Nanos(50), NEVER), Nanos(30));
+        pending.forget(second);
+        assert_eq!(pending.age(Nanos(50), NEVER), Nanos::ZERO);
+    }
+
+    #[test]
+    fn an_attempt_without_a_cell_is_not_tracked() {
+        let (oldest, cells) = (AtomicU64::new(0), words(2));
+        let pending = Pending::new(&oldest, &cells);
+        assert!(pending.note(Nanos(1), 0).is_some());
+        assert!(pending.note(Nanos(2), 0).is_some());
+        assert!(pending.note(Nanos(3), 0).is_none());
+    }
+
+    #[test]
+    fn a_stale_hint_is_corrected_before_it_can_shun_anybody() {
+        let (oldest, cells) = (AtomicU64::new(7), words(2));
+        let pending = Pending::new(&oldest, &cells);
+        assert_eq!(pending.age(Nanos(1_000), ALWAYS), Nanos::ZERO);
+        assert_eq!(oldest.load(Ordering::Relaxed), 0);
+    }
+}

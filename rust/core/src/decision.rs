@@ -1,0 +1,147 @@
+//! The answer of a walk and what it saw on the way.
+
+use arrayvec::ArrayVec;
+
+use crate::balance::load::Load;
+use crate::refusal::Refusal;
+use crate::score::Estimate;
+use crate::units::Nanos;
+
+/// Candidates that a walk remembers. A draw looks at two or three; only when most of a group is out are there more,
+/// and a walk that saw more than these says that it cannot be replayed.
+pub const MAX_CONSIDERED: usize = 24;
+
+/// One deployment that a walk looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Considered {
+    /// Which one.
+    pub deployment: u32,
+    /// Why it is out, if it is.
+    pub refusal: Option<Refusal>,
+    /// Its load as seen; meaningless for one that was refused at first sight.
+    pub load: Load,
+    /// How well it meets the group's objective.
+    pub tier: i32,
+    /// What an attempt there was expected to cost, in micro-dollars.
+    pub cost: u64,
+}
+
+/// Everything that a walk looked at, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    considered: ArrayVec<Considered, MAX_CONSIDERED>,
+    overflowed: bool,
+}
+
+impl Log {
+    /// What was remembered.
+    #[must_use]
+    pub fn considered(&self) -> &[Considered] {
+        &self.considered
+    }
+
+    /// Whether nothing was forgotten.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        !self.overflowed
+    }
+
+    /// Whether this deployment was looked at, and what was seen.
+    #[must_use]
+    #[inline]
+    pub fn find(&self, deployment: u32) -> Option<&Considered> {
+        self.considered.iter().find(|seen| seen.deployment == deployment)
+    }
+
+    /// Remembers one more.
+    #[inline]
+    pub fn add(&mut self, seen: Considered) {
+        self.overflowed |= self.considered.try_push(seen).is_err();
+    }
+
+    /// Notes that a candidate was lost after all.
+    pub fn refuse(&mut self, deployment: u32, refusal: Refusal) {
+        if let Some(seen) = self.considered.iter_mut().find(|seen| seen.deployment == deployment) {
+            seen.refusal = Some(refusal);
+        }
+    }
+}
+
+/// What a walk decided.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// Time of the decision.
+    pub at: Nanos,
+    /// Seed of its draws.
+    pub seed: u64,
+    /// The rule that matched, as an index.
+    pub rule: Option<u32>,
+    /// The group that was asked for, as an index.
+    pub asked_group: Option<u32>,
+    /// The group that serves, as an index.
+    pub group: Option<u32>,
+    /// The deployment, as an index.
+    pub deployment: Option<u32>,
+    /// Whether it is a forced probe because everything else was out.
+    pub last_resort: bool,
+    /// Bound on the answer's tokens after rule and caller had their say.
+    pub max_tokens: Option<u64>,
+    /// What the attempt is expected to use.
+    pub estimate: Estimate,
+    /// What was looked at.
+    pub log: Log,
+}
+
+impl Decision {
+    /// A decision that got nowhere.
+    #[must_use]
+    pub fn nowhere(at: Nanos, seed: u64, rule: Option<u32>) -> Self {
+        Self {
+            at,
+            seed,
+            rule,
+            asked_group: None,
+            group: None,
+            deployment: None,
+            last_resort: false,
+            max_tokens: None,
+            estimate: Estimate::default(),
+            log: Log::default(),
+        }
+    }
+
+    /// Whether a fallback group serves.
+    #[must_use]
+    pub fn is_downgrade(&self) -> bool {
+        self.group.is_some() && self.group != self.asked_group
+    }
+}
+
+/// Why nobody was chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The asked name means nothing here.
+    UnknownModel,
+    /// `auto` was asked and no rule matches.
+    NoRule,
+    /// A rule refuses requests like this one.
+    RefusedByRule,
+    /// The gate let nobody through: waiting would not help.
+    Refused,
+    /// The request is more than a whole window of every candidate's limit.
+    TooLarge,
+    /// Nobody is free before this time.
+    NoCapacity {
+        /// When the same request could pass.
+        until: Nanos,
+    },
+}
+
+/// A walk that found nobody.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// The reason.
+    pub why: Why,
+    /// The walk so far.
+    pub decision: Decision,
+}

@@ -1,0 +1,222 @@
+//! The fleet: everything immutable that a decision reads, with names resolved to indices.
+//!
+//! A fleet is compiled once from its [`FleetSpec`](crate::spec::FleetSpec) and swapped whole on a reload; what changes
+//! while it runs lives in [`State`](crate::state::State) under the same identities. Rejected: a registry that is
+//! edited in place, because a decision must see one consistent fleet from its first line to its last.
+
+mod compile;
+mod names;
+
+use arrayvec::ArrayVec;
+
+pub use self::compile::FleetError;
+pub use self::names::{NameBits, Names};
+use crate::limit::Quota;
+use crate::request::Needs;
+use crate::rules::RuleSet;
+use crate::spec::{Accounting, BalanceSpec, Dimension, ObjectiveWeights, Price, RetrySpec};
+use crate::units::Nanos;
+
+/// Most limits that one deployment may draw from: what one reservation holds.
+pub const MAX_LIMITS: usize = 8;
+/// Most groups that one request may visit: the asked one and its fallbacks.
+pub const MAX_CHAIN: usize = 8;
+/// Most compliance clauses: each is one bit of a word.
+pub const MAX_CLAUSES: usize = 64;
+
+/// All deployments, groups, pools and rules: an immutable snapshot.
+#[derive(Debug)]
+pub struct Fleet {
+    /// Names this configuration in receipts.
+    pub config_hash: Box<str>,
+    /// Deployments by index.
+    pub deployments: Box<[Deployment]>,
+    /// Named groups first, then one per model, then one per deployment.
+    pub groups: Box<[Group]>,
+    /// Quota scopes.
+    pub pools: Box<[Pool]>,
+    /// Groups and deployments by name.
+    pub names: Names,
+    /// The operator's rules.
+    pub rules: Rules,
+    /// Compliance clauses; bit `i` of [`Deployment::satisfies`] belongs to clause `i`.
+    pub clauses: RuleSet,
+    /// Names of the clauses.
+    pub clause_names: Box<[Box<str>]>,
+    /// Regions as bits.
+    pub regions: NameBits,
+    /// Providers as bits.
+    pub providers: NameBits,
+    /// Agreements as bits.
+    pub agreements: NameBits,
+    /// Constants of the balancer.
+    pub balance: BalanceSpec,
+    /// Constants of the retry budget.
+    pub retry: RetrySpec,
+}
+
+/// One model at one provider account and region, with its own quota.
+#[derive(Debug)]
+pub struct Deployment {
+    /// Its name.
+    pub name: Box<str>,
+    /// Whose it is.
+    pub provider: Box<str>,
+    /// The model it runs.
+    pub model: Box<str>,
+    /// Stable hash of its name.
+    pub identity: u64,
+    /// Its record in the shared state.
+    pub slot: u32,
+    /// Share of traffic; 0 drains it.
+    pub weight: f64,
+    /// What it can do.
+    pub capabilities: Needs,
+    /// Its provider's bit.
+    pub provider_bit: u64,
+    /// Its region's bit; none if the region is unknown.
+    pub region_bit: u64,
+    /// Bits of its agreements.
+    pub agreements: u64,
+    /// Bits of the compliance clauses whose requirement it meets.
+    pub satisfies: u64,
+    /// Tenants that may use it; empty for all.
+    pub tenants: Box<[Box<str>]>,
+    /// Longest prompt plus answer.
+    pub context_tokens: u64,
+    /// Longest answer.
+    pub max_output_tokens: u64,
+    /// What it charges.
+    pub price: Price,
+    /// Predicted quality in [0, 1].
+    pub quality: f32,
+    /// How its provider counts.
+    pub accounting: Accounting,
+    /// Lease of a breaker's probe.
+    pub probe_lease: Nanos,
+    /// Natural logarithm of the expected seconds to first content before anything was measured.
+    pub latency_prior: f32,
+    /// Pools it draws from, shared ones first, as indices.
+    pub pools: ArrayVec<u32, MAX_LIMITS>,
+    /// Limits it draws from, in pool order.
+    pub limits: ArrayVec<LimitRef, MAX_LIMITS>,
+}
+
+/// Where a limit is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitRef {
+    /// Index of its pool.
+    pub pool: u32,
+    /// Index of the limit in the pool.
+    pub limit: u32,
+}
+
+/// A provider's quota scope.
+#[derive(Debug)]
+pub struct Pool {
+    /// Its name.
+    pub name: Box<str>,
+    /// Whether only the deployment of the same name draws from it.
+    pub private: bool,
+    /// Its limits.
+    pub limits: Box<[Limit]>,
+}
+
+/// One limit of a pool.
+#[derive(Debug)]
+pub struct Limit {
+    /// What is counted.
+    pub dimension: Dimension,
+    /// How much is allowed.
+    pub quota: Quota,
+    /// Stable hash of the pool's name and the dimension.
+    pub identity: u64,
+    /// Its record in the shared state.
+    pub slot: u32,
+}
+
+/// Interchangeable deployments behind one name.
+#[derive(Debug)]
+pub struct Group {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its record in the shared state.
+    pub slot: u32,
+    /// Its deployments.
+    pub members: Box<[Member]>,
+    /// Running sums of the members' weights in integer parts, for a draw by weight.
+    pub cumulative: Box<[u64]>,
+    /// Where to go when it has no one free, in order, as group indices.
+    pub fallback: ArrayVec<u32, MAX_CHAIN>,
+    /// What to prefer among its members; `None` is load alone.
+    pub objective: Option<ObjectiveWeights>,
+}
+
+/// A deployment's place in a group.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// Index of the deployment.
+    pub deployment: u32,
+    /// Record of the learned output length of this model in this group.
+    pub length_slot: u32,
+}
+
+/// The operator's rules with their actions.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// Conditions of all rules.
+    pub all: RuleSet,
+    /// Conditions of the rules that name a model: the only ones that bind a request for something else than `auto`.
+    pub naming_model: RuleSet,
+    /// Index among all rules of each rule that names a model.
+    pub naming_model_index: Box<[u32]>,
+    /// Names and actions.
+    pub actions: Box<[Action]>,
+}
+
+/// What a rule does.
+#[derive(Debug)]
+pub struct Action {
+    /// The rule's name.
+    pub rule: Box<str>,
+    /// The group to use.
+    pub group: Option<u32>,
+    /// Cap on the answer's tokens.
+    pub max_tokens: Option<u64>,
+    /// Reasoning effort.
+    pub effort: Option<Box<str>>,
+    /// Cap on the estimated cost of one attempt, in micro-dollars.
+    pub max_cost: Option<u64>,
+    /// Refuse with this message.
+    pub refuse: Option<Box<str>>,
+}
+
+impl Fleet {
+    /// The limit behind a reference.
+    #[must_use]
+    #[inline]
+    pub fn limit(&self, at: LimitRef) -> Option<(&Pool, &Limit)> {
+        let pool = self.pools.get(at.pool as usize)?;
+        Some((pool, pool.limits.get(at.limit as usize)?))
+    }
+
+    /// The deployment at an index.
+    #[must_use]
+    #[inline]
+    pub fn deployment(&self, index: u32) -> Option<&Deployment> {
+        self.deployments.get(index as usize)
+    }
+
+    /// The index of the deployment called `name`.
+    #[must_use]
+    pub fn deployment_named(&self, name: &str) -> Option<u32> {
+        self.names.deployment(name)
+    }
+
+    /// The group at an index.
+    #[must_use]
+    #[inline]
+    pub fn group(&self, index: u32) -> Option<&Group> {
+        self.groups.get(index as usize)
+    }
+}

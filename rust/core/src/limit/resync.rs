@@ -1,0 +1,335 @@
+//! Believing the provider's headers, within reason.
+//!
+//! **Problem.** Another host burns the same key, or our estimates are off: the provider's `limit` and `remaining` know
+//! better. But headers arrive out of order, are rounded, describe a moment that is past, and now and then are nonsense.
+//!
+//! **Choice.** Caution in one direction only.
+//! - *Down at once*: headroom becomes at most `remaining − rounding/2 − what was sent since`, not below zero.
+//! - *Up slowly*: only when three responses in a row say that less is used than we think, and by 5 % of the limit each.
+//!   Headroom compares with `remaining` only where the burst is the whole window; with a shorter burst `remaining` is
+//!   nearly always larger, and believing it would switch our pacing off. So the *used* amounts are compared: theirs,
+//!   `limit − remaining`, with what we have not yet seen paid off. Where both agree the two forms are the same.
+//! - Fixed windows are never raised: at each minute's edge their counter falls to zero, which proves nothing.
+//! - A `limit` unlike ours twice in a row becomes ours, never above the configured one.
+//! - A report older than the last one is ignored; so is one that cannot be (see [`Report`]), and the caller counts it.
+//!
+//! **Rejected.** Setting the level to `remaining`: one late response would hand out capacity a second time. Lowering
+//! into debt when more was sent since than remained: a response that took a minute would block the bucket for one.
+//!
+//! **Cost.** One word, `raise:8 | limit:8 | sent_ms:44`: two streaks and the sent time of the last accepted report. Two
+//! reports of one millisecond are both accepted.
+
+use super::bucket::Bucket;
+use super::gcra::Pace;
+use super::quota::{MAX_LIMIT, Quota, Rule};
+use super::{MILLIS_BITS, MILLIS_MAX, calendar, millis};
+use crate::sync::{Ordering, update};
+use crate::units::Nanos;
+
+/// Responses in a row that must be higher before anything is raised: one could be late, two a coincidence.
+const RAISE_AFTER: u64 = 3;
+/// Responses in a row with another limit before it is believed.
+const LIMIT_AFTER: u64 = 2;
+/// A raise is at most a twentieth of the limit.
+const RAISE_PART: u64 = 20;
+
+const RAISE_SHIFT: u32 = MILLIS_BITS;
+const LIMIT_SHIFT: u32 = MILLIS_BITS + 8;
+const STREAK_MASK: u64 = 0xff;
+
+/// One dimension of a response's rate-limit headers, parsed.
+///
+/// Impossible: a number above 2^53, a limit of 0, more remaining than the limit (rounding aside).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The provider's limit.
+    pub limit: Option<u64>,
+    /// What it says is left.
+    pub remaining: Option<u64>,
+    /// Step to which `remaining` is rounded: 1,000 for Anthropic's tokens, else 0.
+    pub rounding: u64,
+}
+
+/// What a report did to the level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing.
+    Unchanged,
+    /// It fell.
+    Lowered,
+    /// It rose, by at most 5 % of the limit.
+    Raised,
+    /// Nothing: a newer report has been seen.
+    Older,
+    /// Nothing: the report is impossible. Count it as a bad header.
+    Malformed,
+}
+
+/// What a report changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resynced {
+    /// The level.
+    pub level: Level,
+    /// The limit now in force, if the report changed it. An event worth telling the operator.
+    pub limit_changed: Option<u64>,
+}
+
+impl Report {
+    fn is_possible(&self) -> bool {
+        let sane = |n: Option<u64>| n.is_none_or(|n| n <= MAX_LIMIT);
+        let fits = match (self.limit, self.remaining) {
+            (Some(limit), Some(remaining)) => remaining <= limit.saturating_add(self.rounding),
+            _ => true,
+        };
+        sane(self.limit) && sane(self.remaining) && sane(Some(self.rounding)) && self.limit != Some(0) && fits
+    }
+}
+
+impl Bucket<'_> {
+    /// Takes over what a response's headers say about this limit.
+    ///
+    /// `sent` is when its attempt was sent; `sent_after` what was taken since, from [`sent_after`](Bucket::sent_after).
+    /// Concurrency limits have no headers and ignore it.
+    pub fn resync(&self, report: Report, sent: Nanos, sent_after: u64, now: Nanos) -> Resynced {
+        let nothing = |level| Resynced { level, limit_changed: None };
+        if !report.is_possible() {
+            return nothing(Level::Malformed);
+        }
+        let target = self.target(&report, sent_after, now);
+        let [_, _, _, state, learned, _, _, _] = self.words;
+        let candidate = report.limit.map(|limit| limit.min(self.quota.limit()));
+        let differs = candidate.map(|limit| limit != self.limit());
+        let higher = report.remaining.map(|_| target.excess > 0);
+        let Ok((_, word)) = update(state, |word| accept(word, millis(sent), higher, differs)) else {
+            return nothing(Level::Older);
+        };
+        let limit_changed = candidate.filter(|_| differs == Some(true) && streak(word, LIMIT_SHIFT) == 0);
+        if let Some(limit) = limit_changed {
+            learned.store(if limit == self.quota.limit() { 0 } else { limit }, Ordering::Release);
+        }
+        let may_raise = streak(word, RAISE_SHIFT) >= RAISE_AFTER;
+        Resynced { level: self.apply(target, may_raise, now), limit_changed }
+    }
+
+    /// What the report says our level should be.
+    fn target(&self, report: &Report, sent_after: u64, now: Nanos) -> Target {
+        let Some(remaining) = report.remaining else { return Target { headroom: u64::MAX, excess: 0 } };
+        let unsure = report.rounding.div_ceil(2).saturating_add(sent_after);
+        let theirs = report.limit.unwrap_or(self.limit()).saturating_sub(remaining).saturating_add(unsure);
+        // Without a limit to compare with, more remaining than ours says nothing about what is used.
+        let comparable = report.limit.is_some() || remaining <= self.limit();
+        let excess = if comparable { self.used(now).saturating_sub(theirs) } else { 0 };
+        Target { headroom: remaining.saturating_sub(unsure), excess }
+    }
+
+    fn apply(&self, target: Target, may_raise: bool, now: Nanos) -> Level {
+        let step = (self.limit() / RAISE_PART).max(1).min(target.excess);
+        let raise = if may_raise && raisable(self.quota) { step } else { 0 };
+        let moved = match &self.quota.rule {
+            Rule::Paced(pace) => self.at_pace(pace, |pace| {
+                update(self.level_word(), |tat| changed(tat, paced(pace, tat, target.headroom, raise, now)))
+            }),
+            Rule::Calendar(days) => {
+                let (today, limit) = (days.day(now), self.limit());
+                update(self.level_word(), |word| changed(word, daily(word, today, limit, target.headroom, raise)))
+            }
+            Rule::Concurrency => return Level::Unchanged,
+        };
+        match moved {
+            Err(_) => Level::Unchanged,
+            // More of the word is more used, be it a TAT or a day's count.
+            Ok((old, new)) if new > old => Level::Lowered,
+            Ok(_) => Level::Raised,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Target {
+    /// Headroom is at most this.
+    headroom: u64,
+    /// By how much we think more is used than they do.
+    excess: u64,
+}
+
+fn raisable(quota: &Quota) -> bool {
+    !matches!(&quota.rule, Rule::Paced(pace) if pace.is_strict())
+}
+
+/// The new TAT: what exceeds the headroom is taken away; only if nothing does, `raise` is given back.
+fn paced(pace: &Pace, tat: u64, headroom: u64, raise: u64, now: Nanos) -> u64 {
+    let least = pace.with_headroom(headroom, now);
+    if least > tat { least } else { pace.forgive(tat, raise, now).max(least) }
+}
+
+/// The new day word, likewise.
+fn daily(word: u64, today: u64, limit: u64, headroom: u64, raise: u64) -> u64 {
+    let used = calendar::used(word, today);
+    let least = limit.saturating_sub(headroom);
+    let new = if least > used { least } else { used.saturating_sub(raise).max(least) };
+    if new == used { word } else { calendar::with_used(word, new, today) }
+}
+
+fn changed(old: u64, new: u64) -> Option<u64> {
+    (new != old).then_some(new)
+}
+
+/// The new state word, `None` if the report is older than the last. The limit's streak starts over once it is full.
+fn accept(word: u64, sent_ms: u64, higher: Option<bool>, differs: Option<bool>) -> Option<u64> {
+    if sent_ms < word & MILLIS_MAX {
+        return None;
+    }
+    let raise = count(streak(word, RAISE_SHIFT), higher).min(RAISE_AFTER);
+    let limit = count(streak(word, LIMIT_SHIFT), differs) % LIMIT_AFTER;
+    Some(sent_ms | (raise << RAISE_SHIFT) | (limit << LIMIT_SHIFT))
+}
+
+fn count(streak: u64, seen: Option<bool>) -> u64 {
+    match seen {
+        Some(true) => streak + 1,
+        Some(false) => 0,
+        None => streak,
+    }
+}
+
+const fn streak(word: u64, shift: u32) -> u64 {
+    (word >> shift) & STREAK_MASK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::{BUCKET_WORDS, Calendar};
+    use crate::sync::AtomicU64;
+
+    const MINUTE: Nanos = Nanos::from_secs(60);
+    const T: Nanos = Nanos::from_secs(100_000);
+    type Words = [AtomicU64; BUCKET_WORDS];
+
+    fn said(limit: u64, remaining: u64) -> Report {
+        Report { limit: Some(limit), remaining: Some(remaining), rounding: 0 }
+    }
+
+    fn full_minute(limit: u64) -> Quota {
+        Quota::paced(limit, MINUTE, Some(MINUTE)).unwrap()
+    }
+
+    #[test]
+    fn another_host_on_the_same_key_lowers_us_at_once() {
+        let (quota, words) = (full_minute(60_000), Words::default());
+        let bucket = Bucket::new(&quota, &words);
+        let held = bucket.take(1_000, T).unwrap();
+        drop(bucket.take(500, T));
+        let sent_after = bucket.sent_after(&held);
+        assert_eq!(sent_after, 500);
+        assert_eq!(bucket.resync(said(60_000, 20_000), T, sent_after, T).level, Level::Lowered);
+        assert_eq!(bucket.headroom(T), 19_500);
+        assert_eq!(bucket.resync(said(60_000, 20_000), T, sent_after, T).level, Level::Unchanged);
+    }
+
+    #[test]
+    fn lowering_stops_at_zero_and_a_rounded_remaining_counts_as_the_lower() {
+        let (quota, words) = (full_minute(60_000), Words::default());
+        let bucket = Bucket::new(&quota, &words);
+        let rounded = Report { rounding: 1_000, ..said(60_000, 1_000) };
+        bucket.resync(rounded, T, 0, T);
+        assert_eq!(bucket.headroom(T), 500);
+        bucket.resync(rounded, T, 1_000_000, T);
+        assert_eq!(bucket.level(T), 0);
+    }
+
+    #[test]
+    fn an_older_response_is_ignored() {
+        let (quota, words) = (full_minute(60_000), Words::default());
+        let bucket = Bucket::new(&quota, &words);
+        bucket.resync(said(60_000, 30_000), T, 0, T);
+        let late = T - Nanos::from_millis(1);
+        assert_eq!(bucket.resync(said(60_000, 10), late, 0, T).level, Level::Older);
+        assert_eq!(bucket.resync(said(50, 50), late, 0, T).limit_changed, None);
+        assert_eq!(bucket.headroom(T), 30_000);
+    }
+
+    #[test]
+    fn three_higher_responses_raise_by_a_twentieth_each_and_never_above_full() {
+        for quota in [full_minute(60_000), Quota::calendar(60_000, Calendar::utc(0)).unwrap()] {
+            let words = Words::default();
+            let bucket = Bucket::new(&quota, &words);
+            drop(bucket.take(10_000, T));
+            let said: Vec<_> = (0..6).map(|_| bucket.resync(said(60_000, 60_000), T, 0, T).level).collect();
+            use Level::{Raised, Unchanged};
+            assert_eq!(said, [Unchanged, Unchanged, Raised, Raised, Raised, Raised]);
+            assert_eq!(bucket.headroom(T), 60_000, "3,000 each, then the last 1,000");
+            assert_eq!(bucket.resync(self::said(60_000, 60_000), T, 0, T).level, Unchanged);
+        }
+    }
+
+    #[test]
+    fn one_response_that_is_not_higher_starts_the_count_again() {
+        let (quota, words) = (full_minute(60_000), Words::default());
+        let bucket = Bucket::new(&quota, &words);
+        drop(bucket.take(30_000, T));
+        for remaining in [60_000, 60_000, 30_000, 60_000, 60_000] {
+            assert_eq!(bucket.resync(said(60_000, remaining), T, 0, T).level, Level::Unchanged);
+        }
+        assert_eq!(bucket.resync(said(60_000, 60_000), T, 0, T).level, Level::Raised);
+    }
+
+    #[test]
+    fn a_provider_with_room_for_a_minute_does_not_switch_our_pacing_off() {
+        let (quota, words) = (Quota::paced(60_000, MINUTE, None).unwrap(), Words::default());
+        let bucket = Bucket::new(&quota, &words);
+        drop(bucket.take(10_000, T));
+        for _ in 0..10 {
+            bucket.resync(said(60_000, 50_000), T, 0, T);
+        }
+        assert_eq!(bucket.headroom(T), 0);
+    }
+
+    #[test]
+    fn a_fixed_window_is_never_raised() {
+        let (quota, words) = (Quota::fixed_window(60_000, MINUTE).unwrap(), Words::default());
+        let bucket = Bucket::new(&quota, &words);
+        drop(bucket.take(1_000, T));
+        for _ in 0..10 {
+            assert_eq!(bucket.resync(said(60_000, 60_000), T, 0, T).level, Level::Unchanged);
+        }
+    }
+
+    #[test]
+    fn another_limit_counts_from_the_second_response_on_and_never_above_ours() {
+        let (quota, words) = (full_minute(60_000), Words::default());
+        let bucket = Bucket::new(&quota, &words);
+        let limit = |limit| Report { limit: Some(limit), ..Report::default() };
+        // (said, changed to, in force)
+        let table = [
+            (30_000, None, 60_000),
+            (60_000, None, 60_000),
+            (30_000, None, 60_000),
+            (30_000, Some(30_000), 30_000),
+            (30_000, None, 30_000),
+            (1_000_000, None, 30_000),
+            (1_000_000, Some(60_000), 60_000),
+            (1_000_000, None, 60_000),
+            (1_000_000, None, 60_000),
+        ];
+        for (said, changed, in_force) in table {
+            assert_eq!(bucket.resync(limit(said), T, 0, T).limit_changed, changed, "{said}");
+            assert_eq!(bucket.limit(), in_force, "{said}");
+        }
+    }
+
+    #[test]
+    fn lying_headers_are_malformed_and_change_nothing() {
+        let (quota, words) = (full_minute(60_000), Words::default());
+        let bucket = Bucket::new(&quota, &words);
+        let bad = [said(0, 0), said(u64::MAX, 1), said(60_000, (1 << 53) + 1), said(60_000, 60_001), said(10, 1 << 52)];
+        for report in bad {
+            assert_eq!(bucket.resync(report, T, 0, T).level, Level::Malformed, "{report:?}");
+        }
+        assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
+        // Huge but alone: the minimum of both, for ever.
+        let huge = Report { remaining: Some(1 << 53), ..Report::default() };
+        drop(bucket.take(30_000, T));
+        assert!((0..9).all(|_| bucket.resync(huge, T, 0, T).level == Level::Unchanged));
+    }
+}

@@ -1,0 +1,133 @@
+//! How an attempt ended, in the few words that the core's state understands.
+
+use arrayvec::ArrayVec;
+
+use crate::spec::Dimension;
+use crate::units::Nanos;
+
+/// Most limits that one answer's headers report.
+pub const MAX_REPORTS: usize = 8;
+
+/// The kinds of ill health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No connection, or a 5xx: nothing was generated.
+    Down,
+    /// The answer was malformed or broke off: something may have been generated.
+    Broken,
+    /// A timer ended the wait: the time waited is a lower bound of the latency.
+    Silent,
+}
+
+/// What an ending means for the deployment's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A complete, good answer.
+    Succeeded,
+    /// 429 or 529: the provider has no room. A limit signal, not ill health.
+    Throttled,
+    /// A daily quota, a spend cap or the credit is used up.
+    Exhausted,
+    /// Ill health.
+    Failed(Fault),
+    /// The key or model is wrong: 401, 403, 404.
+    Misconfigured,
+    /// The caller's own fault, or the filter's: nothing about the deployment.
+    CallersFault,
+    /// The caller left. `sent` if the provider may have seen the request.
+    Cancelled {
+        /// Whether the request was on its way.
+        sent: bool,
+    },
+}
+
+impl Ending {
+    /// The ending behind an outcome's word: `ok`, `cancelled`, `abandoned` or a failure kind.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Some(match word {
+            "ok" => Self::Succeeded,
+            "rate_limit" | "overloaded" => Self::Throttled,
+            "quota" => Self::Exhausted,
+            "timeout" => Self::Failed(Fault::Silent),
+            "server" | "connection" => Self::Failed(Fault::Down),
+            "malformed" | "truncated" => Self::Failed(Fault::Broken),
+            "auth" | "permission" | "not_found" => Self::Misconfigured,
+            "context_length" | "content_filter" | "invalid_request" => Self::CallersFault,
+            "cancelled" | "abandoned" => Self::Cancelled { sent: true },
+            _ => return None,
+        })
+    }
+
+    /// What this ending does to the deployment's health, in the word that the table of failure kinds uses.
+    #[must_use]
+    pub const fn health(self) -> &'static str {
+        match self {
+            Self::Failed(_) => "hard",
+            Self::Throttled => "throttled",
+            Self::Exhausted => "exhausted",
+            Self::Misconfigured => "config",
+            Self::Succeeded | Self::CallersFault | Self::Cancelled { .. } => "none",
+        }
+    }
+
+    /// Whether the provider certainly generated nothing, so that held tokens and money go back.
+    #[must_use]
+    pub const fn used_no_tokens(self) -> bool {
+        match self {
+            Self::Throttled | Self::Exhausted | Self::Misconfigured | Self::CallersFault => true,
+            Self::Cancelled { sent } => !sent,
+            Self::Failed(fault) => matches!(fault, Fault::Down),
+            Self::Succeeded => false,
+        }
+    }
+}
+
+/// What an answer's headers say about one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitReport {
+    /// Which limit.
+    pub dimension: Dimension,
+    /// The provider's limit.
+    pub limit: Option<u64>,
+    /// What is left of it.
+    pub remaining: Option<u64>,
+}
+
+/// How an attempt ended and what it really used.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub ending: Ending,
+    /// Tokens of the prompt as the provider counted them, cached ones included; `None` if it did not say.
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answer, reasoning included; `None` if the provider did not say.
+    pub output_tokens: Option<u64>,
+    /// Input tokens read from the provider's prompt cache.
+    pub cached_tokens: u64,
+    /// Input tokens written to the provider's prompt cache.
+    pub cache_write_tokens: u64,
+    /// Time from sending to the first content.
+    pub first_content: Option<Nanos>,
+    /// The provider's "come back after".
+    pub retry_after: Option<Nanos>,
+    /// Limits that the headers report.
+    pub reports: ArrayVec<LimitReport, MAX_REPORTS>,
+}
+
+impl Outcome {
+    /// An ending of which nothing else is known.
+    #[must_use]
+    pub const fn bare(ending: Ending) -> Self {
+        Self {
+            ending,
+            input_tokens: None,
+            output_tokens: None,
+            cached_tokens: 0,
+            cache_write_tokens: 0,
+            first_content: None,
+            retry_after: None,
+            reports: ArrayVec::new_const(),
+        }
+    }
+}

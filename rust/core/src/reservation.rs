@@ -1,0 +1,156 @@
+//! Capacity held for one attempt: to be settled, once.
+//!
+//! A reservation owns its holds, and settling takes them out of it: a second settlement finds nothing and answers with
+//! the first. Dropping it unsettled counts as abandoned at the last time it knows of, so cancellation is correct
+//! without extra code.
+
+use std::sync::Arc;
+
+use crate::balance::record::Total;
+use crate::balance::{DeploymentRecord, pending::PendingCell};
+use crate::counters::{Counter, count};
+use crate::decision::Decision;
+use crate::fleet::{Deployment, Fleet};
+use crate::outcome::{Ending, Outcome};
+use crate::reserve::{Hold, amount};
+use crate::settle::{self, Settlement};
+use crate::state::State;
+use crate::units::Nanos;
+
+/// Capacity held for one attempt.
+pub struct Reservation {
+    fleet: Arc<Fleet>,
+    state: Arc<State>,
+    decision: Decision,
+    /// Present until settled.
+    hold: Option<Hold>,
+    pending: Option<PendingCell>,
+    first_content: Option<Nanos>,
+    settlement: Settlement,
+}
+
+impl Reservation {
+    /// Enters the attempt into the deployment's state: from here on it is in flight.
+    pub(crate) fn begin(fleet: Arc<Fleet>, state: Arc<State>, decision: Decision, hold: Hold) -> Self {
+        let mut reservation = Self {
+            fleet,
+            state,
+            decision,
+            hold: Some(hold),
+            pending: None,
+            first_content: None,
+            settlement: Settlement::default(),
+        };
+        let pending = reservation.record().and_then(|record| {
+            record.enter();
+            record.add(Total::Attempts, 1);
+            record.pending().note(reservation.decision.at, reservation.decision.seed)
+        });
+        reservation.pending = pending;
+        reservation
+    }
+
+    /// The decision behind it.
+    #[must_use]
+    pub const fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// The fleet that it was made with.
+    #[must_use]
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// The deployment to send the request to.
+    #[must_use]
+    pub fn deployment(&self) -> Option<&Deployment> {
+        self.fleet.deployment(self.decision.deployment?)
+    }
+
+    /// Amounts held for it, by pool and dimension.
+    pub fn estimated(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
+        let limits = self.deployment().map_or(&[][..], |deployment| &deployment.limits);
+        limits.iter().filter_map(|&at| {
+            let (pool, limit) = self.fleet.limit(at)?;
+            Some((&*pool.name, limit.dimension.name(), amount(limit.dimension, &self.decision.estimate)))
+        })
+    }
+
+    /// Amounts finally charged, by pool and dimension; nothing before it is settled.
+    pub fn charged(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
+        self.settlement.charged.iter().filter_map(|&(at, units)| {
+            let (pool, limit) = self.fleet.limit(at)?;
+            Some((&*pool.name, limit.dimension.name(), units))
+        })
+    }
+
+    /// Notes the first content: the attempt is no longer unanswered, and a probe has shown what it was sent for.
+    ///
+    /// Only the first call counts.
+    pub fn first_content(&mut self, now: Nanos) {
+        if self.first_content.is_some() {
+            return;
+        }
+        self.first_content = Some(now.since(self.decision.at));
+        let Some(record) = self.deployment().and_then(|d| DeploymentRecord::of(&self.state, d.slot)) else { return };
+        if let Some(cell) = self.pending.take() {
+            record.pending().forget(cell);
+        }
+        if let Some(hold) = self.hold.as_mut() {
+            let effect = record.breaker().first_content(&mut hold.permit, now);
+            settle::count_effect(&self.state, effect);
+        }
+    }
+
+    /// Settles: corrects the limits by what was really used and tells the averages and the breaker how it went.
+    ///
+    /// Only the first settlement counts; a later one changes nothing and answers with the first.
+    pub fn settle(&mut self, mut outcome: Outcome, now: Nanos) -> &Settlement {
+        if let Some(hold) = self.hold.take() {
+            outcome.first_content = outcome.first_content.or(self.first_content);
+            let cell = self.pending.take();
+            self.settlement = settle::settle(&self.fleet, &self.state, &self.decision, hold, cell, &outcome, now);
+        }
+        &self.settlement
+    }
+
+    /// Gives the reservation up at `now`: what the provider may have generated stays charged.
+    pub fn abandon(&mut self, now: Nanos) -> &Settlement {
+        if self.is_held() {
+            count(&self.state, Counter::Abandoned);
+        }
+        self.settle(Outcome::bare(Ending::Cancelled { sent: true }), now)
+    }
+
+    /// Whether it is still to be settled.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        self.hold.is_some()
+    }
+
+    /// What was settled; all zero before.
+    #[must_use]
+    pub const fn settlement(&self) -> &Settlement {
+        &self.settlement
+    }
+
+    /// Time to the first content, if there was any yet.
+    #[must_use]
+    pub const fn first_content_after(&self) -> Option<Nanos> {
+        self.first_content
+    }
+
+    fn record(&self) -> Option<DeploymentRecord<'_>> {
+        DeploymentRecord::of(&self.state, self.deployment()?.slot)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.is_held() {
+            let last_known = self.decision.at + self.first_content.unwrap_or(Nanos::ZERO);
+            self.abandon(last_known);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The router: a fleet, its state, and the walk of a request over both.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::balance::DeploymentRecord;
+use crate::counters::{Counter, count};
+use crate::decision::{Decision, Denial, Log, Why};
+use crate::draw::Draw;
+use crate::fleet::{Fleet, FleetError};
+use crate::request::Request;
+use crate::reservation::Reservation;
+use crate::retry::{Allowance, RetryBudget};
+use crate::score::{NeutralScorer, Scorer};
+use crate::spec::{FleetSpec, RetrySpec};
+use crate::state::State;
+use crate::units::Nanos;
+use crate::walk::{Intent, Scene, survey, walk};
+
+/// Sends requests to deployments. Shared by reference between threads; nothing in it blocks.
+pub struct Router {
+    fleet: ArcSwap<Fleet>,
+    state: Arc<State>,
+    scorer: Box<dyn Scorer>,
+}
+
+impl Router {
+    /// A router with fresh state on the heap, with room for twice the fleet.
+    ///
+    /// # Errors
+    /// [`FleetError`] naming what is wrong with the fleet.
+    pub fn new(spec: &FleetSpec) -> Result<Self, FleetError> {
+        let state = Arc::new(State::on_heap(spec.room().twice()));
+        Self::over(spec, state)
+    }
+
+    /// A router over state that exists.
+    ///
+    /// # Errors
+    /// [`FleetError`] naming what is wrong with the fleet.
+    pub fn over(spec: &FleetSpec, state: Arc<State>) -> Result<Self, FleetError> {
+        let fleet = Fleet::compile(spec, &state, None)?;
+        Ok(Self { fleet: ArcSwap::from_pointee(fleet), state, scorer: Box::new(NeutralScorer) })
+    }
+
+    /// Swaps the fleet. Attempts in flight finish under the old one; state is kept by identity.
+    ///
+    /// # Errors
+    /// [`FleetError`]; then the old fleet stays.
+    pub fn reload(&self, spec: &FleetSpec, now: Nanos) -> Result<(), FleetError> {
+        self.fleet.store(Arc::new(Fleet::compile(spec, &self.state, Some(now))?));
+        Ok(())
+    }
+
+    /// The fleet in force.
+    #[must_use]
+    pub fn fleet(&self) -> Arc<Fleet> {
+        self.fleet.load_full()
+    }
+
+    /// The shared state.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Decides where `request` goes and holds what it needs there.
+    ///
+    /// # Errors
+    /// [`Denial`] with the reason and what was looked at; then nothing is held.
+    pub fn reserve(&self, request: &Request<'_>, now: Nanos, seed: u64) -> Result<Reservation, Box<Denial>> {
+        let fleet = self.fleet.load_full();
+        let scene = self.scene(&fleet, request, now, seed, Intent::Hold);
+        match walk(scene) {
+            Ok((decision, Some(hold))) => {
+                self.count_decision(&decision, hold.permit.probe, hold.permit.lost_probe);
+                Ok(Reservation::begin(fleet, Arc::clone(&self.state), decision, hold))
+            }
+            // A walk that means to hold always holds what it decided on.
+            Ok((decision, None)) => Err(Box::new(Denial { why: Why::Refused, decision })),
+            Err(denial) => {
+                self.count_denial(&denial);
+                Err(denial)
+            }
+        }
+    }
+
+    /// The same walk, with nothing held.
+    ///
+    /// # Errors
+    /// As [`Router::reserve`].
+    pub fn explain(&self, request: &Request<'_>, now: Nanos, seed: u64) -> Result<Decision, Box<Denial>> {
+        let fleet = self.fleet.load();
+        walk(self.scene(&fleet, request, now, seed, Intent::Tell)).map(|(decision, _)| decision)
+    }
+
+    /// Makes an earlier decision again from what it saw.
+    ///
+    /// # Errors
+    /// As [`Router::reserve`]: an earlier denial is denied again.
+    pub fn replay(&self, request: &Request<'_>, now: Nanos, seed: u64, log: &Log) -> Result<Decision, Box<Denial>> {
+        let fleet = self.fleet.load();
+        walk(self.scene(&fleet, request, now, seed, Intent::Replay(log))).map(|(decision, _)| decision)
+    }
+
+    /// Every deployment that `request` may visit, in the order of its groups, with the reason why it is out if it is.
+    #[must_use]
+    pub fn survey(&self, request: &Request<'_>, now: Nanos) -> Decision {
+        let fleet = self.fleet.load();
+        survey(self.scene(&fleet, request, now, 0, Intent::Tell))
+    }
+
+    /// Sets a deployment's breaker by hand.
+    ///
+    /// # Errors
+    /// A sentence naming the deployment or the word that is unknown.
+    pub fn set_breaker(&self, deployment: &str, state: &str, now: Nanos) -> Result<(), String> {
+        let fleet = self.fleet.load();
+        let found = fleet.deployment_named(deployment).and_then(|index| fleet.deployment(index));
+        let record = found.and_then(|found| DeploymentRecord::of(&self.state, found.slot));
+        let breaker = record.ok_or_else(|| format!("no deployment is called {deployment:?}"))?.breaker();
+        match state {
+            "open" => breaker.force_open(now),
+            "close" => breaker.force_close(now),
+            "reset" => breaker.reset(now),
+            _ => return Err(format!("state is {state:?}; allowed are open, close, reset")),
+        };
+        Ok(())
+    }
+
+    fn scene<'w>(
+        &'w self,
+        fleet: &'w Fleet,
+        request: &'w Request<'_>,
+        now: Nanos,
+        seed: u64,
+        intent: Intent<'w>,
+    ) -> Scene<'w> {
+        Scene { fleet, state: &self.state, scorer: &*self.scorer, request, now, seed, intent }
+    }
+
+    /// Notes a new call: each allows a fifth of a retry.
+    pub fn note_call(&self, now: Nanos) {
+        if let Some(budget) = self.retry_budget() {
+            budget.deposit(now);
+        }
+    }
+
+    /// Takes one retry from the shared budget, if there is one.
+    pub fn try_retry(&self, now: Nanos) -> bool {
+        let allowed = self.retry_budget().is_some_and(|budget| budget.withdraw(now));
+        count(&self.state, if allowed { Counter::Retried } else { Counter::RetryDenied });
+        allowed
+    }
+
+    fn retry_budget(&self) -> Option<RetryBudget<'_>> {
+        let words = self.state.router()?.first_chunk()?;
+        let retry = self.fleet.load().retry;
+        Some(RetryBudget::new(allowance(retry), words))
+    }
+
+    /// How long to wait before another attempt.
+    #[must_use]
+    pub fn retry_delay(same_deployment: bool, attempt: u32, hint: Option<Nanos>, seed: u64) -> Nanos {
+        crate::retry::delay(same_deployment, attempt, hint, &mut Draw::new(seed))
+    }
+
+    fn count_decision(&self, decision: &Decision, probe: bool, lost_probe: bool) {
+        count(&self.state, Counter::Reserved);
+        let rare = [
+            (decision.is_downgrade(), Counter::Downgraded),
+            (decision.last_resort, Counter::ForcedProbe),
+            (probe, Counter::Probe),
+            (lost_probe, Counter::ProbeLost),
+        ];
+        rare.into_iter().filter(|(happened, _)| *happened).for_each(|(_, counter)| count(&self.state, counter));
+    }
+
+    #[cold]
+    fn count_denial(&self, denial: &Denial) {
+        let no_capacity = matches!(denial.why, Why::NoCapacity { .. });
+        count(&self.state, if no_capacity { Counter::NoCapacity } else { Counter::Refused });
+    }
+}
+
+fn allowance(retry: RetrySpec) -> Allowance {
+    Allowance { percent: (retry.ratio * 100.0).round() as u32, floor_per_s: retry.floor_per_s.round() as u32 }
+}

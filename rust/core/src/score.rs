@@ -1,0 +1,139 @@
+//! Stage 3, score: who is likely to do it well, and at what price?
+//!
+//! Money is exact integer arithmetic. Quality comes through a [`Scorer`]; the neutral one answers with the configured
+//! figure. A group's objective turns quality, cost and expected latency into a tier, and the balancer draws among the
+//! best tier only. Cost and latency enter by their logarithms, so "twice as dear" weighs the same at every price and no
+//! normalisation over the group is needed.
+
+use crate::fleet::{Deployment, Member};
+use crate::limit::OutputLength;
+use crate::request::Request;
+use crate::spec::{ObjectiveWeights, OutputAccounting, Price};
+use crate::state::State;
+
+/// Answers of an unknown length are taken for this long until some have been seen.
+const UNKNOWN_OUTPUT_TOKENS: u64 = 512;
+/// Tiers are this far apart: alternatives within 5 % of each other share by load instead of flapping.
+const TIER_STEP: f32 = 0.05;
+const MILLION: u128 = 1_000_000;
+
+/// Predicts how well a deployment's model will do a request: the place where learned routing plugs in.
+pub trait Scorer: Send + Sync {
+    /// Quality in [0, 1]. Must be a pure function of its arguments: decisions are replayed.
+    fn quality(&self, request: &Request<'_>, deployment: &Deployment) -> f32;
+}
+
+/// Knows nothing: the quality is the one in the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NeutralScorer;
+
+impl Scorer for NeutralScorer {
+    fn quality(&self, _: &Request<'_>, deployment: &Deployment) -> f32 {
+        deployment.quality
+    }
+}
+
+/// What an attempt at one deployment is expected to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Tokens of the prompt.
+    pub input_tokens: u64,
+    /// Output tokens that its provider holds against the limit.
+    pub held_output_tokens: u64,
+    /// Micro-dollars that the attempt is expected to cost.
+    pub cost: u64,
+}
+
+impl Estimate {
+    /// Estimates an attempt. `max_tokens` is the bound on the answer after rules and the caller had their say.
+    #[must_use]
+    #[inline]
+    pub fn of(
+        state: &State,
+        deployment: &Deployment,
+        member: Member,
+        input_tokens: u64,
+        max_tokens: Option<u64>,
+    ) -> Self {
+        let expected = || {
+            let Some([_, word, ..]) = state.length(member.length_slot) else { return UNKNOWN_OUTPUT_TOKENS };
+            OutputLength::new(word).estimate(max_tokens, UNKNOWN_OUTPUT_TOKENS)
+        };
+        let held_output_tokens = match (deployment.accounting.output, max_tokens) {
+            (OutputAccounting::MaxTokens, Some(bound)) => bound,
+            (OutputAccounting::MaxTokens, None) | (OutputAccounting::Learned, _) => expected(),
+            (OutputAccounting::None, _) => 0,
+        };
+        let priced = match deployment.accounting.output {
+            OutputAccounting::None => expected(),
+            _ => held_output_tokens,
+        };
+        Self { input_tokens, held_output_tokens, cost: cost(&deployment.price, input_tokens, 0, 0, priced) }
+    }
+}
+
+/// Micro-dollars for these tokens, rounded up once. Cached and written tokens are part of the input tokens.
+#[must_use]
+pub fn cost(price: &Price, input: u64, cached: u64, written: u64, output: u64) -> u64 {
+    let cached = cached.min(input);
+    let written = written.min(input - cached);
+    let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
+    let sum = part(input - cached - written, price.input)
+        + part(cached, price.cached_input.unwrap_or(price.input))
+        + part(written, price.cache_write.unwrap_or(price.input))
+        + part(output, price.output);
+    u64::try_from(sum.div_ceil(MILLION)).unwrap_or(u64::MAX)
+}
+
+/// The tier of a candidate under an objective: higher is better, equal is "as good as".
+#[must_use]
+pub fn tier(weights: &ObjectiveWeights, quality: f32, cost: u64, latency: f32) -> i32 {
+    let dear = (cost.max(1) as f32).ln();
+    ((weights.quality * quality - weights.cost * dear - weights.latency * latency) / TIER_STEP).round() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Objective, ObjectiveWord};
+
+    const OPUS: Price =
+        Price { input: 5_000_000, output: 25_000_000, cached_input: Some(500_000), cache_write: Some(6_250_000) };
+
+    #[test]
+    fn cost_is_exact_and_rounds_up_once() {
+        assert_eq!(cost(&OPUS, 1_000_000, 0, 0, 1_000_000), 30_000_000);
+        assert_eq!(
+            cost(&OPUS, 1_000, 800, 100, 10),
+            (100 * 5_000_000 + 800 * 500_000 + 100 * 6_250_000) / 1_000_000 + 250
+        );
+        assert_eq!(cost(&Price { input: 1, ..Price::default() }, 1, 0, 0, 0), 1);
+        assert_eq!(cost(&Price::default(), u64::MAX, 5, 5, u64::MAX), 0);
+        assert_eq!(cost(&Price { input: u64::MAX, ..Price::default() }, u64::MAX, 0, 0, 0), u64::MAX);
+    }
+
+    #[test]
+    fn more_cached_tokens_than_input_cannot_make_the_cost_negative() {
+        assert_eq!(cost(&OPUS, 10, 1_000, 1_000, 0), 5);
+    }
+
+    #[test]
+    fn each_objective_prefers_what_it_says() {
+        let weights = |word| Objective::Word(word).weights();
+        assert!(
+            tier(&weights(ObjectiveWord::Cheapest), 0.1, 100, 5.0)
+                > tier(&weights(ObjectiveWord::Cheapest), 0.9, 200, 0.1)
+        );
+        assert!(
+            tier(&weights(ObjectiveWord::Fastest), 0.1, 200, -1.0)
+                > tier(&weights(ObjectiveWord::Fastest), 0.9, 100, 0.0)
+        );
+        assert!(
+            tier(&weights(ObjectiveWord::Best), 0.9, 200, 5.0) > tier(&weights(ObjectiveWord::Best), 0.8, 100, 0.1)
+        );
+        assert_eq!(
+            tier(&weights(ObjectiveWord::Cheapest), 0.0, 1_000, 0.0),
+            tier(&weights(ObjectiveWord::Cheapest), 0.0, 1_010, 0.0)
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! Settle: what did we learn, and what was really used?
+//!
+//! The one place where an attempt's end reaches the state: limits are corrected, the provider's own figures believed
+//! where they are lower, averages taught, the breaker told. Everything here happens exactly once per attempt.
+
+use arrayvec::ArrayVec;
+
+use crate::balance::DeploymentRecord;
+use crate::balance::averages::Reference;
+use crate::balance::group::{median, refresh_median};
+use crate::balance::pending::PendingCell;
+use crate::balance::record::Total;
+use crate::breaker::{Effect, Permit};
+use crate::counters::{Counter, count};
+use crate::decision::Decision;
+use crate::fleet::{Deployment, Fleet, Group, LimitRef, MAX_LIMITS};
+use crate::limit::{Level, OutputLength, Report};
+use crate::outcome::{Ending, Fault, Outcome};
+use crate::reserve::{Hold, bucket};
+use crate::score::cost;
+use crate::spec::Dimension;
+use crate::state::State;
+use crate::units::Nanos;
+
+/// Provider figures such as "remaining" are rounded to this at worst (Anthropic: to the nearest thousand tokens).
+const TOKEN_ROUNDING: u64 = 1_000;
+/// An account without quota and without a hint is asked again after this long.
+const EXHAUSTED_FOR: Nanos = Nanos::from_secs(3_600);
+/// No hint holds anybody longer (SPEC A2).
+const LONGEST_HINT: Nanos = Nanos::from_secs(3_600);
+/// Tokens that a typical model writes in the time that its first one takes: 0.5 s at 100 tokens a second.
+const TOKENS_PER_FIRST_CONTENT: f64 = 50.0;
+
+/// What an attempt really used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// Micro-dollars.
+    pub cost: u64,
+    /// Input tokens charged.
+    pub input_tokens: u64,
+    /// Output tokens charged.
+    pub output_tokens: u64,
+    /// Whether the provider said so, or it is an estimate.
+    pub usage_known: bool,
+    /// Units finally charged per limit of the deployment.
+    pub charged: ArrayVec<(LimitRef, u64), MAX_LIMITS>,
+}
+
+/// Settles one attempt.
+pub(crate) fn settle(
+    fleet: &Fleet,
+    state: &State,
+    decision: &Decision,
+    hold: Hold,
+    cell: Option<PendingCell>,
+    outcome: &Outcome,
+    now: Nanos,
+) -> Settlement {
+    let found = decision.deployment.and_then(|index| fleet.deployment(index));
+    let Some(deployment) = found else { return Settlement::default() };
+    let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return Settlement::default() };
+    let group = decision.group.and_then(|index| fleet.group(index));
+    let mut settlement = used(deployment, decision, outcome);
+    let Hold { limits, permit } = hold;
+    settle_limits(fleet, state, deployment, decision, limits, outcome, &mut settlement, now);
+    if record.identity() != deployment.identity {
+        // A reload gave the record to somebody else: there is nothing left to tell.
+        return settlement;
+    }
+    if let Some(cell) = cell {
+        record.pending().forget(cell);
+    }
+    record.leave();
+    learn(fleet, state, deployment, record, group, decision, outcome, now);
+    let effect = tell_breaker(record, permit, outcome, now);
+    count_effect(state, effect);
+    add_totals(state, record, outcome, &settlement);
+    settlement
+}
+
+/// Tokens and money that the attempt is charged with.
+fn used(deployment: &Deployment, decision: &Decision, outcome: &Outcome) -> Settlement {
+    let estimate = decision.estimate;
+    let nothing = outcome.ending.used_no_tokens();
+    let input = outcome.input_tokens.unwrap_or(if nothing { 0 } else { estimate.input_tokens });
+    let output = outcome.output_tokens.unwrap_or(if nothing { 0 } else { estimate.held_output_tokens });
+    let usage_known = nothing || (outcome.input_tokens.is_some() && outcome.output_tokens.is_some());
+    let cost = cost(&deployment.price, input, outcome.cached_tokens, outcome.cache_write_tokens, output);
+    Settlement { cost, input_tokens: input, output_tokens: output, usage_known, charged: ArrayVec::new() }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the one meeting point of an attempt's end and all of the state")]
+fn settle_limits(
+    fleet: &Fleet,
+    state: &State,
+    deployment: &Deployment,
+    decision: &Decision,
+    limits: ArrayVec<crate::limit::Held, MAX_LIMITS>,
+    outcome: &Outcome,
+    settlement: &mut Settlement,
+    now: Nanos,
+) {
+    let mut reports = outcome.reports.clone();
+    for (&at, held) in deployment.limits.iter().zip(limits) {
+        let Some((dimension, bucket)) = bucket(fleet, state, at) else { continue };
+        let sent_after = bucket.sent_after(&held);
+        let charge = charged(dimension, deployment, outcome, settlement, held.units());
+        bucket.settle(held, charge, now);
+        settlement.charged.push((at, charge));
+        // Headers speak of the provider's own scope: the first pool that has the dimension, and shared pools come first.
+        let Some(place) = reports.iter().position(|report| report.dimension == dimension) else { continue };
+        let report = reports.swap_remove(place);
+        let rounding = if matches!(dimension, Dimension::Rpm | Dimension::Rpd) { 0 } else { TOKEN_ROUNDING };
+        let report = Report { limit: report.limit, remaining: report.remaining, rounding };
+        let resynced = bucket.resync(report, decision.at, sent_after, now);
+        if resynced.limit_changed.is_some() {
+            count(state, Counter::LimitChanged);
+        }
+        if matches!(resynced.level, Level::Malformed) {
+            count(state, Counter::BadHeader);
+        }
+    }
+    if matches!(outcome.ending, Ending::Exhausted) {
+        exhaust_pools(fleet, state, deployment, outcome, now);
+    }
+}
+
+/// Units of one limit that the attempt is charged with, by its provider's accounting.
+fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome, used: &Settlement, held: u64) -> u64 {
+    let accounting = deployment.accounting;
+    let cached = if accounting.count_cached_input { 0 } else { outcome.cached_tokens };
+    let input = used.input_tokens.saturating_sub(cached);
+    let output = match accounting.output {
+        crate::spec::OutputAccounting::None => 0,
+        _ => used.output_tokens,
+    };
+    let tokens = match dimension {
+        // A request that was sent counts, however it ended; one that never left does not.
+        Dimension::Rpm | Dimension::Rpd => {
+            return u64::from(!matches!(outcome.ending, Ending::Cancelled { sent: false }));
+        }
+        Dimension::Concurrency => return 0,
+        Dimension::UsdPerDay => return used.cost,
+        Dimension::Tpm | Dimension::Tpd => input.saturating_add(output),
+        Dimension::InputTpm => input,
+        Dimension::OutputTpm => output,
+    };
+    // A provider that never corrects its own count keeps what it took, unless it never saw the request.
+    if accounting.reconcile || outcome.ending.used_no_tokens() { tokens } else { tokens.max(held) }
+}
+
+/// The quota is gone for everybody who draws from the same shared pools.
+fn exhaust_pools(fleet: &Fleet, state: &State, deployment: &Deployment, outcome: &Outcome, now: Nanos) {
+    let until = now + outcome.retry_after.map_or(EXHAUSTED_FOR, |hint| hint.min(LONGEST_HINT));
+    for &at in &deployment.limits {
+        if fleet.limit(at).is_some_and(|(pool, _)| !pool.private)
+            && let Some((_, bucket)) = bucket(fleet, state, at)
+        {
+            bucket.hold_until().exhaust(until, now);
+        }
+    }
+}
+
+/// Teaches the averages.
+#[expect(clippy::too_many_arguments, reason = "as above")]
+fn learn(
+    fleet: &Fleet,
+    state: &State,
+    deployment: &Deployment,
+    record: DeploymentRecord<'_>,
+    group: Option<&Group>,
+    decision: &Decision,
+    outcome: &Outcome,
+    now: Nanos,
+) {
+    let prior = deployment.latency_prior;
+    let reference = Reference { median: group.and_then(|group| median(state, group)).unwrap_or(prior), prior };
+    let elapsed = now.since(decision.at);
+    match outcome.ending {
+        Ending::Succeeded => {
+            record.success().add(true, now);
+            record.hold().ease(now);
+            record.latency().add(first_content_ln(outcome, elapsed), now, reference);
+            if let (Some(group), Some(tokens)) = (group, outcome.output_tokens) {
+                observe_length(state, group, decision, tokens);
+            }
+        }
+        Ending::Failed(fault) => {
+            record.success().add(false, now);
+            if matches!(fault, Fault::Silent) && outcome.first_content.is_none() {
+                record.latency().add_at_least(ln_seconds(elapsed), now, reference);
+            }
+        }
+        Ending::Throttled => {
+            record.hold().throttle(outcome.retry_after.map(|hint| hint.min(LONGEST_HINT)), now);
+            record.capacity().cut(now);
+        }
+        Ending::Exhausted => {
+            let until = now + outcome.retry_after.map_or(EXHAUSTED_FOR, |hint| hint.min(LONGEST_HINT));
+            record.hold().exhaust(until, now);
+        }
+        Ending::Misconfigured | Ending::CallersFault | Ending::Cancelled { .. } => {}
+    }
+    if let Some(group) = group {
+        refresh_median(fleet, state, group, now);
+    }
+}
+
+/// Logarithm of the time to first content. Where only the whole answer was timed, the time is divided by how many
+/// first contents long the answer was, so that long answers do not make a deployment look slow.
+fn first_content_ln(outcome: &Outcome, elapsed: Nanos) -> f32 {
+    if let Some(first) = outcome.first_content {
+        return ln_seconds(first);
+    }
+    let tokens = outcome.output_tokens.unwrap_or(0) as f64;
+    (elapsed.as_secs_f64().max(1e-6) / (1.0 + tokens / TOKENS_PER_FIRST_CONTENT)).ln() as f32
+}
+
+fn ln_seconds(span: Nanos) -> f32 {
+    span.as_secs_f64().max(1e-6).ln() as f32
+}
+
+fn observe_length(state: &State, group: &Group, decision: &Decision, tokens: u64) {
+    let member = group.members.iter().find(|member| Some(member.deployment) == decision.deployment);
+    if let Some([_, word, ..]) = member.and_then(|member| state.length(member.length_slot)) {
+        OutputLength::new(word).observe(tokens);
+    }
+}
+
+fn tell_breaker(record: DeploymentRecord<'_>, permit: Permit, outcome: &Outcome, now: Nanos) -> Effect {
+    let breaker = record.breaker();
+    match outcome.ending {
+        Ending::Succeeded => breaker.succeed(permit, now),
+        Ending::Failed(_) => breaker.fail(permit, now),
+        Ending::Throttled | Ending::Exhausted => breaker.throttled(permit, now, outcome.retry_after),
+        Ending::Misconfigured => breaker.config_failure(permit, now),
+        Ending::CallersFault | Ending::Cancelled { .. } => breaker.abandon(permit, now),
+    }
+}
+
+/// Counts what a report did to a breaker.
+pub(crate) fn count_effect(state: &State, effect: Effect) {
+    match effect {
+        Effect::Opened { .. } => count(state, Counter::Opened),
+        Effect::StaleReport => count(state, Counter::StaleReport),
+        Effect::None | Effect::Closed | Effect::ProbeReturned => {}
+    }
+}
+
+fn add_totals(state: &State, record: DeploymentRecord<'_>, outcome: &Outcome, settlement: &Settlement) {
+    let ended = match outcome.ending {
+        Ending::Succeeded => Some(Total::Succeeded),
+        Ending::Failed(_) | Ending::Misconfigured => Some(Total::Failed),
+        Ending::Throttled | Ending::Exhausted => Some(Total::Throttled),
+        Ending::CallersFault | Ending::Cancelled { .. } => None,
+    };
+    if let Some(total) = ended {
+        record.add(total, 1);
+    }
+    record.add(Total::InputTokens, settlement.input_tokens);
+    record.add(Total::OutputTokens, settlement.output_tokens);
+    record.add(Total::UsdMicros, settlement.cost);
+    if !settlement.usage_known {
+        count(state, Counter::UsageUnknown);
+    }
+    if matches!(outcome.ending, Ending::Misconfigured) {
+        count(state, Counter::Misconfigured);
+    }
+}

@@ -1,0 +1,269 @@
+//! Everything mutable, in one slice of atomic words.
+//!
+//! The problem: limits, breakers and load must survive a reload, be shared by threads today and by processes tomorrow,
+//! and never be guarded by a lock. The choice: one flat slice of `AtomicU64`, cut into sections of equal records; a
+//! record is found by the identity (a stable hash of the name) in its first word, as in an open-addressing table.
+//! The slice may be a heap allocation or a mapped segment; nothing here knows which. Rejected: structs of atomics
+//! behind `Arc` (cannot be mapped), a map of locks (a lock). The cost: a fixed room, chosen at creation.
+//!
+//! All-zero words are a valid fresh record everywhere. Records are claimed when a fleet is compiled, never on the way
+//! of a request.
+
+use crate::limit::BUCKET_WORDS;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Words per deployment: load, averages, breaker, the sent times of unanswered attempts.
+pub const DEPLOYMENT_WORDS: usize = 64;
+/// Words per group and learned output length.
+pub const SMALL_WORDS: usize = 8;
+/// Words of the router as a whole: retry budget and counters.
+pub const ROUTER_WORDS: usize = 32;
+
+/// A cell line; hot records begin at one.
+const LINE_WORDS: usize = 8;
+/// Identity of a record that was given back.
+const TOMBSTONE: u64 = u64::MAX;
+
+/// How many records of each kind there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Deployments.
+    pub deployments: usize,
+    /// Limits of all pools together.
+    pub buckets: usize,
+    /// Groups, implied ones included.
+    pub groups: usize,
+    /// Learned output lengths, one per model and route.
+    pub lengths: usize,
+}
+
+impl Room {
+    /// Room for a fleet of this size and as much again, so that reloads can add to it.
+    #[must_use]
+    pub fn twice(self) -> Self {
+        let grow = |count: usize| (count.saturating_mul(2)).max(64).next_power_of_two();
+        Self {
+            deployments: grow(self.deployments),
+            buckets: grow(self.buckets),
+            groups: grow(self.groups),
+            lengths: grow(self.lengths),
+        }
+    }
+}
+
+/// The kinds of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// One per deployment.
+    Deployments,
+    /// One per limit.
+    Buckets,
+    /// One per group.
+    Groups,
+    /// One per model and route.
+    Lengths,
+}
+
+/// A place that keeps atomic words: the heap, or a mapped segment.
+pub trait Cells: Send + Sync {
+    /// All words, in order. Must always be the same slice.
+    fn words(&self) -> &[AtomicU64];
+}
+
+impl Cells for Box<[AtomicU64]> {
+    fn words(&self) -> &[AtomicU64] {
+        self
+    }
+}
+
+/// The mutable half of a router.
+pub struct State {
+    cells: Box<dyn Cells>,
+    room: Room,
+    /// Words to skip so that records begin at a cache line.
+    start: usize,
+}
+
+impl State {
+    /// Fresh state on the heap.
+    #[must_use]
+    pub fn on_heap(room: Room) -> Self {
+        let words: Box<[AtomicU64]> = (0..Self::words_needed(room)).map(|_| AtomicU64::new(0)).collect();
+        Self::over(Box::new(words), room)
+    }
+
+    /// State over words that exist: `cells` must hold at least [`State::words_needed`].
+    #[must_use]
+    pub fn over(cells: Box<dyn Cells>, room: Room) -> Self {
+        let misaligned = cells.words().as_ptr().addr() / size_of::<u64>() % LINE_WORDS;
+        Self { cells, room, start: (LINE_WORDS - misaligned) % LINE_WORDS }
+    }
+
+    /// How many words a room takes.
+    #[must_use]
+    pub const fn words_needed(room: Room) -> usize {
+        LINE_WORDS
+            + ROUTER_WORDS
+            + room.deployments * DEPLOYMENT_WORDS
+            + room.buckets * BUCKET_WORDS
+            + (room.groups + room.lengths) * SMALL_WORDS
+    }
+
+    /// The room it was made with.
+    #[must_use]
+    pub const fn room(&self) -> Room {
+        self.room
+    }
+
+    /// The router's own words.
+    #[must_use]
+    #[inline]
+    pub fn router(&self) -> Option<&[AtomicU64; ROUTER_WORDS]> {
+        self.cells.words().get(self.start..)?.first_chunk()
+    }
+
+    /// The record of a deployment.
+    #[must_use]
+    #[inline]
+    pub fn deployment(&self, slot: u32) -> Option<&[AtomicU64; DEPLOYMENT_WORDS]> {
+        self.record(ROUTER_WORDS, slot)
+    }
+
+    /// The record of a limit.
+    #[must_use]
+    #[inline]
+    pub fn bucket(&self, slot: u32) -> Option<&[AtomicU64; BUCKET_WORDS]> {
+        self.record(self.offset(Section::Buckets), slot)
+    }
+
+    /// The record of a group.
+    #[must_use]
+    #[inline]
+    pub fn group(&self, slot: u32) -> Option<&[AtomicU64; SMALL_WORDS]> {
+        self.record(self.offset(Section::Groups), slot)
+    }
+
+    /// The record of a learned output length.
+    #[must_use]
+    #[inline]
+    pub fn length(&self, slot: u32) -> Option<&[AtomicU64; SMALL_WORDS]> {
+        self.record(self.offset(Section::Lengths), slot)
+    }
+
+    #[inline]
+    fn record<const N: usize>(&self, offset: usize, slot: u32) -> Option<&[AtomicU64; N]> {
+        self.cells.words().get(self.start + offset + slot as usize * N..)?.first_chunk()
+    }
+
+    const fn offset(&self, section: Section) -> usize {
+        let deployments = ROUTER_WORDS;
+        let buckets = deployments + self.room.deployments * DEPLOYMENT_WORDS;
+        let groups = buckets + self.room.buckets * BUCKET_WORDS;
+        let lengths = groups + self.room.groups * SMALL_WORDS;
+        match section {
+            Section::Deployments => deployments,
+            Section::Buckets => buckets,
+            Section::Groups => groups,
+            Section::Lengths => lengths,
+        }
+    }
+
+    const fn shape(&self, section: Section) -> (usize, usize) {
+        match section {
+            Section::Deployments => (self.room.deployments, DEPLOYMENT_WORDS),
+            Section::Buckets => (self.room.buckets, BUCKET_WORDS),
+            Section::Groups => (self.room.groups, SMALL_WORDS),
+            Section::Lengths => (self.room.lengths, SMALL_WORDS),
+        }
+    }
+
+    fn words_of(&self, section: Section, slot: usize) -> Option<&[AtomicU64]> {
+        let (_, width) = self.shape(section);
+        let from = self.start + self.offset(section) + slot * width;
+        self.cells.words().get(from..from + width)
+    }
+
+    /// The slot that belongs to `identity`, and whether it was claimed just now; `None` when there is no room left.
+    pub fn claim(&self, section: Section, identity: u64) -> Option<(u32, bool)> {
+        let (count, _) = self.shape(section);
+        let first = usize::try_from(identity % count.max(1) as u64).ok()?;
+        let mut free = None;
+        for slot in (0..count).map(|step| (first + step) % count) {
+            match self.words_of(section, slot)?.first()?.load(Ordering::Acquire) {
+                seen if seen == identity => return Some((u32::try_from(slot).ok()?, false)),
+                TOMBSTONE => free = free.or(Some((slot, TOMBSTONE))),
+                0 => {
+                    free = free.or(Some((slot, 0)));
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let (slot, seen) = free?;
+        let word = self.words_of(section, slot)?.first()?;
+        match word.compare_exchange(seen, identity, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Some((u32::try_from(slot).ok()?, true)),
+            // Somebody took the record in between: look again. Each round is another's success.
+            Err(_) => self.claim(section, identity),
+        }
+    }
+
+    /// Gives back every record for which `keep(identity, words)` is false, as when a reload needs the room.
+    ///
+    /// A settlement that comes later finds another identity in the record and leaves it alone.
+    pub fn give_back(&self, section: Section, keep: impl Fn(u64, &[AtomicU64]) -> bool) {
+        let (count, _) = self.shape(section);
+        for words in (0..count).filter_map(|slot| self.words_of(section, slot)) {
+            let Some((first, rest)) = words.split_first() else { continue };
+            let identity = first.load(Ordering::Acquire);
+            if identity == 0 || identity == TOMBSTONE || keep(identity, words) {
+                continue;
+            }
+            rest.iter().for_each(|word| word.store(0, Ordering::Release));
+            first.store(TOMBSTONE, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(deployments: usize) -> Room {
+        Room { deployments, buckets: 4, groups: 4, lengths: 4 }
+    }
+
+    #[test]
+    fn an_identity_keeps_its_record() {
+        let state = State::on_heap(room(4));
+        let (slot, fresh) = state.claim(Section::Deployments, 41).unwrap();
+        assert!(fresh);
+        assert_eq!(state.claim(Section::Deployments, 41), Some((slot, false)));
+        assert_ne!(state.claim(Section::Deployments, 45).unwrap().0, slot, "45 and 41 meet at the same place of four");
+    }
+
+    #[test]
+    fn a_full_section_says_so_until_something_is_given_back() {
+        let state = State::on_heap(room(2));
+        let (slot, _) = state.claim(Section::Deployments, 10).unwrap();
+        state.claim(Section::Deployments, 11).unwrap();
+        assert_eq!(state.claim(Section::Deployments, 12), None);
+        state.deployment(slot).unwrap()[5].store(7, Ordering::Relaxed);
+        state.give_back(Section::Deployments, |identity, _| identity == 11);
+        assert_eq!(state.claim(Section::Deployments, 12), Some((slot, true)));
+        assert_eq!(state.deployment(slot).unwrap()[5].load(Ordering::Relaxed), 0, "a claimed record is fresh");
+        assert!(state.claim(Section::Deployments, 11).is_some_and(|(_, fresh)| !fresh), "probing passes tombstones");
+    }
+
+    #[test]
+    fn records_begin_at_cache_lines_and_do_not_overlap() {
+        let state = State::on_heap(room(3));
+        let address = |words: &[AtomicU64]| words.as_ptr().addr();
+        assert_eq!(address(state.deployment(0).unwrap()) % 64, 0);
+        assert_eq!(address(state.deployment(1).unwrap()) - address(state.deployment(0).unwrap()), 512);
+        assert_eq!(address(state.bucket(0).unwrap()) - address(state.deployment(2).unwrap()), 512);
+        assert_eq!(address(state.group(0).unwrap()) - address(state.bucket(3).unwrap()), 64);
+        assert!(state.length(3).is_some());
+        assert!(state.length(5).is_none());
+    }
+}

@@ -1,0 +1,376 @@
+//! One walk: gate → rules → score → balance → reserve, for one request at one time with one seed.
+//!
+//! The walk branches; whatever computes is in the stages. It looks only at the members that were drawn, remembers what
+//! it saw of them, and so can be told and made again later.
+
+use arrayvec::ArrayVec;
+
+use crate::balance::DeploymentRecord;
+use crate::balance::affinity;
+use crate::balance::draw::{self, Standing};
+use crate::balance::group::median;
+use crate::balance::load::Load;
+use crate::breaker::Peek;
+use crate::decision::{Considered, Decision, Denial, Log, Why};
+use crate::draw::Draw;
+use crate::fleet::{Deployment, Fleet, Group, Member};
+use crate::gate::Terms;
+use crate::refusal::Refusal;
+use crate::request::Request;
+use crate::reserve::{self, Hold, Permission};
+use crate::route::Route;
+use crate::score::{self, Estimate, Scorer};
+use crate::state::State;
+use crate::units::Nanos;
+
+/// Rounds of drawing in one group: each loses one candidate to a race or a limit.
+const MAX_ROUNDS: usize = 8;
+/// Deployments that one call may have tried before; attempts are at most three.
+const MAX_TRIED: usize = 8;
+
+/// What a walk does once it has chosen.
+#[derive(Clone, Copy, Debug)]
+pub enum Intent<'w> {
+    /// Hold capacity and a breaker's permit.
+    Hold,
+    /// Hold nothing: the walk is being explained.
+    Tell,
+    /// Hold nothing and see only what an earlier walk saw.
+    Replay(&'w Log),
+}
+
+/// Everything a walk reads.
+#[derive(Clone, Copy)]
+pub struct Scene<'w> {
+    /// The fleet.
+    pub fleet: &'w Fleet,
+    /// Its state.
+    pub state: &'w State,
+    /// Predicts quality.
+    pub scorer: &'w dyn Scorer,
+    /// The request.
+    pub request: &'w Request<'w>,
+    /// The time.
+    pub now: Nanos,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// What to do with the choice.
+    pub intent: Intent<'w>,
+}
+
+/// Walks, and answers with the decision and what was held for it.
+///
+/// # Errors
+/// [`Denial`] with the reason and what was looked at.
+pub fn walk(scene: Scene<'_>) -> Result<(Decision, Option<Hold>), Box<Denial>> {
+    let route = Route::of(scene.fleet, scene.request).map_err(|(why, rule)| denied(scene, why, rule))?;
+    let mut walk = Walk::new(scene, &route);
+    let Some(asked) = scene.fleet.group(route.group) else { return Err(denied(scene, Why::UnknownModel, route.rule)) };
+    let mut draw = Draw::new(scene.seed);
+    for index in std::iter::once(route.group).chain(asked.fallback.iter().copied()) {
+        let Some(group) = scene.fleet.group(index) else { continue };
+        if let Some((member, hold)) = walk.pick(group, &mut draw) {
+            return Ok(walk.decided(&route, index, member, false, hold));
+        }
+    }
+    walk.settle_for_less(&route, asked)
+}
+
+/// Looks at every member of the groups that the request may visit; at as many as a log holds.
+#[must_use]
+pub fn survey(scene: Scene<'_>) -> Decision {
+    let Ok(route) = Route::of(scene.fleet, scene.request) else {
+        return Decision::nowhere(scene.now, scene.seed, None);
+    };
+    let mut walk = Walk::new(scene, &route);
+    let fallbacks = scene.fleet.group(route.group).map_or(&[][..], |asked| &asked.fallback);
+    for index in std::iter::once(route.group).chain(fallbacks.iter().copied()) {
+        let Some(group) = scene.fleet.group(index) else { continue };
+        for place in 0..group.members.len() {
+            walk.standing(group, place);
+        }
+    }
+    walk.told(&route, None, false, Estimate::default())
+}
+
+fn denied(scene: Scene<'_>, why: Why, rule: Option<u32>) -> Box<Denial> {
+    let decision = Decision::nowhere(scene.now, scene.seed, rule);
+    Box::new(Denial { why, decision })
+}
+
+struct Walk<'w> {
+    scene: Scene<'w>,
+    terms: Terms<'w>,
+    max_tokens: Option<u64>,
+    max_cost: u64,
+    tried: ArrayVec<u32, MAX_TRIED>,
+    log: Log,
+    delays: Delays,
+}
+
+/// When the deployments that are out for a while come back.
+#[derive(Clone, Copy, Default)]
+struct Delays {
+    /// The first to come back, by whatever.
+    soonest: Option<Nanos>,
+    /// The first whose hold or limit frees by itself.
+    frees: Option<Nanos>,
+    /// The first whose breaker would probe.
+    breaker: Option<(Nanos, u32)>,
+    /// Some candidate's limit is too small for the request.
+    too_large: bool,
+}
+
+impl Delays {
+    fn note(&mut self, deployment: u32, refusal: Refusal) {
+        self.too_large |= matches!(refusal, Refusal::TooLarge(_));
+        let Some(until) = refusal.until() else { return };
+        let earlier = |known: Option<Nanos>| Some(known.map_or(until, |known| known.min(until)));
+        self.soonest = earlier(self.soonest);
+        if refusal.frees_by_itself() {
+            self.frees = earlier(self.frees);
+        }
+        if matches!(refusal, Refusal::Breaker(_)) && self.breaker.is_none_or(|(first, _)| until < first) {
+            self.breaker = Some((until, deployment));
+        }
+    }
+}
+
+impl<'w> Walk<'w> {
+    fn new(scene: Scene<'w>, route: &Route<'_>) -> Self {
+        let Scene { fleet, request, .. } = scene;
+        let max_tokens = match (request.output_tokens, route.max_tokens) {
+            (Some(asked), Some(cap)) => Some(asked.min(cap)),
+            (asked, cap) => asked.or(cap),
+        };
+        let place = |name: &&str| fleet.deployment_named(name);
+        Self {
+            scene,
+            terms: Terms::of(fleet, request, max_tokens.unwrap_or(0)),
+            max_tokens,
+            max_cost: route.max_cost.unwrap_or(u64::MAX),
+            tried: request.tried.iter().filter_map(place).take(MAX_TRIED).collect(),
+            log: Log::default(),
+            delays: Delays::default(),
+        }
+    }
+
+    /// One member of `group`, with what was held for it; `None` when nobody passes.
+    #[inline]
+    fn pick(&mut self, group: &Group, draw: &mut Draw) -> Option<(Member, Option<Hold>)> {
+        if let Some(found) = self.scene.request.affinity.and_then(|key| self.pick_warm(group, key)) {
+            return Some(found);
+        }
+        for _ in 0..group.members.len().min(MAX_ROUNDS) {
+            let (first, second) = draw::two(group, draw, |place| self.standing(group, place));
+            let member = self.less_loaded(group, first?, second)?;
+            if let Some(hold) = self.hold(member) {
+                return Some((member, hold));
+            }
+        }
+        None
+    }
+
+    /// The member that the request's prefix prefers, if it is a candidate and not too busy.
+    fn pick_warm(&mut self, group: &Group, key: u64) -> Option<(Member, Option<Hold>)> {
+        let Scene { fleet, state, .. } = self.scene;
+        let place = affinity::preferred(fleet, group, key)?;
+        self.standing(group, place)?;
+        let member = *group.members.get(place)?;
+        let load = |member: &Member| {
+            let deployment = fleet.deployment(member.deployment)?;
+            Some((DeploymentRecord::of(state, deployment.slot)?.in_flight(), deployment.weight))
+        };
+        let (in_flight, weight) = load(&member)?;
+        let block = group.members.get(affinity::block(group, key))?.iter().filter_map(load);
+        let bound = fleet.balance.affinity_bound;
+        if !affinity::within_bound(in_flight, weight, block, bound) {
+            return None;
+        }
+        self.hold(member).map(|hold| (member, hold))
+    }
+
+    fn less_loaded(&self, group: &Group, first: usize, second: Option<usize>) -> Option<Member> {
+        let member = |place: usize| group.members.get(place).copied();
+        let score = |member: Member| {
+            let seen = self.log.find(member.deployment).copied().unwrap_or_else(|| self.examine(member, group));
+            seen.load.score(&self.scene.fleet.balance)
+        };
+        let first = member(first)?;
+        let Some(second) = second.and_then(member) else { return Some(first) };
+        Some(if score(second) < score(first) { second } else { first })
+    }
+
+    /// What the draw needs to know of a member; `None` if it is no candidate.
+    #[inline]
+    fn standing(&mut self, group: &Group, place: usize) -> Option<Standing> {
+        let member = *group.members.get(place)?;
+        let seen = match self.log.find(member.deployment) {
+            Some(seen) => *seen,
+            None => {
+                let seen = self.see(member, group);
+                if let Some(refusal) = seen.refusal {
+                    self.delays.note(member.deployment, refusal);
+                }
+                self.log.add(seen);
+                seen
+            }
+        };
+        let Load { share, weight, .. } = seen.load;
+        seen.refusal.is_none().then_some(Standing { share, weight, tier: seen.tier })
+    }
+
+    /// What there is to see of a member: now, or then when the walk is a replay.
+    fn see(&self, member: Member, group: &Group) -> Considered {
+        let Intent::Replay(log) = self.scene.intent else { return self.examine(member, group) };
+        let mut seen = log.find(member.deployment).copied().unwrap_or_else(|| self.examine(member, group));
+        // Whoever was lost in a race was still a candidate when it was looked at.
+        seen.refusal = seen.refusal.filter(|refusal| !matches!(refusal, Refusal::Lost(_)));
+        // The law is not taken from a record: it is asked again.
+        let law = self.scene.fleet.deployment(member.deployment).and_then(|deployment| self.terms.refuse(deployment));
+        seen.refusal = law.or(seen.refusal);
+        seen
+    }
+
+    fn examine(&self, member: Member, group: &Group) -> Considered {
+        let Scene { fleet, state, request, now, .. } = self.scene;
+        let mut seen = Considered {
+            deployment: member.deployment,
+            refusal: Some(Refusal::Drained),
+            load: Load::default(),
+            tier: 0,
+            cost: 0,
+        };
+        let Some(deployment) = fleet.deployment(member.deployment) else { return seen };
+        let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return seen };
+        let estimate = self.estimate(deployment, member);
+        seen.cost = estimate.cost;
+        seen.refusal = self.refusal(deployment, member.deployment, record, &estimate);
+        if seen.refusal.is_none() {
+            seen.load = Load::of(deployment, record, median(state, group), &fleet.balance, now);
+            seen.tier = group.objective.map_or(0, |weights| {
+                score::tier(&weights, self.scene.scorer.quality(request, deployment), estimate.cost, seen.load.latency)
+            });
+        }
+        seen
+    }
+
+    #[inline]
+    fn estimate(&self, deployment: &Deployment, member: Member) -> Estimate {
+        Estimate::of(self.scene.state, deployment, member, self.scene.request.input_tokens, self.max_tokens)
+    }
+
+    /// Law first, then what the call already knows, then state.
+    #[inline]
+    fn refusal(
+        &self,
+        deployment: &Deployment,
+        index: u32,
+        record: DeploymentRecord<'_>,
+        estimate: &Estimate,
+    ) -> Option<Refusal> {
+        if let Some(refusal) = self.terms.refuse(deployment) {
+            return Some(refusal);
+        }
+        if self.tried.contains(&index) {
+            return Some(Refusal::Tried);
+        }
+        if estimate.cost > self.max_cost {
+            return Some(Refusal::Cost);
+        }
+        let Scene { fleet, state, now, .. } = self.scene;
+        if let Some(held) = record.hold().in_force(now) {
+            return Some(if held.exhausted { Refusal::Exhausted(held.until) } else { Refusal::Held(held.until) });
+        }
+        if let Peek::Refuses(until) = record.breaker().peek(now) {
+            return Some(Refusal::Breaker(until));
+        }
+        reserve::peek(fleet, state, deployment, estimate, now).err()
+    }
+
+    /// Holds capacity at a member; a refusal is noted and answers `None`.
+    #[inline]
+    fn hold(&mut self, member: Member) -> Option<Option<Hold>> {
+        let Scene { fleet, state, now, .. } = self.scene;
+        let deployment = fleet.deployment(member.deployment)?;
+        let refusal = match self.scene.intent {
+            Intent::Tell => return Some(None),
+            Intent::Replay(log) => match log.find(member.deployment)?.refusal {
+                None => return Some(None),
+                Some(refusal) => refusal,
+            },
+            Intent::Hold => {
+                let estimate = self.estimate(deployment, member);
+                match reserve::hold(fleet, state, deployment, &estimate, Permission::Asked, now) {
+                    Ok(hold) => return Some(Some(hold)),
+                    Err(refusal) => Refusal::Lost(refusal.until().unwrap_or(now)),
+                }
+            }
+        };
+        self.delays.note(member.deployment, refusal);
+        self.log.refuse(member.deployment, refusal);
+        None
+    }
+
+    fn decided(
+        self,
+        route: &Route<'_>,
+        group: u32,
+        member: Member,
+        last_resort: bool,
+        hold: Option<Hold>,
+    ) -> (Decision, Option<Hold>) {
+        let estimate =
+            self.scene.fleet.deployment(member.deployment).map(|deployment| self.estimate(deployment, member));
+        let decision = self.told(route, Some((group, member.deployment)), last_resort, estimate.unwrap_or_default());
+        (decision, hold)
+    }
+
+    fn told(self, route: &Route<'_>, place: Option<(u32, u32)>, last_resort: bool, estimate: Estimate) -> Decision {
+        Decision {
+            at: self.scene.now,
+            seed: self.scene.seed,
+            rule: route.rule,
+            asked_group: Some(route.group),
+            group: place.map(|(group, _)| group),
+            deployment: place.map(|(_, deployment)| deployment),
+            last_resort,
+            max_tokens: self.max_tokens,
+            estimate,
+            log: self.log,
+        }
+    }
+
+    /// Nobody was free (SPEC A1-empty): wait if that is soon enough, else force a probe, else say when.
+    #[cold]
+    fn settle_for_less(mut self, route: &Route<'_>, asked: &Group) -> Result<(Decision, Option<Hold>), Box<Denial>> {
+        let Scene { now, request, .. } = self.scene;
+        let soon = self.delays.frees.is_some_and(|frees| frees.since(now) <= request.max_wait);
+        if !soon && let Some((group, member, hold)) = self.force_probe(route.group, asked) {
+            return Ok(self.decided(route, group, member, true, hold));
+        }
+        let why = match self.delays {
+            Delays { soonest: Some(until), .. } => Why::NoCapacity { until },
+            Delays { too_large: true, .. } => Why::TooLarge,
+            _ => Why::Refused,
+        };
+        Err(Box::new(Denial { why, decision: self.told(route, None, false, Estimate::default()) }))
+    }
+
+    /// Last resort: a probe, before its time, of the deployment whose breaker comes back first.
+    fn force_probe(&mut self, asked_index: u32, asked: &Group) -> Option<(u32, Member, Option<Hold>)> {
+        let Scene { fleet, state, now, intent, .. } = self.scene;
+        let (_, index) = self.delays.breaker?;
+        let chain = std::iter::once(asked_index).chain(asked.fallback.iter().copied());
+        let (group, member) = chain.filter_map(|at| Some((at, fleet.group(at)?))).find_map(|(at, group)| {
+            group.members.iter().find(|member| member.deployment == index).map(|member| (at, *member))
+        })?;
+        if !matches!(intent, Intent::Hold) {
+            return Some((group, member, None));
+        }
+        let deployment = fleet.deployment(index)?;
+        let estimate = self.estimate(deployment, member);
+        let hold = reserve::hold(fleet, state, deployment, &estimate, Permission::Forced, now).ok()?;
+        Some((group, member, Some(hold)))
+    }
+}

@@ -1,0 +1,79 @@
+//! The core's refusals as Python exceptions, in one exhaustive match. The classes live in `junctor.exceptions`.
+
+use junctor_core::decision::{Denial, Why};
+use junctor_core::fleet::{Fleet, FleetError};
+use junctor_core::record::DecisionRecord;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyType};
+
+const EXCEPTIONS: &str = "junctor.exceptions";
+
+fn class<'py>(py: Python<'py>, cell: &'static PyOnceLock<Py<PyType>>, name: &str) -> PyResult<&'py Bound<'py, PyType>> {
+    cell.import(py, EXCEPTIONS, name)
+}
+
+/// `ConfigError` with this message.
+pub fn config_error(py: Python<'_>, message: String) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    raise(class(py, &CLASS, "ConfigError"), message)
+}
+
+/// `ConfigError` for a fleet that cannot be compiled.
+pub fn fleet_error(py: Python<'_>, error: &FleetError) -> PyErr {
+    config_error(py, error.to_string())
+}
+
+/// `InvalidRequest` with this message.
+pub fn invalid_request(py: Python<'_>, message: String) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    raise(class(py, &CLASS, "InvalidRequest"), message)
+}
+
+fn raise(class: PyResult<&Bound<'_, PyType>>, message: String) -> PyErr {
+    class.map_or_else(|error| error, |class| PyErr::from_type(class.clone(), message))
+}
+
+/// The exception for a walk that found nobody, its receipt attached.
+pub fn denial(py: Python<'_>, fleet: &Fleet, denial: &Denial, asked: &str) -> PyErr {
+    build(py, fleet, denial, asked).unwrap_or_else(|error| error)
+}
+
+fn build(py: Python<'_>, fleet: &Fleet, denial: &Denial, asked: &str) -> PyResult<PyErr> {
+    static REFUSED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static TOO_LARGE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static NO_CAPACITY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let message = denial.describe(fleet, asked);
+    let record = DecisionRecord::of(fleet, &denial.decision, asked);
+    let details = PyDict::new(py);
+    let class = match denial.why {
+        Why::UnknownModel => return Ok(invalid_request(py, message)),
+        Why::NoRule | Why::RefusedByRule | Why::Refused => class(py, &REFUSED, "Refused")?,
+        Why::TooLarge => class(py, &TOO_LARGE, "TooLarge")?,
+        Why::NoCapacity { until } => {
+            details.set_item("retry_after_s", until.since(denial.decision.at).as_secs_f64())?;
+            class(py, &NO_CAPACITY, "NoCapacity")?
+        }
+    };
+    details.set_item("refusals", record.refusals.clone())?;
+    let error = class.call((message,), Some(&details))?;
+    error.setattr("receipt", receipt(py, &ReceiptRecord { failed_decision: Some(&record) })?)?;
+    Ok(PyErr::from_value(error))
+}
+
+#[derive(serde::Serialize)]
+struct ReceiptRecord<'r> {
+    failed_decision: Option<&'r DecisionRecord>,
+}
+
+/// A `junctor.receipts.Receipt` from its JSON form.
+pub fn receipt<'py>(py: Python<'py>, record: &impl serde::Serialize) -> PyResult<Bound<'py, PyAny>> {
+    static DECODE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let decode = DECODE.import(py, "junctor.receipts", "decode_receipt")?;
+    decode.call1((PyBytes::new(py, &json(record)?),))
+}
+
+/// JSON of a record.
+pub fn json(record: &impl serde::Serialize) -> PyResult<Vec<u8>> {
+    serde_json::to_vec(record).map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(error.to_string()))
+}

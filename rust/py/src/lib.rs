@@ -1,0 +1,28 @@
+//! The Python face of junctor's core: convert in, call, convert out. A table of contents; one file per noun.
+
+mod clock;
+mod errors;
+mod request;
+mod reservation;
+mod router;
+
+use pyo3::prelude::*;
+
+/// The compiled core of junctor: decides, holds and settles. Use it through `junctor.Router`.
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use super::clock::ManualClock;
+    #[pymodule_export]
+    use super::reservation::Reservation;
+    #[pymodule_export]
+    use super::router::{Router, check_fleet, health_of, shadowed_rules};
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("DEBUG_BUILD", cfg!(debug_assertions))
+    }
+}

@@ -1,0 +1,261 @@
+//! Capacity held for one attempt, as Python sees it.
+
+use std::collections::BTreeMap;
+
+use junctor_core::outcome::{Ending, LimitReport, Outcome};
+use junctor_core::record::DecisionRecord;
+use junctor_core::reservation::Reservation as Core;
+use junctor_core::spec::Dimension;
+use junctor_core::units::Nanos;
+use pyo3::prelude::*;
+use serde::Serialize;
+
+use crate::errors::{invalid_request, json, receipt};
+use crate::request::{Kept, RequestRecord};
+use crate::router::Router;
+
+/// Capacity held for one attempt: send the request to `endpoint`, then `settle`.
+///
+/// As a context manager it counts as abandoned when left without a settlement, so cancellation needs no extra code.
+#[pyclass(module = "junctor._core")]
+pub struct Reservation {
+    core: Core,
+    router: Py<Router>,
+    endpoint: Py<PyAny>,
+    call: Kept,
+    outcome: Option<Box<str>>,
+    ended_at: Nanos,
+}
+
+impl Reservation {
+    /// A reservation that `router` made for `call`.
+    pub const fn new(core: Core, router: Py<Router>, endpoint: Py<PyAny>, call: Kept) -> Self {
+        Self { core, router, endpoint, call, outcome: None, ended_at: Nanos::ZERO }
+    }
+
+    fn end(&mut self, py: Python<'_>, word: &str, outcome: Outcome) -> u64 {
+        if self.core.is_held() {
+            self.ended_at = self.router.get().now();
+            self.outcome = Some(word.into());
+        }
+        let _ = py;
+        self.core.settle(outcome, self.ended_at).cost
+    }
+}
+
+/// One limit as a provider's headers tell it: dimension, limit, remaining, seconds to reset.
+type LimitTuple<'py> = (Bound<'py, PyAny>, Option<u64>, Option<u64>, Option<f64>);
+
+#[pymethods]
+impl Reservation {
+    /// Name of the deployment to use.
+    #[getter]
+    fn deployment(&self) -> &str {
+        self.core.deployment().map_or("", |deployment| &deployment.name)
+    }
+
+    /// Name of its provider.
+    #[getter]
+    fn provider(&self) -> &str {
+        self.core.deployment().map_or("", |deployment| &deployment.provider)
+    }
+
+    /// Name of its model, `provider/model`.
+    #[getter]
+    fn model(&self) -> &str {
+        self.core.deployment().map_or("", |deployment| &deployment.model)
+    }
+
+    /// The endpoint that the fleet gives for it.
+    #[getter]
+    fn endpoint(&self, py: Python<'_>) -> Py<PyAny> {
+        self.endpoint.clone_ref(py)
+    }
+
+    /// Name of the group that serves.
+    #[getter]
+    fn group(&self) -> &str {
+        let group = self.core.decision().group.and_then(|index| self.core.fleet().group(index));
+        group.map_or("", |group| &group.name)
+    }
+
+    /// Whether a fallback group serves instead of the one that was asked for.
+    #[getter]
+    fn downgrade(&self) -> bool {
+        self.core.decision().is_downgrade()
+    }
+
+    /// Bound on the answer's tokens after the rule and the caller had their say; None if there is none.
+    #[getter]
+    const fn max_output_tokens(&self) -> Option<u64> {
+        self.core.decision().max_tokens
+    }
+
+    /// Reasoning effort that the matching rule asks for; None if it does not.
+    #[getter]
+    fn effort(&self) -> Option<&str> {
+        let fleet = self.core.fleet();
+        fleet.rules.actions.get(self.core.decision().rule? as usize)?.effort.as_deref()
+    }
+
+    /// Whether it is still to be settled.
+    #[getter]
+    const fn held(&self) -> bool {
+        self.core.is_held()
+    }
+
+    /// The receipt of this attempt: the decision, what it saw, what was held and settled.
+    #[getter]
+    fn receipt<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        receipt(py, &ReceiptRecord { attempts: [self.attempt(py)?] })
+    }
+
+    /// The same attempt as one JSON object, for receipts that join several.
+    fn attempt_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyBytes>> {
+        Ok(pyo3::types::PyBytes::new(py, &json(&self.attempt(py)?)?))
+    }
+
+    /// Notes the first content: ends the age clock and closes a half-open breaker. Only the first call counts.
+    fn first_content(&mut self) {
+        let now = self.router.get().now();
+        self.core.first_content(now);
+    }
+
+    /// Settles the attempt and answers its cost in micro-dollars. Only the first settlement counts.
+    ///
+    /// `outcome` is `ok`, `cancelled` or a failure kind. Token counts are the provider's, None if it gave none;
+    /// `input_tokens` includes the cached ones. Times are seconds. `rate_limits` are tuples of dimension, limit,
+    /// remaining and seconds to reset, as the answer's headers tell them.
+    #[pyo3(signature = (outcome="ok", *, input_tokens=None, output_tokens=None, cached_tokens=0, cache_write_tokens=0,
+                        first_token_s=None, retry_after_s=None, rate_limits=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
+    fn settle(
+        &mut self,
+        py: Python<'_>,
+        outcome: &str,
+        input_tokens: Option<u64>,
+        output_tokens: Option<u64>,
+        cached_tokens: u64,
+        cache_write_tokens: u64,
+        first_token_s: Option<f64>,
+        retry_after_s: Option<f64>,
+        rate_limits: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let Some(ending) = Ending::named(outcome) else {
+            let message = format!("outcome is {outcome:?}; allowed are ok, cancelled and the failure kinds");
+            return Err(invalid_request(py, message));
+        };
+        let mut end = Outcome::bare(ending);
+        end.input_tokens = input_tokens;
+        end.output_tokens = output_tokens;
+        end.cached_tokens = cached_tokens;
+        end.cache_write_tokens = cache_write_tokens;
+        end.first_content = first_token_s.map(Nanos::from_secs_f64);
+        end.retry_after = retry_after_s.filter(|hint| *hint >= 0.0).map(Nanos::from_secs_f64);
+        if let Some(reports) = rate_limits {
+            read_reports(reports, &mut end)?;
+        }
+        Ok(self.end(py, outcome, end))
+    }
+
+    /// Gives the attempt up. `sent=False` if the request never left: then everything is given back.
+    ///
+    /// Otherwise the prompt stays charged, and `output_tokens` of the answer if that many are known to have come.
+    #[pyo3(signature = (*, sent=true, output_tokens=None))]
+    fn cancel(&mut self, py: Python<'_>, sent: bool, output_tokens: Option<u64>) {
+        let mut end = Outcome::bare(Ending::Cancelled { sent });
+        end.output_tokens = output_tokens;
+        self.end(py, "cancelled", end);
+    }
+
+    const fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&mut self, _exception: &Bound<'_, pyo3::types::PyTuple>) {
+        if self.core.is_held() {
+            self.ended_at = self.router.get().now();
+            self.outcome = Some("abandoned".into());
+            self.core.abandon(self.ended_at);
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        let state = if self.core.is_held() { "held" } else { "settled" };
+        format!("Reservation({:?}, group={:?}, {state})", self.deployment(), self.group())
+    }
+}
+
+fn read_reports(reports: &Bound<'_, PyAny>, outcome: &mut Outcome) -> PyResult<()> {
+    for report in reports.try_iter()? {
+        let (dimension, limit, remaining, _reset_s): LimitTuple<'_> = report?.extract()?;
+        if let Some(dimension) = Dimension::named(dimension.extract()?) {
+            // More reports than there are dimensions would repeat one: the first counts.
+            let _ = outcome.reports.try_push(LimitReport { dimension, limit, remaining });
+        }
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct ReceiptRecord {
+    attempts: [AttemptRecord; 1],
+}
+
+#[derive(Serialize)]
+struct AttemptRecord {
+    deployment: String,
+    outcome: String,
+    decision: HeldDecision,
+    started_s: f64,
+    first_content_s: Option<f64>,
+    duration_s: f64,
+    settled: BTreeMap<String, u64>,
+    input_tokens: u64,
+    output_tokens: u64,
+    cost_usd_micros: u64,
+    usage_known: bool,
+}
+
+#[derive(Serialize)]
+struct HeldDecision {
+    #[serde(flatten)]
+    decision: DecisionRecord,
+    held: BTreeMap<String, u64>,
+    request: RequestRecord,
+}
+
+impl Reservation {
+    fn attempt(&self, py: Python<'_>) -> PyResult<AttemptRecord> {
+        let request = self.call.record(py)?;
+        let decision = DecisionRecord::of(self.core.fleet(), self.core.decision(), &request.model);
+        let started = self.core.decision().at;
+        let settlement = self.core.settlement();
+        Ok(AttemptRecord {
+            deployment: self.deployment().to_owned(),
+            outcome: self.outcome.as_deref().unwrap_or("held").to_owned(),
+            started_s: started.as_secs_f64(),
+            first_content_s: self.core.first_content_after().map(Nanos::as_secs_f64),
+            duration_s: self.ended_at.since(started).as_secs_f64(),
+            settled: self
+                .core
+                .charged()
+                .map(|(pool, dimension, units)| (format!("{pool}.{dimension}"), units))
+                .collect(),
+            input_tokens: settlement.input_tokens,
+            output_tokens: settlement.output_tokens,
+            cost_usd_micros: settlement.cost,
+            usage_known: self.core.is_held() || settlement.usage_known,
+            decision: HeldDecision {
+                decision,
+                held: self
+                    .core
+                    .estimated()
+                    .map(|(pool, dimension, units)| (format!("{pool}.{dimension}"), units))
+                    .collect(),
+                request,
+            },
+        })
+    }
+}

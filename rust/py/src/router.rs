@@ -1,0 +1,366 @@
+//! The router, as Python sees it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use junctor_core::decision::{Decision, Denial, Why};
+use junctor_core::draw::mix;
+use junctor_core::fleet::Fleet;
+use junctor_core::outcome::Ending;
+use junctor_core::record::{CandidateRecord, DecisionRecord};
+use junctor_core::request::Request;
+use junctor_core::router::Router as Core;
+use junctor_core::snapshot::Snapshot;
+use junctor_core::spec::FleetSpec;
+use junctor_core::state::State;
+use junctor_core::units::Nanos;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::clock::{Clock, ManualClock};
+use crate::errors::{config_error, denial, fleet_error, invalid_request, json};
+use crate::request::{Arguments, Lists, RequestRecord, Scalars, affinity, needs};
+use crate::reservation::Reservation;
+
+/// Decides where requests go and holds what they need there. Does no I/O.
+#[pyclass(frozen, subclass, module = "junctor._core")]
+pub struct Router {
+    core: Core,
+    clock: Clock,
+    /// One Python object per deployment, handed back with its reservation.
+    endpoints: ArcSwap<Vec<Py<PyAny>>>,
+    /// Where the seeds of decisions come from: a counter, scrambled.
+    seeds: AtomicU64,
+}
+
+impl Router {
+    /// The router's time.
+    pub fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    fn next_seed(&self, given: Option<u64>) -> u64 {
+        given.unwrap_or_else(|| mix(self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)))
+    }
+}
+
+fn parse(py: Python<'_>, fleet: &[u8]) -> PyResult<FleetSpec> {
+    serde_json::from_slice(fleet).map_err(|error| config_error(py, format!("the compiled fleet is malformed: {error}")))
+}
+
+fn same_length(py: Python<'_>, spec: &FleetSpec, endpoints: &[Py<PyAny>]) -> PyResult<()> {
+    if spec.deployments.len() == endpoints.len() {
+        return Ok(());
+    }
+    let (given, needed) = (endpoints.len(), spec.deployments.len());
+    Err(config_error(py, format!("endpoints has {given} entries; allowed is one per deployment, {needed}")))
+}
+
+#[pymethods]
+impl Router {
+    /// A router over a compiled fleet. `endpoints` holds one object per deployment, in the fleet's order.
+    ///
+    /// `seed` makes all draws repeatable; None takes one from the system. `clock` is the machine's if not given.
+    #[new]
+    #[pyo3(signature = (fleet, endpoints, *, seed=None, clock=None))]
+    fn new(
+        py: Python<'_>,
+        fleet: &[u8],
+        endpoints: Vec<Py<PyAny>>,
+        seed: Option<u64>,
+        clock: Option<&Bound<'_, ManualClock>>,
+    ) -> PyResult<Self> {
+        let spec = parse(py, fleet)?;
+        same_length(py, &spec, &endpoints)?;
+        Ok(Self {
+            core: Core::new(&spec).map_err(|error| fleet_error(py, &error))?,
+            clock: clock.map_or_else(Clock::system, |clock| clock.get().share()),
+            endpoints: ArcSwap::from_pointee(endpoints),
+            seeds: AtomicU64::new(seed.unwrap_or_else(entropy)),
+        })
+    }
+
+    /// Decides where a request goes and holds what it needs there.
+    ///
+    /// `model` is `auto`, a group, a model or a deployment. Tokens are estimates; `output_tokens` bounds the answer.
+    /// `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity` a session name whose
+    /// requests should meet, `tried` the deployments of earlier attempts.
+    ///
+    /// Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
+    #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
+                        affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
+                        agreements=None, max_wait_s=0.0, seed=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
+    fn reserve<'py>(
+        slf: &Bound<'py, Self>,
+        model: Option<Bound<'py, PyString>>,
+        input_tokens: u64,
+        output_tokens: Option<u64>,
+        needs: Option<&Bound<'py, PyAny>>,
+        tags: Option<Bound<'py, PyDict>>,
+        prompt_chars: u64,
+        affinity: Option<&Bound<'py, PyAny>>,
+        tried: Option<&Bound<'py, PyAny>>,
+        regions: Option<&Bound<'py, PyAny>>,
+        providers: Option<&Bound<'py, PyAny>>,
+        exclude_providers: Option<&Bound<'py, PyAny>>,
+        agreements: Option<&Bound<'py, PyAny>>,
+        max_wait_s: f64,
+        seed: Option<u64>,
+    ) -> PyResult<Reservation> {
+        let py = slf.py();
+        let lists = [tried, regions, providers, exclude_providers, agreements];
+        let scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
+        let arguments = arguments(py, model, scalars, tags, lists)?;
+        let this = slf.get();
+        let (now, seed) = (this.now(), this.next_seed(seed));
+        let made = arguments.with_request(|request| this.core.reserve(request, now, seed))?;
+        let core = made.map_err(|denied| this.denied(py, &denied, &arguments))?;
+        let index = core.decision().deployment.map_or(usize::MAX, |index| index as usize);
+        let endpoint = this.endpoints.load().get(index).map_or_else(|| py.None(), |endpoint| endpoint.clone_ref(py));
+        Ok(Reservation::new(core, slf.clone().unbind(), endpoint, arguments.keep()?))
+    }
+
+    /// The same walk as `reserve` with nothing held, told stage by stage, as JSON.
+    #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
+                        affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
+                        agreements=None, max_wait_s=0.0, seed=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
+    fn explain<'py>(
+        slf: &Bound<'py, Self>,
+        model: Option<Bound<'py, PyString>>,
+        input_tokens: u64,
+        output_tokens: Option<u64>,
+        needs: Option<&Bound<'py, PyAny>>,
+        tags: Option<Bound<'py, PyDict>>,
+        prompt_chars: u64,
+        affinity: Option<&Bound<'py, PyAny>>,
+        tried: Option<&Bound<'py, PyAny>>,
+        regions: Option<&Bound<'py, PyAny>>,
+        providers: Option<&Bound<'py, PyAny>>,
+        exclude_providers: Option<&Bound<'py, PyAny>>,
+        agreements: Option<&Bound<'py, PyAny>>,
+        max_wait_s: f64,
+        seed: Option<u64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let py = slf.py();
+        let lists = [tried, regions, providers, exclude_providers, agreements];
+        let scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
+        let arguments = arguments(py, model, scalars, tags, lists)?;
+        let told = arguments.with_request(|request| slf.get().told(py, request, seed))??;
+        Ok(PyBytes::new(py, &json(&told)?))
+    }
+
+    /// Makes a decision again from its record (JSON of a `Decision` with its request) and answers the new record.
+    fn replay_json<'py>(&self, py: Python<'py>, record: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let record: ReplayRecord = serde_json::from_slice(record)
+            .map_err(|error| invalid_request(py, format!("the record is not a decision: {error}")))?;
+        let fleet = self.core.fleet();
+        let made = record.decision;
+        if made.config_hash != *fleet.config_hash {
+            let (theirs, ours) = (made.config_hash, &fleet.config_hash);
+            return Err(invalid_request(
+                py,
+                format!("the decision was made under config {theirs}; this router has {ours}"),
+            ));
+        }
+        let Some(log) = made.log(&fleet).filter(|_| made.replayable) else {
+            return Err(invalid_request(py, "the record does not hold everything that the decision saw".to_owned()));
+        };
+        let (now, seed) = (Nanos(made.at_ns), made.seed);
+        let again = record.request.with_request(|request| self.core.replay(request, now, seed, &log));
+        let again = again.unwrap_or_else(|denied| denied.decision);
+        Ok(PyBytes::new(py, &json(&DecisionRecord::of(&fleet, &again, &record.request.model))?))
+    }
+
+    /// State of every deployment and pool, and the counters, as JSON.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let snapshot = Snapshot::take(&self.core.fleet(), self.core.state(), self.now());
+        Ok(PyBytes::new(py, &json(&snapshot)?))
+    }
+
+    /// Swaps the fleet. Attempts in flight finish under the old one; state is kept by name.
+    fn reload(&self, py: Python<'_>, fleet: &[u8], endpoints: Vec<Py<PyAny>>) -> PyResult<()> {
+        let spec = parse(py, fleet)?;
+        same_length(py, &spec, &endpoints)?;
+        self.core.reload(&spec, self.now()).map_err(|error| fleet_error(py, &error))?;
+        self.endpoints.store(Arc::new(endpoints));
+        Ok(())
+    }
+
+    /// Names the configuration in force.
+    #[getter]
+    fn config_hash(&self) -> String {
+        self.core.fleet().config_hash.to_string()
+    }
+
+    /// Seconds on the router's clock.
+    fn now_s(&self) -> f64 {
+        self.now().as_secs_f64()
+    }
+
+    /// Notes a new call: each adds a fifth of a retry to the shared budget.
+    fn note_call(&self) {
+        self.core.note_call(self.now());
+    }
+
+    /// Takes one retry from the shared budget; False if there is none.
+    fn try_retry(&self) -> bool {
+        self.core.try_retry(self.now())
+    }
+
+    /// Seconds to wait before another attempt; `attempt` counts retries from 0, `hint_s` is the provider's.
+    #[pyo3(signature = (*, same_deployment, attempt, hint_s=None, seed=0))]
+    fn retry_delay_s(&self, same_deployment: bool, attempt: u32, hint_s: Option<f64>, seed: u64) -> f64 {
+        Core::retry_delay(same_deployment, attempt, hint_s.map(Nanos::from_secs_f64), seed).as_secs_f64()
+    }
+
+    /// Expected seconds to the first content of a deployment.
+    fn expected_first_content_s(&self, deployment: &str) -> PyResult<f64> {
+        let snapshot = Snapshot::take(&self.core.fleet(), self.core.state(), self.now());
+        let found = snapshot.deployments.get(deployment);
+        found
+            .map(|found| f64::from(found.latency_s))
+            .ok_or_else(|| PyValueError::new_err(format!("no deployment is called {deployment:?}")))
+    }
+
+    /// Sets a deployment's breaker by hand: `open`, `close` or `reset`.
+    fn set_breaker(&self, deployment: &str, state: &str) -> PyResult<()> {
+        self.core.set_breaker(deployment, state, self.now()).map_err(PyValueError::new_err)
+    }
+}
+
+impl Router {
+    #[cold]
+    fn denied(&self, py: Python<'_>, denied: &Denial, arguments: &Arguments<'_>) -> PyErr {
+        let asked = arguments.model.to_string();
+        denial(py, &self.core.fleet(), denied, &asked)
+    }
+
+    fn told(&self, py: Python<'_>, request: &Request<'_>, seed: Option<u64>) -> PyResult<ToldRecord> {
+        let fleet = self.core.fleet();
+        let (now, seed) = (self.now(), self.next_seed(seed));
+        let (decision, denial) = match self.core.explain(request, now, seed) {
+            Ok(decision) => (decision, None),
+            Err(denied) if denied.why == Why::UnknownModel => {
+                return Err(denial(py, &fleet, &denied, request.model));
+            }
+            Err(denied) => {
+                let sentence = denied.describe(&fleet, request.model);
+                (denied.decision, Some(sentence))
+            }
+        };
+        Ok(ToldRecord::of(&fleet, &decision, denial, request, self.core.survey(request, now)))
+    }
+}
+
+/// A decision with what it takes to make it again.
+#[derive(Deserialize)]
+struct ReplayRecord {
+    #[serde(flatten)]
+    decision: DecisionRecord,
+    request: RequestRecord,
+}
+
+/// A decision told in full: every member of the groups that the request may visit.
+#[derive(Serialize)]
+struct ToldRecord {
+    #[serde(flatten)]
+    decision: DecisionRecord,
+    denial: Option<String>,
+    survey: Vec<CandidateRecord>,
+    reasons: BTreeMap<String, String>,
+    request: RequestRecord,
+}
+
+impl ToldRecord {
+    fn of(fleet: &Fleet, decision: &Decision, denial: Option<String>, request: &Request<'_>, all: Decision) -> Self {
+        let DecisionRecord { candidates: survey, refusals: reasons, .. } =
+            DecisionRecord::of(fleet, &all, request.model);
+        Self {
+            decision: DecisionRecord::of(fleet, decision, request.model),
+            denial,
+            survey,
+            reasons,
+            request: RequestRecord::of(request),
+        }
+    }
+}
+
+#[inline]
+fn scalars(
+    py: Python<'_>,
+    input_tokens: u64,
+    output_tokens: Option<u64>,
+    prompt_chars: u64,
+    words: Option<&Bound<'_, PyAny>>,
+    key: Option<&Bound<'_, PyAny>>,
+    max_wait_s: f64,
+) -> PyResult<Scalars> {
+    Ok(Scalars {
+        input_tokens,
+        output_tokens,
+        prompt_chars,
+        needs: needs(py, words)?,
+        affinity: affinity(key)?,
+        max_wait: Nanos::from_secs_f64(max_wait_s),
+    })
+}
+
+#[inline]
+fn arguments<'py>(
+    py: Python<'py>,
+    model: Option<Bound<'py, PyString>>,
+    scalars: Scalars,
+    tags: Option<Bound<'py, PyDict>>,
+    [tried, regions, providers, exclude_providers, agreements]: [Option<&Bound<'py, PyAny>>; 5],
+) -> PyResult<Arguments<'py>> {
+    let lists = Lists::read(
+        py,
+        [
+            ("tried", tried),
+            ("regions", regions),
+            ("providers", providers),
+            ("exclude_providers", exclude_providers),
+            ("agreements", agreements),
+        ],
+    )?;
+    let model = model.unwrap_or_else(|| pyo3::intern!(py, "auto").clone());
+    Ok(Arguments { model, scalars, tags, lists })
+}
+
+/// A seed from the system. Not a secret: only different each time.
+fn entropy() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0_u8)
+}
+
+/// Compiles a fleet without opening a router; raises `ConfigError` if it cannot be.
+#[pyfunction]
+pub fn check_fleet(py: Python<'_>, fleet: &[u8]) -> PyResult<()> {
+    let spec = parse(py, fleet)?;
+    let state = State::on_heap(spec.room());
+    Fleet::compile(&spec, &state, None).map(drop).map_err(|error| fleet_error(py, &error))
+}
+
+/// Rules that can never be the first to match: (rule, the earlier rules that cover it), by index. A rule that nothing
+/// can match has none.
+#[pyfunction]
+pub fn shadowed_rules(py: Python<'_>, fleet: &[u8]) -> PyResult<Vec<(usize, Vec<usize>)>> {
+    let spec = parse(py, fleet)?;
+    let state = State::on_heap(spec.room());
+    let fleet = Fleet::compile(&spec, &state, None).map_err(|error| fleet_error(py, &error))?;
+    Ok(fleet.rules.all.shadowed().into_iter().map(|shadow| (shadow.rule, shadow.by)).collect())
+}
+
+/// What an outcome does to a deployment's health: `hard`, `throttled`, `exhausted`, `config` or `none`.
+#[pyfunction]
+pub fn health_of(outcome: &str) -> PyResult<&'static str> {
+    Ending::named(outcome).map(Ending::health).ok_or_else(|| {
+        PyValueError::new_err(format!("{outcome:?} is no outcome; allowed are ok, cancelled and the failure kinds"))
+    })
+}
