@@ -1,0 +1,123 @@
+"""What comes back: one canonical reply, usage, rate limits, and the events of a stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import msgspec
+
+from junctor.failures import Failure
+
+if TYPE_CHECKING:
+    from junctor.receipts import Receipt, Trail
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "unknown"]
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens as the provider counted them.
+
+    `input_tokens` is the whole prompt, cached parts included; `output_tokens` the whole answer, reasoning included.
+    `cached_tokens` of the input were read from the provider's prompt cache, `cache_write_tokens` were written to it,
+    `reasoning_tokens` of the output were not shown. `known` is False when the provider reported no usage.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    known: bool = True
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A function that the model wants called. `arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """What a provider's headers say about one limit. `reset_s` is seconds from the response; None where not told."""
+
+    dimension: Literal["rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd"]
+    limit: int | None = None
+    remaining: int | None = None
+    reset_s: float | None = None
+
+
+class Reply(msgspec.Struct, kw_only=True, dict=True):
+    """A finished answer.
+
+    `text` is the visible text ("" if the answer is only tool calls); `reasoning` what the provider shows of the model's
+    thinking. `message` is the assistant message in OpenAI's shape, ready to be appended to the conversation, with
+    whatever a provider needs to see again (signatures, thinking blocks) under `provider_fields`.
+    `cost_usd` and `receipt` are filled by the client; the receipt is put together when it is first looked at, because
+    most calls never look. It is no field, so encoding a reply leaves it out.
+    """
+
+    text: str
+    message: dict[str, Any]
+    finish_reason: FinishReason
+    usage: Usage
+    model: str = ""
+    id: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str | None = None
+    refusal: str | None = None
+    logprobs: Any = None
+    rate_limits: tuple[RateLimit, ...] = ()
+    cost_usd: float = 0.0
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """Why this deployment, what was tried, what it cost. None on a reply that no client made."""
+        trail = cast("Trail | None", self.__dict__.get("trail"))
+        return None if trail is None else trail.receipt()
+
+    def remember(self, trail: Trail) -> None:
+        """Tie this reply to the trail of its call."""
+        self.__dict__["trail"] = trail
+
+
+class TextDelta(msgspec.Struct, frozen=True, tag="text"):
+    """More visible text."""
+
+    text: str
+
+
+class ReasoningDelta(msgspec.Struct, frozen=True, tag="reasoning"):
+    """More of the model's shown thinking."""
+
+    text: str
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True, tag="tool_call"):
+    """More of tool call number `index`: `id` and `name` come with its first piece, `arguments` is appended."""
+
+    index: int
+    arguments: str
+    id: str | None = None
+    name: str | None = None
+
+
+class Finish(msgspec.Struct, frozen=True, tag="finish"):
+    """The provider said why the answer ends."""
+
+    reason: FinishReason
+
+
+class StreamError(msgspec.Struct, frozen=True, tag="error"):
+    """The provider reported an error inside the stream."""
+
+    failure: Failure
+
+
+class Done(msgspec.Struct, kw_only=True, tag="done"):
+    """The last event of a stream that ended properly: the whole reply, as `chat` would have returned it."""
+
+    reply: Reply
+
+
+Event = TextDelta | ReasoningDelta | ToolCallDelta | Finish | StreamError | Done

@@ -1,0 +1,94 @@
+"""What a caller asks for, and where it is sent: the OpenAI chat shape, with types.
+
+Messages, tools and `response_format` stay plain dictionaries in OpenAI's shape: they are the field's common tongue and
+callers already have them in that form. Adapters read them; nothing rewrites them on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+Message = Mapping[str, Any]
+
+
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One chat request in canonical form (OpenAI chat completions, minus what only transports need).
+
+    `max_tokens` bounds the answer, reasoning included. `effort` is one of none, minimal, low, medium, high, xhigh, max.
+    `provider_options` maps an adapter name to fields that are merged into that provider's body as they are.
+    """
+
+    messages: Sequence[Message]
+    tools: Sequence[Mapping[str, Any]] = ()
+    tool_choice: str | Mapping[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: Mapping[str, Any] | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    stop: str | Sequence[str] | None = None
+    seed: int | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    effort: str | None = None
+    user: str | None = None
+    metadata: Mapping[str, str] | None = None
+    provider_options: Mapping[str, Mapping[str, Any]] = {}
+
+
+class Secret:
+    """A secret value that shows itself to nobody: `repr`, `str` and formatting print its reference only."""
+
+    __slots__ = ("_value", "reference")
+
+    def __init__(self, value: str, reference: str) -> None:
+        self._value = value
+        self.reference = reference
+
+    def reveal(self) -> str:
+        """The secret itself. Only adapters call this, when they write the authentication header."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.reference})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self.reference)
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds."""
+
+    deployment: str
+    provider: str
+    adapter: str
+    model: str
+    base_url: str
+    key: Secret | None = None
+    headers: Mapping[str, str] = {}
+    max_output_tokens: int | None = None
+    first_content_timeout_s: float = 20.0
+    idle_timeout_s: float = 30.0
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """What a transport sends. `dropped` names the request's parameters that this provider cannot express."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    dropped: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"HttpRequest({self.method} {self.url.partition('?')[0]}, {len(self.body)} bytes)"

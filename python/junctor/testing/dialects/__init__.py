@@ -1,0 +1,26 @@
+"""The languages that a simulated provider speaks, one file each, seen from the provider's side.
+
+These files are written from the providers' public formats and recorded answers, on purpose without a line shared with
+`junctor.adapters`: a misreading there cannot hide behind the same misreading here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from junctor.testing.dialects.anthropic import Anthropic
+from junctor.testing.dialects.base import Ask, Dialect, ErrorKind, Frames, Invalid
+from junctor.testing.dialects.gemini import Gemini
+from junctor.testing.dialects.openai import OpenAI
+
+__all__ = ["DIALECTS", "Ask", "Dialect", "ErrorKind", "Frames", "Invalid", "dialect_of"]
+
+DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (OpenAI(), Anthropic(), Gemini())}
+
+
+def dialect_of(path: str) -> Dialect | None:
+    """The dialect whose endpoint a path names, whatever prefix stands before it."""
+    for dialect in DIALECTS.values():
+        if dialect.serves(path):
+            return dialect
+    return None

@@ -1,0 +1,148 @@
+"""The official SDKs of the three providers take a simulated one for the real thing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from junctor.testing import Key, Limits, SimulatedProvider, faults
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "days": {"type": "integer"},
+        "unit": {"type": "string", "enum": ["celsius", "kelvin"]},
+    },
+    "required": ["city", "days", "unit"],
+}
+CALLED = {"city": "example city", "days": 1, "unit": "celsius"}
+HELLO: list[Any] = [{"role": "user", "content": "Hello, how are you?"}]
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(scenario)
+
+
+def served(dialect: str, **options: Any) -> SimulatedProvider:
+    return SimulatedProvider([Key("sk-test", dialect=dialect, limits=Limits(rpm=3))], output_tokens=5, **options)
+
+
+def test_openai_chats_streams_calls_tools_and_reads_errors() -> None:
+    openai = pytest.importorskip("openai", reason="the openai SDK is not installed")
+    tool: Any = {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
+
+    async def scenario() -> None:
+        async with (
+            served("openai") as provider,
+            openai.AsyncOpenAI(api_key="sk-test", base_url=provider.base_url("openai"), max_retries=0) as client,
+        ):
+            create = client.chat.completions.create
+            reply = await create(model="gpt", messages=HELLO)
+            assert len(reply.choices[0].message.content.split()) == 5
+            assert (reply.choices[0].finish_reason, reply.usage.completion_tokens) == ("stop", 5)
+
+            text = ""
+            usage: Any = None
+            async for chunk in await create(
+                model="gpt", messages=HELLO, stream=True, stream_options={"include_usage": True}, max_tokens=3
+            ):
+                text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
+                usage = chunk.usage or usage
+            assert (len(text.split()), usage.completion_tokens) == (3, 3)
+
+            async with client.chat.completions.stream(model="gpt", messages=HELLO, tools=[tool]) as stream:
+                final = await stream.get_final_completion()
+            call = final.choices[0].message.tool_calls[0]
+            assert (call.function.name, json.loads(call.function.arguments)) == ("weather", CALLED)
+
+            with pytest.raises(openai.RateLimitError) as refused:
+                await create(model="gpt", messages=HELLO)
+            assert refused.value.code == "rate_limit_exceeded"
+            provider.inject(faults.dead())
+            with pytest.raises(openai.AuthenticationError):
+                await create(model="gpt", messages=HELLO)
+            provider.clear()
+            provider.inject(faults.spend_cap())
+            with pytest.raises(openai.RateLimitError, match="check your plan"):
+                await create(model="gpt", messages=HELLO)
+
+    run(scenario())
+
+
+def test_anthropic_chats_streams_calls_tools_and_reads_errors() -> None:
+    anthropic = pytest.importorskip("anthropic", reason="the anthropic SDK is not installed")
+    tool: Any = {"name": "weather", "input_schema": SCHEMA}
+
+    async def scenario() -> None:
+        async with (
+            served("anthropic") as provider,
+            anthropic.AsyncAnthropic(
+                api_key="sk-test", base_url=provider.base_url("anthropic"), max_retries=0
+            ) as client,
+        ):
+            reply = await client.messages.create(model="claude", messages=HELLO, max_tokens=50)
+            assert len(reply.content[0].text.split()) == 5
+            assert (reply.stop_reason, reply.usage.output_tokens) == ("end_turn", 5)
+
+            async with client.messages.stream(model="claude", messages=HELLO, max_tokens=3) as stream:
+                text = "".join([piece async for piece in stream.text_stream])
+                final = await stream.get_final_message()
+            assert (len(text.split()), final.stop_reason, final.usage.output_tokens) == (3, "max_tokens", 3)
+
+            async with client.messages.stream(model="claude", messages=HELLO, max_tokens=50, tools=[tool]) as stream:
+                final = await stream.get_final_message()
+            call = final.content[-1]
+            assert (final.stop_reason, call.name, call.input) == ("tool_use", "weather", CALLED)
+
+            with pytest.raises(anthropic.RateLimitError, match="3 requests per minute"):
+                await client.messages.create(model="claude", messages=HELLO, max_tokens=50)
+            provider.inject(faults.overloaded())
+            with pytest.raises(anthropic.InternalServerError) as overloaded:
+                await client.messages.create(model="claude", messages=HELLO, max_tokens=50)
+            assert overloaded.value.status_code == 529
+
+    run(scenario())
+
+
+# google-genai subclasses aiohttp's session, which aiohttp discourages.
+@pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
+def test_gemini_chats_streams_calls_tools_and_reads_errors() -> None:
+    genai = pytest.importorskip("google.genai", reason="the google-genai SDK is not installed")
+    types = genai.types
+    tool = types.Tool(function_declarations=[types.FunctionDeclaration(name="weather", parameters_json_schema=SCHEMA)])
+
+    async def scenario() -> None:
+        async with served("gemini") as provider:
+            address = types.HttpOptions(base_url=provider.base_url("gemini"), api_version="v1beta")
+            client = genai.Client(api_key="sk-test", http_options=address)
+            models = client.aio.models
+            reply = await models.generate_content(model="gemini", contents="Hello")
+            assert (len(reply.text.split()), reply.usage_metadata.candidates_token_count) == (5, 5)
+
+            chunks = [
+                chunk
+                async for chunk in await models.generate_content_stream(
+                    model="gemini", contents="Hello", config={"max_output_tokens": 3}
+                )
+            ]
+            assert len("".join(chunk.text for chunk in chunks).split()) == 3
+            assert chunks[-1].candidates[0].finish_reason == types.FinishReason.MAX_TOKENS
+
+            manual = types.GenerateContentConfig(
+                tools=[tool], automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True)
+            )
+            reply = await models.generate_content(model="gemini", contents="Hello", config=manual)
+            assert (reply.function_calls[0].name, reply.function_calls[0].args) == ("weather", CALLED)
+
+            with pytest.raises(genai.errors.ClientError) as refused:
+                await models.generate_content(model="gemini", contents="Hello")
+            assert (refused.value.code, refused.value.status) == (429, "RESOURCE_EXHAUSTED")
+            await client.aio.aclose()
+            client.close()
+
+    run(scenario())
