@@ -7,9 +7,11 @@ use crate::refusal::Refusal;
 use crate::score::Estimate;
 use crate::units::Nanos;
 
-/// Candidates that a walk remembers. A draw looks at two or three; only when most of a group is out are there more,
-/// and a walk that saw more than these says that it cannot be replayed.
-pub const MAX_CONSIDERED: usize = 24;
+/// Candidates that a walk remembers without allocating. A draw looks at two or three; only when most of a group is out
+/// are there more.
+const AT_HAND: usize = 6;
+/// Candidates that a walk remembers at all. One that saw more says that it cannot be replayed.
+pub const MAX_CONSIDERED: usize = 256;
 
 /// One deployment that a walk looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,15 +31,16 @@ pub struct Considered {
 /// Everything that a walk looked at, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    considered: ArrayVec<Considered, MAX_CONSIDERED>,
+    at_hand: ArrayVec<Considered, AT_HAND>,
+    /// The rest. Empty, and so not allocated, unless a group is in trouble.
+    more: Vec<Considered>,
     overflowed: bool,
 }
 
 impl Log {
     /// What was remembered.
-    #[must_use]
-    pub fn considered(&self) -> &[Considered] {
-        &self.considered
+    pub fn considered(&self) -> impl Iterator<Item = &Considered> {
+        self.at_hand.iter().chain(&self.more)
     }
 
     /// Whether nothing was forgotten.
@@ -50,18 +53,30 @@ impl Log {
     #[must_use]
     #[inline]
     pub fn find(&self, deployment: u32) -> Option<&Considered> {
-        self.considered.iter().find(|seen| seen.deployment == deployment)
+        self.considered().find(|seen| seen.deployment == deployment)
     }
 
     /// Remembers one more.
     #[inline]
     pub fn add(&mut self, seen: Considered) {
-        self.overflowed |= self.considered.try_push(seen).is_err();
+        if let Err(full) = self.at_hand.try_push(seen) {
+            self.add_to_the_rest(full.element());
+        }
+    }
+
+    #[cold]
+    fn add_to_the_rest(&mut self, seen: Considered) {
+        if self.more.len() + AT_HAND < MAX_CONSIDERED {
+            self.more.push(seen);
+        } else {
+            self.overflowed = true;
+        }
     }
 
     /// Notes that a candidate was lost after all.
     pub fn refuse(&mut self, deployment: u32, refusal: Refusal) {
-        if let Some(seen) = self.considered.iter_mut().find(|seen| seen.deployment == deployment) {
+        let mut all = self.at_hand.iter_mut().chain(&mut self.more);
+        if let Some(seen) = all.find(|seen| seen.deployment == deployment) {
             seen.refusal = Some(refusal);
         }
     }
@@ -82,6 +97,8 @@ pub struct Decision {
     pub group: Option<u32>,
     /// The deployment, as an index.
     pub deployment: Option<u32>,
+    /// Record of the answer lengths learned for its model on this route.
+    pub length_slot: Option<u32>,
     /// Whether it is a forced probe because everything else was out.
     pub last_resort: bool,
     /// Bound on the answer's tokens after rule and caller had their say.
@@ -103,6 +120,7 @@ impl Decision {
             asked_group: None,
             group: None,
             deployment: None,
+            length_slot: None,
             last_resort: false,
             max_tokens: None,
             estimate: Estimate::default(),

@@ -131,9 +131,8 @@ impl DecisionRecord {
     }
 }
 
-fn known<'f>(fleet: &'f Fleet, decision: &Decision) -> impl Iterator<Item = (&'f Deployment, Considered)> {
-    let seen = decision.log.considered().to_vec();
-    seen.into_iter().filter_map(|seen| Some((fleet.deployment(seen.deployment)?, seen)))
+fn known<'d>(fleet: &'d Fleet, decision: &'d Decision) -> impl Iterator<Item = (&'d Deployment, Considered)> {
+    decision.log.considered().filter_map(|seen| Some((fleet.deployment(seen.deployment)?, *seen)))
 }
 
 fn candidates(fleet: &Fleet, decision: &Decision) -> Vec<CandidateRecord> {

@@ -3,7 +3,7 @@
 //! A value of two words, because the walk records one for every deployment it rules out; the sentence is made only
 //! when somebody asks.
 
-use crate::fleet::{Deployment, Fleet};
+use crate::fleet::{Deployment, Fleet, Limit};
 use crate::request::Needs;
 use crate::units::Nanos;
 
@@ -120,7 +120,9 @@ impl Refusal {
     pub fn describe(self, fleet: &Fleet, deployment: &Deployment, now: Nanos) -> String {
         let limit = |index: u8| {
             let found = deployment.limits.get(usize::from(index)).and_then(|&at| fleet.limit(at));
-            found.map_or_else(String::new, |(pool, limit)| format!("{} of pool {}", limit.dimension.name(), pool.name))
+            let named =
+                |limit: &Limit| Some(format!("{} of pool {}", limit.dimension.name(), fleet.pool_of(limit)?.name));
+            found.and_then(named).unwrap_or_default()
         };
         let wait = |until: Nanos| format!("{:.1} s", until.since(now).as_secs_f64());
         let detail = match self {

@@ -72,16 +72,20 @@ impl Reservation {
     pub fn estimated(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
         let limits = self.deployment().map_or(&[][..], |deployment| &deployment.limits);
         limits.iter().filter_map(|&at| {
-            let (pool, limit) = self.fleet.limit(at)?;
-            Some((&*pool.name, limit.dimension.name(), amount(limit.dimension, &self.decision.estimate)))
+            let limit = self.fleet.limit(at)?;
+            Some((
+                &*self.fleet.pool_of(limit)?.name,
+                limit.dimension.name(),
+                amount(limit.dimension, &self.decision.estimate),
+            ))
         })
     }
 
     /// Amounts finally charged, by pool and dimension; nothing before it is settled.
     pub fn charged(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
         self.settlement.charged.iter().filter_map(|&(at, units)| {
-            let (pool, limit) = self.fleet.limit(at)?;
-            Some((&*pool.name, limit.dimension.name(), units))
+            let limit = self.fleet.limit(at)?;
+            Some((&*self.fleet.pool_of(limit)?.name, limit.dimension.name(), units))
         })
     }
 

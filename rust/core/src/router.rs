@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::balance::DeploymentRecord;
+use crate::balance::load::Load;
 use crate::counters::{Counter, count};
 use crate::decision::{Decision, Denial, Log, Why};
 use crate::draw::Draw;
@@ -49,7 +50,7 @@ impl Router {
     /// # Errors
     /// [`FleetError`]; then the old fleet stays.
     pub fn reload(&self, spec: &FleetSpec, now: Nanos) -> Result<(), FleetError> {
-        self.fleet.store(Arc::new(Fleet::compile(spec, &self.state, Some(now))?));
+        self.fleet.store(Arc::new(Fleet::compile(spec, &self.state, Some((&self.fleet.load(), now)))?));
         Ok(())
     }
 
@@ -158,6 +159,16 @@ impl Router {
         let words = self.state.router()?.first_chunk()?;
         let retry = self.fleet.load().retry;
         Some(RetryBudget::new(allowance(retry), words))
+    }
+
+    /// Expected time to the first content of the deployment called `name`; `None` if nothing is called so.
+    #[must_use]
+    pub fn expected_first_content(&self, name: &str, now: Nanos) -> Option<Nanos> {
+        let fleet = self.fleet.load();
+        let deployment = fleet.deployment(fleet.deployment_named(name)?)?;
+        let record = DeploymentRecord::of(&self.state, deployment.slot)?;
+        let load = Load::of(deployment, record, None, &fleet.balance, now);
+        Some(Nanos::from_secs_f64(f64::from(load.latency.exp())))
     }
 
     /// How long to wait before another attempt.

@@ -13,7 +13,7 @@ use crate::balance::record::Total;
 use crate::breaker::{Effect, Permit};
 use crate::counters::{Counter, count};
 use crate::decision::Decision;
-use crate::fleet::{Deployment, Fleet, Group, LimitRef, MAX_LIMITS};
+use crate::fleet::{Deployment, Fleet, Group, MAX_LIMITS};
 use crate::limit::{Level, OutputLength, Report};
 use crate::outcome::{Ending, Fault, Outcome};
 use crate::reserve::{Hold, bucket};
@@ -42,8 +42,8 @@ pub struct Settlement {
     pub output_tokens: u64,
     /// Whether the provider said so, or it is an estimate.
     pub usage_known: bool,
-    /// Units finally charged per limit of the deployment.
-    pub charged: ArrayVec<(LimitRef, u64), MAX_LIMITS>,
+    /// Units finally charged per limit, by index.
+    pub charged: ArrayVec<(u32, u64), MAX_LIMITS>,
 }
 
 /// Settles one attempt.
@@ -153,7 +153,7 @@ fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome, use
 fn exhaust_pools(fleet: &Fleet, state: &State, deployment: &Deployment, outcome: &Outcome, now: Nanos) {
     let until = now + outcome.retry_after.map_or(EXHAUSTED_FOR, |hint| hint.min(LONGEST_HINT));
     for &at in &deployment.limits {
-        if fleet.limit(at).is_some_and(|(pool, _)| !pool.private)
+        if fleet.limit(at).and_then(|limit| fleet.pool_of(limit)).is_some_and(|pool| !pool.private)
             && let Some((_, bucket)) = bucket(fleet, state, at)
         {
             bucket.hold_until().exhaust(until, now);
@@ -181,8 +181,8 @@ fn learn(
             record.success().add(true, now);
             record.hold().ease(now);
             record.latency().add(first_content_ln(outcome, elapsed), now, reference);
-            if let (Some(group), Some(tokens)) = (group, outcome.output_tokens) {
-                observe_length(state, group, decision, tokens);
+            if let Some(tokens) = outcome.output_tokens {
+                observe_length(state, decision, tokens);
             }
         }
         Ending::Failed(fault) => {
@@ -220,9 +220,8 @@ fn ln_seconds(span: Nanos) -> f32 {
     span.as_secs_f64().max(1e-6).ln() as f32
 }
 
-fn observe_length(state: &State, group: &Group, decision: &Decision, tokens: u64) {
-    let member = group.members.iter().find(|member| Some(member.deployment) == decision.deployment);
-    if let Some([_, word, ..]) = member.and_then(|member| state.length(member.length_slot)) {
+fn observe_length(state: &State, decision: &Decision, tokens: u64) {
+    if let Some([_, word, ..]) = decision.length_slot.and_then(|slot| state.length(slot)) {
         OutputLength::new(word).observe(tokens);
     }
 }

@@ -9,7 +9,7 @@ use crate::balance::load::Load;
 use crate::balance::record::Total;
 use crate::breaker;
 use crate::counters::{self, Counter};
-use crate::fleet::{Deployment, Fleet, LimitRef, Pool};
+use crate::fleet::{Deployment, Fleet, Pool};
 use crate::reserve::bucket;
 use crate::state::State;
 use crate::units::Nanos;
@@ -90,12 +90,12 @@ impl Snapshot {
     #[must_use]
     pub fn take(fleet: &Fleet, state: &State, now: Nanos) -> Self {
         let deployment = |d: &Deployment| Some((d.name.to_string(), deployment_snapshot(fleet, state, d, now)?));
-        let pool = |(index, pool): (u32, &Pool)| (pool.name.to_string(), pool_snapshot(fleet, state, index, pool, now));
+        let pool = |pool: &Pool| (pool.name.to_string(), pool_snapshot(fleet, state, pool, now));
         Self {
             at_s: now.as_secs_f64(),
             config_hash: fleet.config_hash.to_string(),
             deployments: fleet.deployments.iter().filter_map(deployment).collect(),
-            pools: (0..).zip(&fleet.pools).map(pool).collect(),
+            pools: fleet.pools.iter().map(pool).collect(),
             counters: Counter::ALL.iter().map(|&counter| (counter.name(), counters::read(state, counter))).collect(),
         }
     }
@@ -152,16 +152,8 @@ const fn reason_word(reason: breaker::Reason) -> &'static str {
     }
 }
 
-fn pool_snapshot(
-    fleet: &Fleet,
-    state: &State,
-    index: u32,
-    pool: &Pool,
-    now: Nanos,
-) -> BTreeMap<&'static str, LimitSnapshot> {
-    let places = (0..).take(pool.limits.len()).map(|limit| LimitRef { pool: index, limit });
-    let buckets = places.filter_map(|at| bucket(fleet, state, at));
-    let told = buckets.map(|(dimension, bucket)| {
+fn pool_snapshot(fleet: &Fleet, state: &State, pool: &Pool, now: Nanos) -> BTreeMap<&'static str, LimitSnapshot> {
+    let told = pool.limits.clone().filter_map(|at| bucket(fleet, state, at)).map(|(dimension, bucket)| {
         let limit = LimitSnapshot { limit: bucket.limit(), level: bucket.level(now), free: bucket.fraction(now) };
         (dimension.name(), limit)
     });

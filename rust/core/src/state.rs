@@ -64,39 +64,68 @@ pub enum Section {
     Lengths,
 }
 
-/// A place that keeps atomic words: the heap, or a mapped segment.
-pub trait Cells: Send + Sync {
-    /// All words, in order. Must always be the same slice.
-    fn words(&self) -> &[AtomicU64];
-}
-
-impl Cells for Box<[AtomicU64]> {
-    fn words(&self) -> &[AtomicU64] {
-        self
-    }
+/// Where the words are. Two kinds and a branch, because a call through a table for each of some eighty accesses of a
+/// walk costs more than all of them.
+enum Words {
+    Heap(Box<[AtomicU64]>),
+    /// Mapped for the life of the process, so that nobody can be left with a slice that is gone.
+    Mapped(&'static [AtomicU64]),
 }
 
 /// The mutable half of a router.
 pub struct State {
-    cells: Box<dyn Cells>,
+    words: Words,
     room: Room,
-    /// Words to skip so that records begin at a cache line.
-    start: usize,
+    /// First word of each section, counted from the beginning of the slice.
+    starts: Starts,
+}
+
+#[derive(Clone, Copy)]
+struct Starts {
+    router: usize,
+    deployments: usize,
+    buckets: usize,
+    groups: usize,
+    lengths: usize,
+}
+
+impl Starts {
+    const fn of(room: Room, first: usize) -> Self {
+        let deployments = first + ROUTER_WORDS;
+        let buckets = deployments + room.deployments * DEPLOYMENT_WORDS;
+        let groups = buckets + room.buckets * BUCKET_WORDS;
+        let lengths = groups + room.groups * SMALL_WORDS;
+        Self { router: first, deployments, buckets, groups, lengths }
+    }
 }
 
 impl State {
     /// Fresh state on the heap.
     #[must_use]
     pub fn on_heap(room: Room) -> Self {
-        let words: Box<[AtomicU64]> = (0..Self::words_needed(room)).map(|_| AtomicU64::new(0)).collect();
-        Self::over(Box::new(words), room)
+        Self::new(Words::Heap((0..Self::words_needed(room)).map(|_| AtomicU64::new(0)).collect()), room)
     }
 
-    /// State over words that exist: `cells` must hold at least [`State::words_needed`].
+    /// State over words that somebody mapped: at least [`State::words_needed`] of them.
     #[must_use]
-    pub fn over(cells: Box<dyn Cells>, room: Room) -> Self {
-        let misaligned = cells.words().as_ptr().addr() / size_of::<u64>() % LINE_WORDS;
-        Self { cells, room, start: (LINE_WORDS - misaligned) % LINE_WORDS }
+    pub fn mapped(words: &'static [AtomicU64], room: Room) -> Self {
+        Self::new(Words::Mapped(words), room)
+    }
+
+    fn new(words: Words, room: Room) -> Self {
+        let mut state = Self { words, room, starts: Starts::of(room, 0) };
+        // Hot records begin at a cache line, wherever the allocator put the slice.
+        let misaligned = state.words().as_ptr().addr() / size_of::<u64>() % LINE_WORDS;
+        state.starts = Starts::of(room, (LINE_WORDS - misaligned) % LINE_WORDS);
+        state
+    }
+
+    #[inline]
+    fn words(&self) -> &[AtomicU64] {
+        match &self.words {
+            Words::Heap(words) => words,
+            Words::Mapped(words) => words,
+        }
     }
 
     /// How many words a room takes.
@@ -119,52 +148,48 @@ impl State {
     #[must_use]
     #[inline]
     pub fn router(&self) -> Option<&[AtomicU64; ROUTER_WORDS]> {
-        self.cells.words().get(self.start..)?.first_chunk()
+        self.words().get(self.starts.router..)?.first_chunk()
     }
 
     /// The record of a deployment.
     #[must_use]
     #[inline]
     pub fn deployment(&self, slot: u32) -> Option<&[AtomicU64; DEPLOYMENT_WORDS]> {
-        self.record(ROUTER_WORDS, slot)
+        self.record(self.starts.deployments, slot)
     }
 
     /// The record of a limit.
     #[must_use]
     #[inline]
     pub fn bucket(&self, slot: u32) -> Option<&[AtomicU64; BUCKET_WORDS]> {
-        self.record(self.offset(Section::Buckets), slot)
+        self.record(self.starts.buckets, slot)
     }
 
     /// The record of a group.
     #[must_use]
     #[inline]
     pub fn group(&self, slot: u32) -> Option<&[AtomicU64; SMALL_WORDS]> {
-        self.record(self.offset(Section::Groups), slot)
+        self.record(self.starts.groups, slot)
     }
 
     /// The record of a learned output length.
     #[must_use]
     #[inline]
     pub fn length(&self, slot: u32) -> Option<&[AtomicU64; SMALL_WORDS]> {
-        self.record(self.offset(Section::Lengths), slot)
+        self.record(self.starts.lengths, slot)
     }
 
     #[inline]
-    fn record<const N: usize>(&self, offset: usize, slot: u32) -> Option<&[AtomicU64; N]> {
-        self.cells.words().get(self.start + offset + slot as usize * N..)?.first_chunk()
+    fn record<const N: usize>(&self, start: usize, slot: u32) -> Option<&[AtomicU64; N]> {
+        self.words().get(start + slot as usize * N..)?.first_chunk()
     }
 
-    const fn offset(&self, section: Section) -> usize {
-        let deployments = ROUTER_WORDS;
-        let buckets = deployments + self.room.deployments * DEPLOYMENT_WORDS;
-        let groups = buckets + self.room.buckets * BUCKET_WORDS;
-        let lengths = groups + self.room.groups * SMALL_WORDS;
+    const fn start(&self, section: Section) -> usize {
         match section {
-            Section::Deployments => deployments,
-            Section::Buckets => buckets,
-            Section::Groups => groups,
-            Section::Lengths => lengths,
+            Section::Deployments => self.starts.deployments,
+            Section::Buckets => self.starts.buckets,
+            Section::Groups => self.starts.groups,
+            Section::Lengths => self.starts.lengths,
         }
     }
 
@@ -179,8 +204,8 @@ impl State {
 
     fn words_of(&self, section: Section, slot: usize) -> Option<&[AtomicU64]> {
         let (_, width) = self.shape(section);
-        let from = self.start + self.offset(section) + slot * width;
-        self.cells.words().get(from..from + width)
+        let from = self.start(section) + slot * width;
+        self.words().get(from..from + width)
     }
 
     /// The slot that belongs to `identity`, and whether it was claimed just now; `None` when there is no room left.

@@ -322,18 +322,19 @@ impl<'w> Walk<'w> {
     ) -> (Decision, Option<Hold>) {
         let estimate =
             self.scene.fleet.deployment(member.deployment).map(|deployment| self.estimate(deployment, member));
-        let decision = self.told(route, Some((group, member.deployment)), last_resort, estimate.unwrap_or_default());
+        let decision = self.told(route, Some((group, member)), last_resort, estimate.unwrap_or_default());
         (decision, hold)
     }
 
-    fn told(self, route: &Route<'_>, place: Option<(u32, u32)>, last_resort: bool, estimate: Estimate) -> Decision {
+    fn told(self, route: &Route<'_>, place: Option<(u32, Member)>, last_resort: bool, estimate: Estimate) -> Decision {
         Decision {
             at: self.scene.now,
             seed: self.scene.seed,
             rule: route.rule,
             asked_group: Some(route.group),
             group: place.map(|(group, _)| group),
-            deployment: place.map(|(_, deployment)| deployment),
+            deployment: place.map(|(_, member)| member.deployment),
+            length_slot: place.map(|(_, member)| member.length_slot),
             last_resort,
             max_tokens: self.max_tokens,
             estimate,

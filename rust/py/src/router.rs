@@ -130,7 +130,7 @@ impl Router {
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
-    fn explain<'py>(
+    fn explain_json<'py>(
         slf: &Bound<'py, Self>,
         model: Option<Bound<'py, PyString>>,
         input_tokens: u64,
@@ -178,7 +178,7 @@ impl Router {
     }
 
     /// State of every deployment and pool, and the counters, as JSON.
-    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+    fn snapshot_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let snapshot = Snapshot::take(&self.core.fleet(), self.core.state(), self.now());
         Ok(PyBytes::new(py, &json(&snapshot)?))
     }
@@ -221,11 +221,8 @@ impl Router {
 
     /// Expected seconds to the first content of a deployment.
     fn expected_first_content_s(&self, deployment: &str) -> PyResult<f64> {
-        let snapshot = Snapshot::take(&self.core.fleet(), self.core.state(), self.now());
-        let found = snapshot.deployments.get(deployment);
-        found
-            .map(|found| f64::from(found.latency_s))
-            .ok_or_else(|| PyValueError::new_err(format!("no deployment is called {deployment:?}")))
+        let expected = self.core.expected_first_content(deployment, self.now()).map(Nanos::as_secs_f64);
+        expected.ok_or_else(|| PyValueError::new_err(format!("no deployment is called {deployment:?}")))
     }
 
     /// Sets a deployment's breaker by hand: `open`, `close` or `reset`.

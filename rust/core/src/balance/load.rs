@@ -41,8 +41,12 @@ impl Load {
     ) -> Self {
         let prior = deployment.latency_prior;
         let latency = record.latency().expected(now, Reference { median: median.unwrap_or(prior), prior });
-        let tolerated = constants.age_factor.map(|factor| Nanos::from_secs_f64(factor * f64::from(latency).exp()));
-        let age = tolerated.map_or(Nanos::ZERO, |tolerated| record.pending().age(now, tolerated));
+        let age = match constants.age_factor {
+            Some(factor) if record.pending().any() => {
+                record.pending().age(now, Nanos::from_secs_f64(factor * f64::from(latency.exp())))
+            }
+            _ => Nanos::ZERO,
+        };
         let share = record.capacity().factor(now) as f32 * record.slow_start(now);
         Self {
             in_flight: u32::try_from(record.in_flight()).unwrap_or(u32::MAX),

@@ -59,6 +59,13 @@ impl<'s> Pending<'s> {
         }
     }
 
+    /// Whether any attempt may be unanswered.
+    #[must_use]
+    #[inline]
+    pub fn any(self) -> bool {
+        self.oldest.load(Ordering::Acquire) != 0
+    }
+
     /// Age of the oldest unanswered attempt; zero if there is none.
     ///
     /// Below `doubtful` the hint is good enough; above, the cells are read, so that a stale hint cannot shun anybody.

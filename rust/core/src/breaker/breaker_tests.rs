@@ -189,6 +189,18 @@ fn news_from_before_the_trip_changes_nothing() {
 }
 
 #[test]
+fn a_report_overtaken_by_a_trip_does_not_wipe_out_the_new_run() {
+    let words = Words::default();
+    let breaker = Breaker::new(&words);
+    let (_, now) = trip(&breaker, T);
+    breaker.succeed(probe(&breaker, now), now);
+    assert_eq!(breaker.fail(breaker.admit(now, LEASE).unwrap(), now), Effect::None);
+    // It had passed its generation check before the trip and comes to count only now.
+    assert_eq!(breaker.extend_run(0, true), 0);
+    assert_eq!(breaker.snapshot(now).run, 1);
+}
+
+#[test]
 fn a_long_healthy_stream_closes_at_its_first_content() {
     let words = Words::default();
     let breaker = Breaker::new(&words);

@@ -124,7 +124,7 @@ impl Breaker<'_> {
     }
 
     /// The run after one more result.
-    fn extend_run(&self, generation: u32, failed: bool) -> u32 {
+    pub(super) fn extend_run(&self, generation: u32, failed: bool) -> u32 {
         let bits = self.run.load(Ordering::Acquire);
         if !failed && Run::of(bits, generation).length == 0 {
             return 0;

@@ -9,8 +9,7 @@ use arrayvec::ArrayVec;
 use thiserror::Error;
 
 use super::{
-    Action, Deployment, Fleet, Group, Limit, LimitRef, MAX_CHAIN, MAX_CLAUSES, MAX_LIMITS, Member, NameBits, Names,
-    Pool, Rules,
+    Action, Deployment, Fleet, Group, Limit, MAX_CHAIN, MAX_CLAUSES, MAX_LIMITS, Member, NameBits, Names, Pool, Rules,
 };
 use crate::draw::identity;
 use crate::limit::{Calendar, Quota, QuotaError, Transition};
@@ -121,18 +120,18 @@ impl FleetSpec {
 }
 
 impl Fleet {
-    /// Compiles `spec` over `state`, claiming a record for every identity that has none yet. On a reload `joins_at` is
-    /// the time, and deployments that are new start slowly.
+    /// Compiles `spec` over `state`, claiming a record for every identity that has none yet. On a reload `replaces` is
+    /// the fleet in force with the time, and deployments that are new start slowly.
     ///
     /// # Errors
     /// [`FleetError`] naming what is wrong; the state is then as usable as before.
-    pub fn compile(spec: &FleetSpec, state: &State, joins_at: Option<Nanos>) -> Result<Self, FleetError> {
+    pub fn compile(spec: &FleetSpec, state: &State, replaces: Option<(&Self, Nanos)>) -> Result<Self, FleetError> {
         if spec.deployments.is_empty() {
             return Err(FleetError::NoDeployments);
         }
-        give_back_if_crowded(spec, state);
-        let mut compiler = Compiler::new(state, joins_at);
-        let pools = compiler.pools(spec)?;
+        give_back_if_crowded(spec, state, replaces.map(|(current, _)| current));
+        let mut compiler = Compiler::new(state, replaces.map(|(_, now)| now));
+        let (pools, limits) = compiler.pools(spec)?;
         let mut deployments = compiler.deployments(spec, &pools)?;
         let (clauses, clause_names) = compiler.clauses(spec, &mut deployments)?;
         let (groups, names) = compiler.groups(spec, &deployments)?;
@@ -143,6 +142,7 @@ impl Fleet {
             deployments: deployments.into(),
             groups: groups.into(),
             pools: pools.into(),
+            limits: limits.into(),
             names,
             rules,
             clauses,
@@ -156,19 +156,32 @@ impl Fleet {
     }
 }
 
-/// Frees the records of what this fleet no longer has, once the room would not hold old and new together.
-fn give_back_if_crowded(spec: &FleetSpec, state: &State) {
+/// Frees the records of fleets before `current`, once the room would not hold two fleets of this size.
+///
+/// The current fleet keeps its own: it routes until the new one is swapped in, and for good if that does not compile.
+fn give_back_if_crowded(spec: &FleetSpec, state: &State, current: Option<&Fleet>) {
     let (needed, room) = (spec.room(), state.room());
+    let Some(current) = current else { return };
     if needed.deployments * 2 <= room.deployments && needed.buckets * 2 <= room.buckets {
         return;
     }
-    let kept: BTreeSet<u64> = spec.deployments.iter().map(|d| identity(&["deployment", &d.name])).collect();
+    let new = spec.deployments.iter().map(|deployment| identity(&["deployment", &deployment.name]));
+    let kept: BTreeSet<u64> = new.chain(current.deployments.iter().map(|deployment| deployment.identity)).collect();
     state.give_back(Section::Deployments, |id, words| kept.contains(&id) || crate::balance::is_busy(words));
-    let limits = |pool: &crate::spec::PoolSpec| -> Vec<u64> {
-        pool.limits.iter().map(|limit| identity(&["limit", &pool.name, limit.dimension.name()])).collect()
-    };
-    let kept: BTreeSet<u64> = spec.pools.iter().flat_map(limits).collect();
+    let new = spec.pools.iter().flat_map(|pool| pool.limits.iter().map(|limit| limit_identity(&pool.name, limit)));
+    let kept: BTreeSet<u64> = new.chain(current.limits.iter().map(|limit| limit.identity)).collect();
     state.give_back(Section::Buckets, |id, _| kept.contains(&id));
+}
+
+/// What names a limit's record. The way of counting is part of it: it decides what the level means.
+fn limit_identity(pool: &str, limit: &LimitSpec) -> u64 {
+    let counted = match limit {
+        LimitSpec { dimension: Dimension::Concurrency, .. } => "at once",
+        LimitSpec { calendar: Some(_), .. } => "by day",
+        LimitSpec { fixed_window: true, .. } => "by window",
+        _ => "paced",
+    };
+    identity(&["limit", pool, limit.dimension.name(), counted])
 }
 
 /// Conditions of the compliance clauses, and their names.
@@ -205,17 +218,23 @@ impl<'s> Compiler<'s> {
         })
     }
 
-    fn pools(&self, spec: &FleetSpec) -> Result<Vec<Pool>, FleetError> {
+    fn pools(&self, spec: &FleetSpec) -> Result<(Vec<Pool>, Vec<Limit>), FleetError> {
         unique("pool", spec.pools.iter().map(|pool| pool.name.as_str()))?;
         let own: BTreeSet<&str> = spec.deployments.iter().map(|d| d.name.as_str()).collect();
-        let compile = |pool: &crate::spec::PoolSpec| {
-            let limits: Result<_, _> = pool.limits.iter().map(|limit| self.limit(&pool.name, limit, spec)).collect();
-            Ok(Pool { name: pool.name.as_str().into(), private: own.contains(pool.name.as_str()), limits: limits? })
-        };
-        spec.pools.iter().map(compile).collect()
+        let (mut pools, mut limits) = (Vec::with_capacity(spec.pools.len()), Vec::new());
+        for (index, pool) in (0..).zip(&spec.pools) {
+            let first = u32::try_from(limits.len()).unwrap_or(u32::MAX);
+            for limit in &pool.limits {
+                limits.push(self.limit(index, &pool.name, limit, spec)?);
+            }
+            let private = own.contains(pool.name.as_str());
+            let end = u32::try_from(limits.len()).unwrap_or(u32::MAX);
+            pools.push(Pool { name: pool.name.as_str().into(), private, limits: first..end });
+        }
+        Ok((pools, limits))
     }
 
-    fn limit(&self, pool: &str, limit: &LimitSpec, spec: &FleetSpec) -> Result<Limit, FleetError> {
+    fn limit(&self, index: u32, pool: &str, limit: &LimitSpec, spec: &FleetSpec) -> Result<Limit, FleetError> {
         let place = || format!("pools.{pool}.{}", limit.dimension.name());
         let window = Nanos::from_secs_f64(limit.window_s);
         let quota = match (&limit.calendar, limit.dimension) {
@@ -229,8 +248,14 @@ impl<'s> Compiler<'s> {
             (None, _) => Quota::paced(limit.limit, window, Some(Nanos::from_secs_f64(limit.burst_s))),
         };
         let quota = quota.map_err(|error| FleetError::Quota { place: place(), error })?;
-        let id = identity(&["limit", pool, limit.dimension.name()]);
-        Ok(Limit { dimension: limit.dimension, quota, identity: id, slot: self.claim(Section::Buckets, id)?.0 })
+        let id = limit_identity(pool, limit);
+        Ok(Limit {
+            pool: index,
+            dimension: limit.dimension,
+            quota,
+            identity: id,
+            slot: self.claim(Section::Buckets, id)?.0,
+        })
     }
 
     fn deployments(&mut self, spec: &FleetSpec, pools: &[Pool]) -> Result<Vec<Deployment>, FleetError> {
@@ -255,7 +280,7 @@ impl<'s> Compiler<'s> {
         if let Some(now) = self.joins_at.filter(|_| fresh) {
             crate::balance::note_joined(self.state, slot, now);
         }
-        let (own_pools, limits) = pools_of(spec, pools, by_name)?;
+        let limits = limits_of(spec, pools, by_name)?;
         let prior = if spec.latency_prior_s > 0.0 { spec.latency_prior_s } else { 0.8 };
         Ok(Deployment {
             name: spec.name.as_str().into(),
@@ -278,7 +303,6 @@ impl<'s> Compiler<'s> {
             accounting: spec.accounting,
             probe_lease: Nanos::from_secs_f64(spec.first_content_timeout_s).min(MAX_PROBE_LEASE),
             latency_prior: prior.ln() as f32,
-            pools: own_pools,
             limits,
         })
     }
@@ -365,31 +389,29 @@ fn weight_parts(weight: f64) -> u64 {
     if weight <= 0.0 { 0 } else { ((weight * WEIGHT_PARTS) as u64).max(1) }
 }
 
-fn pools_of(
+fn limits_of(
     spec: &DeploymentSpec,
     pools: &[Pool],
     by_name: &HashMap<&str, u32>,
-) -> Result<(ArrayVec<u32, MAX_LIMITS>, ArrayVec<LimitRef, MAX_LIMITS>), FleetError> {
-    let (mut own, mut limits) = (ArrayVec::new(), ArrayVec::new());
-    let full = || FleetError::TooMany {
-        what: format!("limits of deployments.{}, those of its pools included", spec.name),
-        count: MAX_LIMITS + 1,
-        room: MAX_LIMITS,
-        hint: "a reservation holds at most 8 at once: drop the ones that never bind",
-    };
+) -> Result<ArrayVec<u32, MAX_LIMITS>, FleetError> {
+    let mut limits = ArrayVec::new();
     for name in &spec.pools {
-        let &index = by_name.get(name.as_str()).ok_or_else(|| FleetError::Unbound {
+        let found = by_name.get(name.as_str()).and_then(|&index| pools.get(index as usize));
+        let pool = found.ok_or_else(|| FleetError::Unbound {
             user: format!("deployments.{}.pools", spec.name),
             kind: "pool",
             name: name.clone(),
         })?;
-        own.try_push(index).map_err(|_| full())?;
-        let count = pools.get(index as usize).map_or(0, |pool| pool.limits.len());
-        for limit in (0..).take(count) {
-            limits.try_push(LimitRef { pool: index, limit }).map_err(|_| full())?;
+        for limit in pool.limits.clone() {
+            limits.try_push(limit).map_err(|_| FleetError::TooMany {
+                what: format!("limits of deployments.{}, those of its pools included", spec.name),
+                count: MAX_LIMITS + 1,
+                room: MAX_LIMITS,
+                hint: "a reservation holds at most 8 at once: drop the ones that never bind",
+            })?;
         }
     }
-    Ok((own, limits))
+    Ok(limits)
 }
 
 fn capabilities(spec: &DeploymentSpec) -> Result<Needs, FleetError> {

@@ -35,6 +35,8 @@ pub struct Fleet {
     pub groups: Box<[Group]>,
     /// Quota scopes.
     pub pools: Box<[Pool]>,
+    /// Limits of all pools, those of one pool together.
+    pub limits: Box<[Limit]>,
     /// Groups and deployments by name.
     pub names: Names,
     /// The operator's rules.
@@ -96,19 +98,8 @@ pub struct Deployment {
     pub probe_lease: Nanos,
     /// Natural logarithm of the expected seconds to first content before anything was measured.
     pub latency_prior: f32,
-    /// Pools it draws from, shared ones first, as indices.
-    pub pools: ArrayVec<u32, MAX_LIMITS>,
-    /// Limits it draws from, in pool order.
-    pub limits: ArrayVec<LimitRef, MAX_LIMITS>,
-}
-
-/// Where a limit is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitRef {
-    /// Index of its pool.
-    pub pool: u32,
-    /// Index of the limit in the pool.
-    pub limit: u32,
+    /// Limits it draws from as indices, in the order of its pools: shared ones first.
+    pub limits: ArrayVec<u32, MAX_LIMITS>,
 }
 
 /// A provider's quota scope.
@@ -118,13 +109,15 @@ pub struct Pool {
     pub name: Box<str>,
     /// Whether only the deployment of the same name draws from it.
     pub private: bool,
-    /// Its limits.
-    pub limits: Box<[Limit]>,
+    /// Its limits, as indices.
+    pub limits: std::ops::Range<u32>,
 }
 
 /// One limit of a pool.
 #[derive(Debug)]
 pub struct Limit {
+    /// Index of its pool.
+    pub pool: u32,
     /// What is counted.
     pub dimension: Dimension,
     /// How much is allowed.
@@ -192,12 +185,17 @@ pub struct Action {
 }
 
 impl Fleet {
-    /// The limit behind a reference.
+    /// The limit at an index.
     #[must_use]
     #[inline]
-    pub fn limit(&self, at: LimitRef) -> Option<(&Pool, &Limit)> {
-        let pool = self.pools.get(at.pool as usize)?;
-        Some((pool, pool.limits.get(at.limit as usize)?))
+    pub fn limit(&self, index: u32) -> Option<&Limit> {
+        self.limits.get(index as usize)
+    }
+
+    /// The pool of a limit.
+    #[must_use]
+    pub fn pool_of(&self, limit: &Limit) -> Option<&Pool> {
+        self.pools.get(limit.pool as usize)
     }
 
     /// The deployment at an index.

@@ -99,7 +99,11 @@ impl<'a> Bucket<'a> {
     /// As [`take`](Self::take).
     #[inline]
     pub fn peek(&self, n: u64, now: Nanos) -> Result<(), Denied> {
-        let rule = self.next(self.level_word().load(Ordering::Acquire), n, now).map(|_| ());
+        let word = self.level_word().load(Ordering::Acquire);
+        if self.plainly(word, n, now).is_some() {
+            return Ok(());
+        }
+        let rule = self.next(word, n, now).map(|_| ());
         match self.hold_until().in_force(now) {
             None => rule,
             Some(hold) => {
@@ -123,6 +127,16 @@ impl<'a> Bucket<'a> {
     /// Takes without counting: the first half of [`take`](Self::take).
     #[inline]
     pub(super) fn grab(&self, n: u64, now: Nanos) -> Result<Grab, Denied> {
+        let word = self.level_word().load(Ordering::Acquire);
+        if let Some((after, mark)) = self.plainly(word, n, now)
+            && self.level_word().compare_exchange(word, after, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
+            return Ok(Grab { before: word, after, mark });
+        }
+        self.grab_slowly(n, now)
+    }
+
+    fn grab_slowly(&self, n: u64, now: Nanos) -> Result<Grab, Denied> {
         if self.hold_until().in_force(now).is_some() {
             self.peek(n, now)?;
         }
@@ -272,6 +286,17 @@ impl<'a> Bucket<'a> {
     pub fn hold_until(&self) -> HoldUntil<'a> {
         let [_, _, _, _, _, hold, _, _] = self.words;
         HoldUntil::new(hold)
+    }
+
+    /// What nearly every request meets: a paced bucket at its configured limit, not held back, with room.
+    #[inline]
+    fn plainly(&self, word: u64, n: u64, now: Nanos) -> Option<(u64, u64)> {
+        match &self.quota.rule {
+            Rule::Paced(pace) if self.learned().is_none() && self.hold_until().in_force(now).is_none() => {
+                pace.take_plainly(word, n, now)
+            }
+            _ => None,
+        }
     }
 
     #[inline]

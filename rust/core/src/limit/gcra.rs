@@ -123,6 +123,22 @@ impl Pace {
     }
 
     /// What taking `n` units at once costs.
+    /// The new TAT if a request of `n` units passes the plain way: within the burst, or from a full bucket. `None` is no
+    /// refusal: ask [`take`](Self::take), which knows the rest and says when.
+    #[inline]
+    #[must_use]
+    pub const fn take_plainly(&self, tat: u64, n: u64, now: Nanos) -> Option<(u64, u64)> {
+        if self.strict || self.rest != 0 || n > self.limit {
+            return None;
+        }
+        // Neither can overflow: n ≤ limit, so the cost is within the window; the sum is caught by the comparison.
+        let (cost, now) = (n.wrapping_mul(self.whole), ticks(now));
+        let base = if tat > now { tat } else { now };
+        let room = if self.burst > cost { self.burst } else { cost };
+        let Some(new) = base.checked_add(cost) else { return None };
+        if new - now <= room { Some((new, cost)) } else { None }
+    }
+
     #[inline]
     fn take_cost(&self, n: u64) -> u64 {
         let cost = self.cost(n);

@@ -4,9 +4,9 @@
 //! If the last of them refuses, the others must be as if nobody had asked: a router that keeps the request it charged
 //! for a call it never made refuses good traffic for nothing.
 //!
-//! **Choice.** Ask all first, without writing; most refusals end there. Then take in order of least free share, because
-//! the fullest bucket is the likeliest to refuse and then the least is to be undone; on a refusal undo in reverse. An
-//! undo swaps the old word back in if nobody came between, so the bits are what they were, and subtracts otherwise.
+//! **Choice.** Take in order of least free share, because the fullest bucket is the likeliest to refuse and then the
+//! least is to be undone; on a refusal undo in reverse. An undo swaps the old word back in if nobody came between, so the
+//! bits are what they were, and subtracts otherwise. Whoever can should [`peek`](Bucket::peek) first, as a walk does.
 //!
 //! **Rejected.** A lock over the group: two groups share a bucket, so it would be one lock for all. A multi-word
 //! transaction: a descriptor and help protocol for a race whose worst case is that a neighbour waits some microseconds
@@ -51,28 +51,33 @@ pub fn hold_all(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<ArrayVec<Hel
     if wanted.len() > MAX_HOLDS {
         return Err((MAX_HOLDS, Denied::Never));
     }
-    survey(wanted, now)?;
-    let mut grabbed = Grabbed::new();
-    for (place, bucket, n) in least_headroom_first(wanted, now) {
-        match bucket.grab(n, now) {
-            Ok(grab) => grabbed.push((place, bucket, n, grab)),
+    let mut grabs: [Option<Grab>; MAX_HOLDS] = [const { None }; MAX_HOLDS];
+    let order = least_headroom_first(wanted, now);
+    for (taken, &place) in order.iter().enumerate() {
+        let Some(((bucket, n), slot)) = wanted.get(place).zip(grabs.get_mut(place)) else { continue };
+        match bucket.grab(*n, now) {
+            Ok(grab) => *slot = Some(grab),
             Err(denied) => {
-                grabbed.iter().rev().for_each(|(_, bucket, n, grab)| bucket.undo(grab, *n));
-                return Err((place, denied));
+                undo(wanted, &mut grabs, order.iter().take(taken).rev());
+                return Err(longest_refusal(wanted, now).unwrap_or((place, denied)));
             }
         }
     }
-    grabbed.sort_unstable_by_key(|&(place, ..)| place);
-    Ok(grabbed.iter().map(|(_, bucket, n, grab)| bucket.keep(grab, *n)).collect())
+    Ok(wanted.iter().zip(grabs).filter_map(|((bucket, n), grab)| Some(bucket.keep(&grab?, *n))).collect())
 }
 
-type Grabbed<'a> = ArrayVec<(usize, Bucket<'a>, u64, Grab), MAX_HOLDS>;
+#[cold]
+fn undo<'o>(wanted: &[(Bucket<'_>, u64)], grabs: &mut [Option<Grab>], places: impl Iterator<Item = &'o usize>) {
+    for &place in places {
+        if let Some(((bucket, n), grab)) = wanted.get(place).zip(grabs.get_mut(place).and_then(Option::take)) {
+            bucket.undo(&grab, *n);
+        }
+    }
+}
 
-/// Asks all without taking.
-///
-/// # Errors
-/// The refusal that lasts longest.
-fn survey(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<(), (usize, Denied)> {
+/// The refusal that lasts longest: what a caller has to wait for.
+#[cold]
+fn longest_refusal(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Option<(usize, Denied)> {
     let mut worst: Option<(usize, Denied)> = None;
     for (place, (bucket, n)) in wanted.iter().enumerate() {
         if let Err(denied) = bucket.peek(*n, now) {
@@ -82,21 +87,16 @@ fn survey(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<(), (usize, Denied
             });
         }
     }
-    worst.map_or(Ok(()), Err)
+    worst
 }
 
-fn least_headroom_first<'a>(
-    wanted: &[(Bucket<'a>, u64)],
-    now: Nanos,
-) -> impl Iterator<Item = (usize, Bucket<'a>, u64)> + use<'a> {
-    let mut order: ArrayVec<(f64, usize, Bucket<'a>, u64), MAX_HOLDS> = wanted
-        .iter()
-        .take(MAX_HOLDS)
-        .enumerate()
-        .map(|(place, (bucket, n))| (bucket.fraction(now), place, *bucket, *n))
-        .collect();
-    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    order.into_iter().map(|(_, place, bucket, n)| (place, bucket, n))
+/// Places of the buckets, the fullest first: it is the likeliest to refuse, and then the least is to be undone.
+#[inline]
+fn least_headroom_first(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> ArrayVec<usize, MAX_HOLDS> {
+    let free: ArrayVec<f64, MAX_HOLDS> = wanted.iter().map(|(bucket, _)| bucket.fraction(now)).collect();
+    let mut order: ArrayVec<usize, MAX_HOLDS> = (0..wanted.len()).collect();
+    order.sort_by(|a, b| free.get(*a).partial_cmp(&free.get(*b)).unwrap_or(std::cmp::Ordering::Equal));
+    order
 }
 
 #[cfg(test)]
@@ -154,8 +154,19 @@ mod tests {
         let bucket = Bucket::new(&quota, &words[0]);
         assert_eq!(hold_all(&[(bucket, 6), (bucket, 4)], T).map(|held| held.len()), Ok(2));
         let (later, before) = (T + MINUTE, bits(&words));
-        assert!(hold_all(&[(bucket, 6), (bucket, 5)], later).is_err(), "the survey passes, the second take does not");
-        assert_eq!(bits(&words), before);
+        assert!(hold_all(&[(bucket, 4); 3], later).is_err(), "the survey passes, the third take does not");
+        assert_eq!(bits(&words), before, "undone in reverse: the last take first");
+    }
+
+    #[test]
+    fn the_fullest_bucket_is_asked_first() {
+        let words: [Words; 3] = Default::default();
+        let quota = Quota::concurrency(10).unwrap();
+        let buckets = words.each_ref().map(|words| Bucket::new(&quota, words));
+        buckets.iter().zip([2, 9, 5]).for_each(|(bucket, n)| drop(bucket.take(n, T)));
+        let wanted = buckets.map(|bucket| (bucket, 1));
+        let order = least_headroom_first(&wanted, T);
+        assert_eq!(order.as_slice(), [1, 2, 0]);
     }
 
     #[test]

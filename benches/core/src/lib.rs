@@ -1,0 +1,114 @@
+//! Fleets and requests that the benchmarks share.
+
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+
+use junctor_core::outcome::{Ending, Outcome};
+use junctor_core::request::{Needs, Request};
+use junctor_core::router::Router;
+use junctor_core::spec::FleetSpec;
+use junctor_core::units::Nanos;
+use serde_json::json;
+
+/// Deployments that share a group: fleets grow by groups, as they do in life.
+const GROUP: usize = 20;
+/// Deployments that share a pool.
+const POOL: usize = 5;
+
+/// A fleet of `deployments` in groups of twenty under `rules` rules, each attempt drawing from four limits of two pools.
+#[must_use]
+pub fn fleet(deployments: usize, rules: usize) -> FleetSpec {
+    let limits =
+        json!([{"dimension": "rpm", "limit": 100_000_000_u64}, {"dimension": "tpm", "limit": 2_000_000_000_u64}]);
+    let pool = |name: String| json!({"name": name, "limits": limits});
+    let shared = (0..deployments.div_ceil(POOL)).map(|index| pool(format!("pool-{index}")));
+    let own = (0..deployments).map(|index| pool(format!("d{index}")));
+    let deployment = |index: usize| {
+        json!({
+            "name": format!("d{index}"), "provider": format!("p{}", index % 8), "model": format!("p/m{}", index / GROUP),
+            "region": if index % 2 == 0 { "us" } else { "eu" }, "pools": [format!("pool-{}", index / POOL), format!("d{index}")],
+            "capabilities": ["tools", "images", "streaming"], "context_tokens": 200_000, "max_output_tokens": 32_000,
+            "price": {"input": 3_000_000, "output": 15_000_000},
+        })
+    };
+    let group = |index: usize| {
+        let members: Vec<_> =
+            (index * GROUP..((index + 1) * GROUP).min(deployments)).map(|d| format!("d{d}")).collect();
+        json!({"name": format!("g{index}"), "members": members})
+    };
+    let groups = deployments.div_ceil(GROUP);
+    let rule = |index: usize| {
+        let when = json!({"all": [
+            {"attribute": "task", "one_of": [format!("task-{index}"), "extraction"]},
+            {"attribute": "tenant", "one_of": [format!("tenant-{index}")]},
+            {"number": "input_tokens", "max": 100 + index},
+        ]});
+        json!({"name": format!("r{index}"), "when": when, "action": {"use": format!("g{}", index % groups)}})
+    };
+    let otherwise = json!({"name": "otherwise", "action": {}});
+    let spec = json!({
+        "config_hash": "bench",
+        "pools": shared.chain(own).collect::<Vec<_>>(),
+        "deployments": (0..deployments).map(deployment).collect::<Vec<_>>(),
+        "groups": (0..groups).map(group).collect::<Vec<_>>(),
+        "compliance": [
+            {"when": {"attribute": "data", "one_of": ["eu-personal"]}, "require": {"region": ["eu"]}},
+            {"when": {"attribute": "data", "one_of": ["phi"]}, "require": {"agreements": ["baa"]}},
+        ],
+        "rules": (0..rules.saturating_sub(1)).map(rule).chain([otherwise]).collect::<Vec<_>>(),
+    });
+    serde_json::from_value(spec).expect("the benchmark's fleet is well formed")
+}
+
+/// A router over [`fleet`].
+#[must_use]
+pub fn router(deployments: usize, rules: usize) -> Router {
+    Router::new(&fleet(deployments, rules)).expect("the benchmark's fleet compiles")
+}
+
+/// A good answer.
+#[must_use]
+pub fn answer() -> Outcome {
+    Outcome {
+        input_tokens: Some(880),
+        output_tokens: Some(122),
+        first_content: Some(Nanos::from_millis(410)),
+        ..Outcome::bare(Ending::Succeeded)
+    }
+}
+
+/// One decision after another, a microsecond apart, over the groups in turn or over the first one by `auto`.
+pub struct Traffic<'r> {
+    router: &'r Router,
+    groups: Vec<String>,
+    needs: Needs,
+    turn: u64,
+}
+
+impl<'r> Traffic<'r> {
+    /// Traffic to `groups` groups of `router`; 0 asks for `auto`.
+    #[must_use]
+    pub fn new(router: &'r Router, groups: usize) -> Self {
+        let groups = (0..groups).map(|index| format!("g{index}")).collect();
+        Self { router, groups, needs: Needs::named("tools").unwrap_or(Needs::NONE), turn: 0 }
+    }
+
+    /// Decides, holds and settles one request; answers its cost.
+    pub fn one(&mut self) -> u64 {
+        self.turn += 1;
+        let now = Nanos::from_secs(60) + Nanos::from_millis(self.turn / 1_000) + Nanos(self.turn * 1_000);
+        // A large stride, so that neighbours in time are strangers in memory.
+        let place = usize::try_from(self.turn.wrapping_mul(7_919)).unwrap_or(0) % self.groups.len().max(1);
+        let request = Request {
+            model: self.groups.get(place).map_or("auto", String::as_str),
+            input_tokens: 900,
+            output_tokens: Some(300),
+            needs: self.needs,
+            tags: &[("task", "extraction"), ("user_tier", "paid"), ("tenant", "acme")],
+            ..Request::default()
+        };
+        match self.router.reserve(&request, now, self.turn) {
+            Ok(mut reservation) => reservation.settle(answer(), now).cost,
+            Err(_) => 0,
+        }
+    }
+}
