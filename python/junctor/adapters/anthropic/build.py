@@ -1,0 +1,238 @@
+"""A canonical request as an Anthropic messages request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from junctor.adapters.anthropic.messages import conversation, thinking_may_start
+from junctor.adapters.anthropic.models import Model, model_of
+from junctor.adapters.options import answer_bound, join_url, merge, stop_list
+from junctor.adapters.schema import closed
+from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, function_of
+from junctor.request import ChatRequest, Endpoint, HttpRequest
+
+API_VERSION: Final = "2023-06-01"
+DEFAULT_MAX_TOKENS: Final = 4096  # the API demands a bound; this one every model since Claude 3 accepts
+MIN_BUDGET: Final = 1024  # the API's own floor for thinking
+
+_BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 65536}
+_LADDER: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
+    """The HTTP request; see `Adapter.build`."""
+    model = model_of(endpoint.model)
+    dropped: list[str] = []
+    system, turns = conversation(request.messages, endpoint.model)
+    most = answer_bound(request, endpoint, dropped) or endpoint.max_output_tokens or DEFAULT_MAX_TOKENS
+    body: dict[str, Any] = {"model": endpoint.model, "max_tokens": most, "messages": turns}
+    if system is not None:
+        body["system"] = system
+    if stream:
+        body["stream"] = True
+    _tools(request, model, body, dropped)
+    _format(request, model, body, dropped)
+    _thinking(request, model, body, dropped)
+    _sampling(request, model, body, dropped)
+    _rest(request, body, dropped)
+    if extra := request.provider_options.get("anthropic"):
+        merge(body, extra)
+    return HttpRequest(
+        "POST", _url(endpoint.base_url), _headers(endpoint), _encode(body), tuple(dict.fromkeys(dropped))
+    )
+
+
+def _url(base_url: str) -> str:
+    """The SDK's base address has no version, the config's may have one: both work."""
+    base = base_url.rstrip("/")
+    return join_url(base, "/messages" if base.endswith("/v1") else "/v1/messages")
+
+
+def _headers(endpoint: Endpoint) -> Mapping[str, str]:
+    headers = {"content-type": "application/json", "anthropic-version": API_VERSION}
+    if endpoint.key is not None:
+        headers["x-api-key"] = endpoint.key.reveal()
+    if endpoint.headers:
+        headers.update(endpoint.headers)
+    return headers
+
+
+def _tools(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+    if not request.tools:
+        if request.tool_choice is not None:
+            dropped.append("tool_choice")
+        if request.parallel_tool_calls is not None:
+            dropped.append("parallel_tool_calls")
+        return
+    body["tools"] = [_tool(tool, model, dropped) for tool in request.tools]
+    choice = _choice(request, model, dropped)
+    if request.parallel_tool_calls is False:
+        choice = choice or {"type": "auto"}
+        if choice["type"] != "none":
+            choice["disable_parallel_tool_use"] = True
+    if choice is not None:
+        body["tool_choice"] = choice
+
+
+def _tool(tool: Mapping[str, Any], model: Model, dropped: list[str]) -> Mapping[str, Any]:
+    function = function_of(tool)
+    if function is None:
+        return tool
+    out: dict[str, Any] = {
+        "name": function.get("name"),
+        "input_schema": function.get("parameters") or EMPTY_SCHEMA,
+    }
+    if description := function.get("description"):
+        out["description"] = description
+    if function.get("strict"):
+        if model.structured_output:
+            out["strict"] = True
+        else:
+            dropped.append("strict")
+    mark = tool.get("cache_control") or function.get("cache_control")
+    if mark is not None:
+        out["cache_control"] = mark
+    return out
+
+
+def _choice(request: ChatRequest, model: Model, dropped: list[str]) -> dict[str, Any] | None:
+    choice = choice_of(request)
+    if choice is None:
+        return None
+    if choice.mode == "none":
+        return {"type": "none"}
+    if choice.mode == "required" and not model.forced_tools:
+        dropped.append("tool_choice")
+        return {"type": "auto"}
+    if len(choice.names) == 1 and choice.mode == "required":
+        return {"type": "tool", "name": choice.names[0]}
+    if choice.names:  # a choice among some of the tools cannot be said
+        dropped.append("tool_choice")
+    return {"type": "any" if choice.mode == "required" else "auto"}
+
+
+def _format(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+    wanted = request.response_format
+    if wanted is None or wanted.get("type") == "text":
+        return
+    schema = (wanted.get("json_schema") or {}).get("schema")
+    if wanted.get("type") != "json_schema" or not schema or not model.structured_output:
+        dropped.append("response_format")
+        return
+    schema, lost = closed(schema)
+    if lost:
+        dropped.append("response_format")
+    body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+
+
+def _thinking(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+    """`effort` as thinking. Forced tools exclude thinking, and win: they change what the answer is."""
+    wanted = request.effort
+    forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
+    if forced and model.thinks_by_default and model.off == "disabled":
+        body["thinking"] = {"type": "disabled"}
+    if wanted is None:
+        return
+    if wanted == "none":
+        _off(model, body, dropped)
+    elif model.thinking == "none" or wanted not in _LADDER:
+        dropped.append("effort")
+    elif model.thinking == "budget":
+        _budget(wanted, model, body, dropped, forced=forced)
+    else:
+        _adaptive(wanted, model, body, dropped, forced=forced)
+
+
+def _off(model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+    if model.off == "cannot":
+        _set_effort("low", body)
+        dropped.append("effort")
+    elif model.off != "omit":
+        body["thinking"] = {"type": model.off}
+
+
+def _budget(wanted: str, model: Model, body: dict[str, Any], dropped: list[str], *, forced: bool) -> None:
+    if model.efforts:
+        _nearest_effort(wanted, model, body, dropped)
+    room = body["max_tokens"] * 3 // 4  # a quarter is left for the answer
+    if forced or room < MIN_BUDGET or not thinking_may_start(body["messages"]):
+        dropped.append("effort")
+        return
+    body["thinking"] = {"type": "enabled", "budget_tokens": min(_BUDGETS[wanted], room)}
+    if _BUDGETS[wanted] > room:
+        dropped.append("effort")
+
+
+def _adaptive(wanted: str, model: Model, body: dict[str, Any], dropped: list[str], *, forced: bool) -> None:
+    if forced and model.off == "disabled" and wanted in ("xhigh", "max"):
+        wanted = "high"  # thinking can be disabled up to this effort only
+        dropped.append("effort")
+    _nearest_effort(wanted, model, body, dropped)
+    if forced:
+        dropped.append("effort")
+        return
+    body["thinking"] = {"type": "adaptive", "display": "summarized"} if model.display else {"type": "adaptive"}
+
+
+def _nearest_effort(wanted: str, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+    rank = _LADDER.index(wanted)
+    nearest = next((word for word in reversed(model.efforts) if _LADDER.index(word) <= rank), model.efforts[0])
+    if nearest != wanted:
+        dropped.append("effort")
+    _set_effort(nearest, body)
+
+
+def _set_effort(word: str, body: dict[str, Any]) -> None:
+    body.setdefault("output_config", {})["effort"] = word
+
+
+def _sampling(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+    thinking = body.get("thinking", {}).get("type") in ("enabled", "adaptive", "between_tools")
+    temperature, top_p, top_k = request.temperature, request.top_p, request.top_k
+    free = model.sampling and not thinking
+    if temperature is not None:
+        if free:
+            body["temperature"] = min(max(temperature, 0.0), 1.0)
+        if (not free and temperature != 1) or temperature > 1 or temperature < 0:
+            dropped.append("temperature")
+    if top_p is not None:
+        if (free or (model.sampling and top_p >= 0.95)) and (model.temperature_with_top_p or temperature is None):
+            body["top_p"] = top_p
+        elif top_p != 1:
+            dropped.append("top_p")
+    if top_k is not None:
+        if free:
+            body["top_k"] = top_k
+        else:
+            dropped.append("top_k")
+
+
+def _rest(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+    if stops := stop_list(request):
+        spoken = [stop for stop in stops if stop.strip()]  # white space alone is refused
+        if spoken:
+            body["stop_sequences"] = spoken
+        if len(spoken) < len(stops):
+            dropped.append("stop")
+    user = request.user or (request.metadata or {}).get("user_id")
+    if user is not None:
+        body["metadata"] = {"user_id": user}
+    if request.metadata and request.metadata.keys() - {"user_id"}:
+        dropped.append("metadata")
+    if request.frequency_penalty:
+        dropped.append("frequency_penalty")
+    if request.presence_penalty:
+        dropped.append("presence_penalty")
+    if request.seed is not None:
+        dropped.append("seed")
+    if request.n is not None and request.n != 1:
+        dropped.append("n")
+    if request.logprobs:
+        dropped.append("logprobs")
+    if request.top_logprobs:
+        dropped.append("top_logprobs")

@@ -1,0 +1,148 @@
+"""A canonical request as a Gemini generateContent request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from junctor.adapters.gemini.contents import conversation
+from junctor.adapters.gemini.models import Model, model_of
+from junctor.adapters.options import answer_bound, join_url, merge, stop_list
+from junctor.adapters.tools import Choice, choice_of, function_of
+from junctor.request import ChatRequest, Endpoint, HttpRequest
+
+MAX_STOPS: Final = 5
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
+    """The HTTP request; see `Adapter.build`. A stream asks for server-sent events (`alt=sse`)."""
+    model = model_of(endpoint.model)
+    dropped: list[str] = []
+    system, turns = conversation(request.messages, mark_foreign_calls=model.signatures)
+    body: dict[str, Any] = {"contents": turns}
+    if system:
+        body["systemInstruction"] = {"parts": system}
+    _tools(request, body, dropped)
+    config = _sampling(request, endpoint, dropped)
+    _format(request, model, config, dropped)
+    if request.effort is not None:
+        thinking, exact = model.thinking(request.effort)
+        if thinking is not None:
+            config["thinkingConfig"] = thinking
+        if not exact:
+            dropped.append("effort")
+    if config:
+        body["generationConfig"] = config
+    _inexpressible(request, dropped)
+    if extra := request.provider_options.get("gemini"):
+        merge(body, extra)
+    return HttpRequest("POST", _url(endpoint, stream=stream), _headers(endpoint), _encode(body), tuple(dropped))
+
+
+def _url(endpoint: Endpoint, *, stream: bool) -> str:
+    name = endpoint.model if "/" in endpoint.model else f"models/{endpoint.model}"
+    url = join_url(
+        endpoint.base_url, f"/{quote(name, safe='/:@.-_')}:{'streamGenerateContent' if stream else 'generateContent'}"
+    )
+    if not stream:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}alt=sse"
+
+
+def _headers(endpoint: Endpoint) -> Mapping[str, str]:
+    headers = {"content-type": "application/json"}
+    if endpoint.key is not None:
+        headers["x-goog-api-key"] = endpoint.key.reveal()
+    if endpoint.headers:
+        headers.update(endpoint.headers)
+    return headers
+
+
+def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+    if request.tool_choice is not None and not request.tools:
+        dropped.append("tool_choice")
+    if request.parallel_tool_calls is False or (request.parallel_tool_calls and not request.tools):
+        dropped.append("parallel_tool_calls")
+    if not request.tools:
+        return
+    declarations, others = [], []
+    for tool in request.tools:
+        function = function_of(tool)
+        if function is None:
+            others.append(tool)
+            continue
+        declarations.append(_declaration(function))
+        if function.get("strict"):
+            dropped.append("strict")
+    tools: list[Mapping[str, Any]] = [{"functionDeclarations": declarations}] if declarations else []
+    body["tools"] = tools + others
+    choice = choice_of(request)
+    if choice is not None:
+        body["toolConfig"] = {"functionCallingConfig": _calling(choice, dropped)}
+
+
+def _declaration(function: Mapping[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {"name": function.get("name")}
+    if description := function.get("description"):
+        out["description"] = description
+    if parameters := function.get("parameters"):
+        out["parametersJsonSchema"] = parameters  # `parameters` takes only OpenAPI's part of JSON Schema
+    return out
+
+
+def _calling(choice: Choice, dropped: list[str]) -> dict[str, Any]:
+    if choice.mode == "none":
+        return {"mode": "NONE"}
+    if choice.mode == "auto":
+        if choice.names:  # names are taken only together with a forced call
+            dropped.append("tool_choice")
+        return {"mode": "AUTO"}
+    return {"mode": "ANY", "allowedFunctionNames": list(choice.names)} if choice.names else {"mode": "ANY"}
+
+
+def _sampling(request: ChatRequest, endpoint: Endpoint, dropped: list[str]) -> dict[str, Any]:
+    stops = stop_list(request)
+    if len(stops) > MAX_STOPS:
+        dropped.append("stop")
+    given = {
+        "maxOutputTokens": answer_bound(request, endpoint, dropped),
+        "temperature": request.temperature,
+        "topP": request.top_p,
+        "topK": request.top_k,
+        "stopSequences": stops[:MAX_STOPS] or None,
+        "seed": request.seed,
+        "candidateCount": request.n if request.n != 1 else None,
+        "frequencyPenalty": request.frequency_penalty,
+        "presencePenalty": request.presence_penalty,
+        "responseLogprobs": True if request.top_logprobs else request.logprobs,
+        "logprobs": request.top_logprobs,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _format(request: ChatRequest, model: Model, config: dict[str, Any], dropped: list[str]) -> None:
+    wanted = request.response_format
+    if wanted is None or wanted.get("type") == "text":
+        return
+    if request.tools and not model.json_with_tools:  # refused together before Gemini 3
+        dropped.append("response_format")
+        return
+    config["responseMimeType"] = "application/json"
+    if wanted.get("type") == "json_schema":
+        schema = (wanted.get("json_schema") or {}).get("schema")
+        if schema:
+            config["responseJsonSchema"] = schema
+        else:
+            dropped.append("response_format")
+
+
+def _inexpressible(request: ChatRequest, dropped: list[str]) -> None:
+    if request.user is not None:
+        dropped.append("user")
+    if request.metadata:
+        dropped.append("metadata")

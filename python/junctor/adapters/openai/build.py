@@ -1,0 +1,161 @@
+"""A canonical request as an OpenAI chat completion request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from junctor.adapters.openai.hosts import Host, host_of
+from junctor.adapters.openai.messages import messages_for
+from junctor.adapters.openai.models import Model, model_of
+from junctor.adapters.options import answer_bound, join_url, merge, stop_list
+from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, function_of
+from junctor.request import ChatRequest, Endpoint, HttpRequest
+
+MAX_STOPS: Final = 4
+_PLAIN: Final = Model()
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
+    """The HTTP request; see `Adapter.build`."""
+    host = host_of(endpoint.base_url)
+    model = model_of(endpoint.model) if host.official else _PLAIN
+    dropped: list[str] = []
+    body: dict[str, Any] = {"model": endpoint.model, "messages": messages_for(request.messages, host)}
+    if stream:
+        body["stream"] = True
+        if host.stream_options:
+            body["stream_options"] = {"include_usage": True}
+    most = answer_bound(request, endpoint, dropped)
+    if most is not None:
+        body["max_completion_tokens" if host.official else "max_tokens"] = most
+    _tools(request, body, dropped)
+    _effort(request, host, model, body, dropped)
+    _sampling(request, host, model, body, dropped)
+    _rest(request, host, body, dropped)
+    if extra := request.provider_options.get("openai"):
+        merge(body, extra)
+    return HttpRequest(
+        "POST",
+        join_url(endpoint.base_url, "/chat/completions"),
+        _headers(endpoint, host),
+        _encode(body),
+        tuple(dropped),
+    )
+
+
+def _headers(endpoint: Endpoint, host: Host) -> Mapping[str, str]:
+    headers = {"content-type": "application/json"}
+    if endpoint.key is not None:
+        if host.api_key_header:
+            headers["api-key"] = endpoint.key.reveal()
+        else:
+            headers["authorization"] = f"Bearer {endpoint.key.reveal()}"
+    if endpoint.headers:
+        headers.update(endpoint.headers)
+    return headers
+
+
+def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+    if not request.tools:
+        if request.tool_choice is not None:
+            dropped.append("tool_choice")
+        if request.parallel_tool_calls is not None:
+            dropped.append("parallel_tool_calls")
+        return
+    body["tools"] = [_tool(tool) for tool in request.tools]
+    if request.tool_choice is not None:
+        choice_of(request)  # raises for a form nobody knows
+        body["tool_choice"] = request.tool_choice
+    if request.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = request.parallel_tool_calls
+
+
+def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    function = function_of(tool)
+    if function is None:
+        return tool
+    if "parameters" not in function:  # optional in OpenAI's own API, demanded by several hosts
+        function = {**function, "parameters": EMPTY_SCHEMA}
+    elif "cache_control" not in function and "cache_control" not in tool and "type" in tool:
+        return tool
+    return {"type": "function", "function": {key: value for key, value in function.items() if key != "cache_control"}}
+
+
+def _effort(request: ChatRequest, host: Host, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+    wanted = request.effort
+    effort = wanted if wanted is None or not host.official else model.effort(wanted)
+    if model.tools_need_no_effort and request.tools:
+        effort = "none"
+    if effort is not None:
+        body["reasoning_effort"] = effort
+    if wanted is not None and effort != wanted:
+        dropped.append("effort")
+
+
+def _sampling(request: ChatRequest, host: Host, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+    given = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "frequency_penalty": request.frequency_penalty,
+        "presence_penalty": request.presence_penalty,
+        "logprobs": True if request.top_logprobs else request.logprobs,
+        "top_logprobs": request.top_logprobs,
+    }
+    effort = body.get("reasoning_effort")
+    fixed = bool(model.efforts) and (model.reasons_by_default if effort is None else effort != "none")
+    for name, value in given.items():
+        if value is None:
+            continue
+        if not fixed:
+            body[name] = value
+        elif value != _DEFAULTS[name]:
+            dropped.append(name)
+    if request.top_k is not None:
+        if host.top_k:
+            body["top_k"] = request.top_k
+        else:
+            dropped.append("top_k")
+    _stop(request, fixed, body, dropped)
+
+
+_DEFAULTS: Final[dict[str, Any]] = {
+    "temperature": 1,
+    "top_p": 1,
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "logprobs": False,
+    "top_logprobs": 0,
+}
+
+
+def _stop(request: ChatRequest, fixed: bool, body: dict[str, Any], dropped: list[str]) -> None:
+    stops = stop_list(request)
+    if not stops:
+        return
+    if fixed:
+        dropped.append("stop")
+        return
+    if len(stops) > MAX_STOPS:
+        dropped.append("stop")
+    body["stop"] = stops[:MAX_STOPS]
+
+
+def _rest(request: ChatRequest, host: Host, body: dict[str, Any], dropped: list[str]) -> None:
+    if request.response_format is not None:
+        body["response_format"] = request.response_format
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.n is not None:
+        body["n"] = request.n
+    if request.user is not None:
+        body["user"] = request.user
+    if request.metadata:
+        if host.metadata:
+            body["metadata"] = request.metadata
+        else:
+            dropped.append("metadata")

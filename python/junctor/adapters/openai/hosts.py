@@ -1,0 +1,64 @@
+"""Who answers at an address that speaks OpenAI's dialect, and what that host does not take.
+
+Dozens of hosts copy the API and each refuses something else. What matters is written down here as data, read from the
+address; an unknown host is treated as vLLM and the like: the older `max_tokens`, no `developer` role, extra fields
+welcome. Anything finer belongs into the deployment's `provider_options`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """What one host takes.
+
+    `official` hosts (OpenAI, Azure) want `max_completion_tokens`, know the `developer` role and refuse unknown fields.
+    `reasoning_field` is the message field in which the host wants its own reasoning back, if it does.
+    """
+
+    official: bool = False
+    api_key_header: bool = False
+    top_k: bool = True
+    metadata: bool = False
+    stream_options: bool = True
+    reasoning_field: str | None = None
+
+
+_OFFICIAL: Final = Host(official=True, top_k=False, metadata=True)
+_AZURE: Final = Host(official=True, top_k=False, metadata=True, api_key_header=True)
+_REASONING_CONTENT: Final = Host(top_k=False, reasoning_field="reasoning_content")
+
+_BY_DOMAIN: Final[dict[str, Host]] = {
+    "openai.com": _OFFICIAL,
+    "openai.azure.com": _AZURE,
+    "cognitiveservices.azure.com": _AZURE,
+    "services.ai.azure.com": _AZURE,
+    "deepseek.com": _REASONING_CONTENT,
+    "moonshot.ai": _REASONING_CONTENT,
+    "moonshot.cn": _REASONING_CONTENT,
+    "z.ai": _REASONING_CONTENT,
+    "aliyuncs.com": Host(reasoning_field="reasoning_content"),
+    "openrouter.ai": Host(metadata=True, reasoning_field="reasoning_details"),
+    "snowflakecomputing.com": Host(reasoning_field="reasoning_details"),
+    "groq.com": Host(top_k=False),
+    "x.ai": Host(top_k=False),
+    "cerebras.ai": Host(top_k=False),
+    "mistral.ai": Host(top_k=False, stream_options=False),
+}
+_ANY: Final = Host()
+
+
+@lru_cache(maxsize=1024)
+def host_of(base_url: str) -> Host:
+    """The host behind `base_url`."""
+    name = urlsplit(base_url).hostname or ""
+    while name:
+        if name in _BY_DOMAIN:
+            return _BY_DOMAIN[name]
+        name = name.partition(".")[2]
+    return _ANY

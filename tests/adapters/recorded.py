@@ -1,0 +1,70 @@
+"""The recorded provider exchanges, read where they are: `$JUNCTOR_DATA`, or `../shared/data` beside the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(os.environ.get("JUNCTOR_DATA") or Path(__file__).parents[2].parent / "shared" / "data") / "recorded"
+
+# Which adapter speaks to whom, and through which of its APIs.
+SPOKEN = {
+    ("openai", "chat_completions"): "openai",
+    ("azure", "chat_completions"): "openai",
+    ("openai_compatible", "chat_completions"): "openai",
+    ("mistral", "chat_completions"): "openai",  # not its own dialect yet; close enough to be read
+    ("anthropic", "messages"): "anthropic",
+    ("gemini", "generateContent"): "gemini",
+    ("gemini", "streamGenerateContent"): "gemini",
+}
+
+
+NO_CHAT = {"mistral/chat_completions/mistral-transcription.0"}  # a transcription that was filed with the chats
+
+
+def rows(*, stream: bool | None = None, errors: bool | None = None) -> list[dict[str, Any]]:
+    """The index rows of exchanges that an adapter speaks; empty where the data is absent."""
+    if not (ROOT / "index.json").exists():
+        return []
+    return [
+        row
+        for row in json.loads((ROOT / "index.json").read_text())
+        if (row["provider"], row["api"]) in SPOKEN
+        and (stream is None or row["stream"] == stream)
+        and row["id"] not in NO_CHAT
+        and (errors is None or (row["status"] >= 400) == errors)
+    ]
+
+
+def adapter_of(row: dict[str, Any]) -> str:
+    return SPOKEN[row["provider"], row["api"]]
+
+
+@lru_cache(maxsize=512)
+def response_of(id: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / f"{id}.json").read_text())["response"]
+    return found
+
+
+@lru_cache(maxsize=512)
+def request_of(id: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / f"{id}.json").read_text())["request"]
+    return found
+
+
+def stream_bytes(row: dict[str, Any]) -> bytes:
+    """The stream as bytes; where only decoded events were kept, they are framed again as the provider frames them."""
+    response = response_of(row["id"])
+    if "text" in response:
+        return str(response["text"]).encode()
+    adapter = adapter_of(row)
+    lines = []
+    for event in response["events"]:
+        name = f"event: {event['type']}\n" if adapter == "anthropic" else ""
+        lines.append(f"{name}data: {json.dumps(event)}\n\n")
+    if adapter == "openai":
+        lines.append("data: [DONE]\n\n")
+    return "".join(lines).encode()
