@@ -1,0 +1,208 @@
+"""`Config` to what runs: the fleet as JSON bytes for the core, and one endpoint per deployment beside it.
+
+The bytes hold everything that decides and nothing that is secret; endpoints hold addresses and opened keys and never
+leave the process. The hash in receipts is taken over the bytes without the wall clock, so it is equal whenever the
+decisions would be: changing a key does not change it, changing a weight does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from junctor.config.errors import Path, Problems
+from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.sites import wrong_address
+from junctor.config.spec import ObjectiveWeights
+from junctor.config.valid import Config, Deployment, Limit, Provider
+from junctor.config.zones import Transitions, transitions
+from junctor.request import Endpoint, Secret
+
+
+class Compiled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a router is made of. `endpoints` are in the order of the fleet's deployments."""
+
+    fleet: bytes
+    endpoints: tuple[Endpoint, ...]
+    config_hash: str
+
+
+class Headers(dict[str, str]):
+    """Header values that may be secrets: `repr` shows their names only."""
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self)})"
+
+
+def compile(
+    config: Config,
+    *,
+    wall_epoch_s: int | None = None,
+    environ: Mapping[str, str] | None = None,
+    secrets: bool = True,
+) -> Compiled:
+    """Compiles a config.
+
+    `wall_epoch_s` is the Unix time of the router's time zero; the router's owner knows it and may leave it out of
+    replays. `environ` replaces the process's environment. `secrets=False` opens no reference and makes endpoints
+    without keys, for checking, explaining and simulating on machines that have none.
+
+    Raises `ConfigError` naming every reference that cannot be read.
+    """
+    problems = Problems(config.source)
+    opener = _Opener(config, current_environment() if environ is None else environ, problems, really=secrets)
+    endpoints = tuple(opener.endpoint(item) for item in config.deployments)
+    problems.raise_errors()
+    body = _fleet(config)
+    config_hash = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]
+    clock = {} if wall_epoch_s is None else {"wall_epoch_s": wall_epoch_s}
+    fleet = msgspec.json.encode({"config_hash": config_hash, **clock, **body}, order="deterministic")
+    return Compiled(fleet=fleet, endpoints=endpoints, config_hash=config_hash)
+
+
+def _fleet(config: Config) -> dict[str, Any]:
+    zones: dict[str, Transitions] = {}
+    pools = [
+        {"name": pool.name, "limits": [_limit(limit, zones) for limit in pool.limits]} for pool in config.pools.values()
+    ]
+    groups = [
+        {
+            "name": group.name,
+            "members": group.members,
+            "fallback": group.fallback,
+            "objective": _objective(group.objective),
+        }
+        for group in config.groups.values()
+    ]
+    return {
+        "pools": pools,
+        "deployments": [_deployment(config, item) for item in config.deployments],
+        "groups": groups,
+        "compliance": [{"name": c.name, "when": c.when, "require": c.require} for c in config.compliance],
+        "rules": [{"name": rule.name, "when": rule.when, "action": rule.action} for rule in config.rules],
+        "balance": {
+            "gamma": config.balance.gamma,
+            "age_factor": None if config.balance.age_factor == "off" else config.balance.age_factor,
+            "affinity_bound": config.balance.affinity_bound,
+        },
+        "retry": {"ratio": config.retry.ratio, "floor_per_s": config.retry.floor_per_s},
+    }
+
+
+def _limit(limit: Limit, zones: dict[str, Transitions]) -> dict[str, Any]:
+    calendar = None
+    if limit.zone is not None:
+        calendar = zones.get(limit.zone) or zones.setdefault(limit.zone, transitions(limit.zone))
+    return {
+        "dimension": limit.dimension,
+        "limit": limit.limit,
+        "window_s": limit.window_s,
+        "burst_s": limit.burst_s,
+        "calendar": calendar,
+        "fixed_window": limit.fixed_window,
+    }
+
+
+def _objective(objective: str | ObjectiveWeights) -> object:
+    if isinstance(objective, str):
+        return objective
+    return {"quality": objective.quality, "cost": objective.cost, "latency": objective.latency}
+
+
+def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
+    accounting = config.providers[item.provider].accounting
+    price = item.price
+    return {
+        "name": item.name,
+        "provider": item.provider,
+        "model": item.model,
+        "region": item.region,
+        "weight": item.weight,
+        "pools": item.pools,
+        "capabilities": item.capabilities,
+        "context_tokens": item.context_tokens,
+        "max_output_tokens": item.max_output_tokens,
+        "agreements": item.agreements,
+        "data": item.data,
+        "tenants": item.tenants,
+        "price": {
+            "input": price.input,
+            "output": price.output,
+            "cached_input": price.cached_input,
+            "cache_write": price.cache_write,
+        },
+        "quality": item.quality,
+        "accounting": {
+            "output": accounting.output,
+            "count_cached_input": accounting.count_cached_input,
+            "reconcile": accounting.reconcile,
+        },
+        "first_content_timeout_s": item.first_content_timeout_s,
+        **({} if item.latency_prior_s is None else {"latency_prior_s": item.latency_prior_s}),
+    }
+
+
+class _Opener:
+    """Reads references, each once however many deployments use it, and makes endpoints."""
+
+    def __init__(self, config: Config, environ: Mapping[str, str], problems: Problems, *, really: bool) -> None:
+        self.config = config
+        self.environ = environ
+        self.problems = problems
+        self.really = really
+        self.opened: dict[Reference, Secret | None] = {}
+
+    def endpoint(self, item: Deployment) -> Endpoint:
+        site = self.config.providers[item.provider]
+        headers = {
+            name: self._text(value, ("providers", site.name, "headers", name)) for name, value in site.headers.items()
+        }
+        return Endpoint(
+            deployment=item.name,
+            provider=item.provider,
+            adapter=site.adapter,
+            model=item.provider_model,
+            base_url=self._address(site),
+            key=self._key(item),
+            headers=Headers(headers),
+            max_output_tokens=item.max_output_tokens,
+            first_content_timeout_s=item.first_content_timeout_s,
+            idle_timeout_s=item.idle_timeout_s,
+        )
+
+    def _key(self, item: Deployment) -> Secret | None:
+        if not isinstance(item.key, Reference):
+            return item.key
+        number = item.name.removeprefix(f"{item.declared}.")
+        listed: Path = ("key",) if item.name == item.declared else ("keys", int(number) - 1)
+        return self._open(item.key, ("deployments", item.declared, *listed))
+
+    def _address(self, site: Provider) -> str:
+        """The provider's address; one that comes from a reference was not looked at when the file was read."""
+        path = ("providers", site.name, "base_url")
+        address = self._text(site.base_url, path)
+        opened = isinstance(site.base_url, Reference) and self.opened.get(site.base_url) is not None
+        if opened and wrong_address(address) is not None:
+            self.problems.error(path, f"{site.base_url} holds no http or https address; give it one")
+        return address.rstrip("/")
+
+    def _text(self, value: str | Reference, path: Path) -> str:
+        if not isinstance(value, Reference):
+            return value
+        secret = self._open(value, path)
+        return str(value) if secret is None else secret.reveal()
+
+    def _open(self, reference: Reference, path: Path) -> Secret | None:
+        if not self.really:
+            return None
+        if reference not in self.opened:
+            self.opened[reference] = None
+            try:
+                self.opened[reference] = reference.read(self.environ, pathlib.Path(self.config.folder))
+            except Unreadable as error:
+                self.problems.error(path, str(error))
+        return self.opened[reference]

@@ -1,0 +1,36 @@
+"""Providers that need no settings: which dialect they speak, where they are, which variable holds their key.
+
+A fleet file that says `openai: {}` means these values. Any other name is a host of the user's own and must say its
+`adapter` and `base_url`. Hosts that copy OpenAI's interface are listed when their address is stable and public; their
+limits are counted by the careful default profile.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is known of a provider by its name alone."""
+
+    adapter: str
+    base_url: str | None
+    key_env: str
+    accounting: str
+
+
+KNOWN: Final[dict[str, Known]] = {
+    "openai": Known("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "openai"),
+    "anthropic": Known("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY", "anthropic"),
+    "gemini": Known("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY", "gemini"),
+    "azure": Known("openai", None, "AZURE_OPENAI_API_KEY", "azure"),
+    "groq": Known("openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "default"),
+    "deepseek": Known("openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "default"),
+    "xai": Known("openai", "https://api.x.ai/v1", "XAI_API_KEY", "default"),
+    "openrouter": Known("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "default"),
+}
+
+ADAPTER_ACCOUNTING: Final = {"anthropic": "anthropic", "gemini": "gemini", "openai": "default"}
+"""The profile of a host that is known only by its dialect."""

@@ -1,0 +1,306 @@
+"""The fleet file as it is typed: closed structs, one per section, with the range of every number.
+
+`Spec` is what the author wrote; `Config` (see `valid`) is what it means. Every struct forbids unknown keys, because a
+misspelt limit that is silently ignored is found out by the provider's bill. Ranges stand in the types, so the decoder
+checks them in C and the messages and the guide read them from one place. Bounds are generous: they stop slips and
+overflow, not large fleets.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+CAPABILITIES: Final = (
+    "tools",
+    "parallel_tools",
+    "images",
+    "files",
+    "audio",
+    "structured_output",
+    "reasoning",
+    "streaming",
+    "logprobs",
+)
+"""The words that a deployment's `capabilities` and a condition's flags may use."""
+
+DIMENSIONS: Final = ("rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd", "concurrency", "usd_per_day")
+"""The limits that a deployment or a pool may have, in the order in which they are written to the core."""
+
+Capability = Literal[
+    "tools",
+    "parallel_tools",
+    "images",
+    "files",
+    "audio",
+    "structured_output",
+    "reasoning",
+    "streaming",
+    "logprobs",
+]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Objective = Literal["balanced", "cheapest", "fastest", "best"]
+
+# Names are short words without "/" and blanks: a "/" is what tells a model from a group or a deployment.
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z",
+        description="a name of up to 100 letters, digits, dots, dashes and underscores",
+    ),
+]
+Model = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[\x21-\x7e]{1,200}\Z",
+        description="a provider and a model name, such as anthropic/claude-haiku-4-5",
+    ),
+]
+Word = Annotated[str, Meta(min_length=1, max_length=256, description="a text of 1 to 256 characters")]
+Value = Word | Annotated[int, Meta(ge=-(2**53), le=2**53)] | bool
+Words = Word | Annotated[list[Word], Meta(min_length=1, max_length=1000)]
+Values = Value | Annotated[list[Value], Meta(min_length=1, max_length=1000)]
+Text = Annotated[str, Meta(min_length=1, max_length=2000, description="a text of 1 to 2,000 characters")]
+Url = Annotated[str, Meta(min_length=1, max_length=2000, description="an http or https address")]
+KeyReference = Annotated[str, Meta(min_length=1, max_length=5000, description="a reference: env:NAME or file:path")]
+
+PerMinute = Annotated[int, Meta(ge=1, le=10**9)]
+PerDay = Annotated[int, Meta(ge=1, le=10**12)]  # the core counts in words of 2^40 units
+Permits = Annotated[int, Meta(ge=1, le=10**6)]
+Tokens = Annotated[int, Meta(ge=1, le=10**8)]
+Count = Annotated[int, Meta(ge=0, le=10**9)]
+Weight = Annotated[float, Meta(ge=0, le=10**6)]
+Usd = Annotated[float, Meta(ge=0, le=10_000)]
+UsdPerDay = Annotated[float, Meta(ge=0.01, le=10**6)]
+UsdPerCall = Annotated[float, Meta(ge=0.000001, le=10_000)]
+Seconds = Annotated[float, Meta(ge=0.05, le=3600)]
+Wait = Annotated[float, Meta(ge=0, le=3600)]
+BurstSeconds = Annotated[float, Meta(ge=1, le=60)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section that refuses keys it does not know."""
+
+
+class RedisSpec(Closed, frozen=True, kw_only=True):
+    """`state: {redis: …}`: an address without a password, or a reference to one."""
+
+    redis: KeyReference
+
+
+class AccountingSpec(Closed, frozen=True, kw_only=True):
+    """How a provider charges its limits, for hosts that no profile describes."""
+
+    output: Literal["max_tokens", "learned", "none"] = "max_tokens"
+    count_cached_input: bool = True
+    reconcile: bool = True
+    fixed_window: bool = False
+
+
+class ProviderSpec(Closed, frozen=True, kw_only=True):
+    """One account or host: how it is spoken to and reached."""
+
+    adapter: Literal["openai", "anthropic", "gemini"] | None = None
+    base_url: Url | None = None
+    key: KeyReference | None = None
+    headers: dict[Word, Annotated[str, Meta(max_length=5000, description="a text, env:NAME or file:path")]] = {}
+    accounting: Literal["openai", "azure", "anthropic", "gemini", "default"] | AccountingSpec | None = None
+    first_content_timeout_s: Seconds | None = None
+    idle_timeout_s: Seconds | None = None
+
+
+class ResetSpec(Closed, frozen=True, kw_only=True):
+    """`reset: {zone: America/Los_Angeles}`: at whose midnight daily limits begin anew."""
+
+    zone: Word
+
+
+class LimitsSpec(Closed, frozen=True, kw_only=True):
+    """The limits that pools and deployments share. Those that are not given are not enforced."""
+
+    rpm: PerMinute | None = None
+    tpm: PerMinute | None = None
+    input_tpm: PerMinute | None = None
+    output_tpm: PerMinute | None = None
+    rpd: PerDay | None = None
+    tpd: PerDay | None = None
+    concurrency: Permits | None = None
+    usd_per_day: UsdPerDay | None = None
+    burst_s: BurstSeconds | None = None
+    reset: ResetSpec | None = None
+
+
+class PoolSpec(LimitsSpec, frozen=True, kw_only=True):
+    """A provider's own quota scope, shared by the deployments that name it."""
+
+    provider: Name | None = None
+
+
+class PriceSpec(Closed, frozen=True, kw_only=True):
+    """US dollars per million tokens. Without the last two, cached input and cache writes cost what input costs."""
+
+    input: Usd
+    output: Usd
+    cached_input: Usd | None = None
+    cache_write: Usd | None = None
+
+
+class DeploymentSpec(LimitsSpec, frozen=True, kw_only=True):
+    """One model at one account and region. `keys` makes one deployment per key."""
+
+    model: Model
+    provider: Name | None = None
+    provider_model: Word | None = None
+    key: KeyReference | None = None
+    keys: Annotated[list[KeyReference], Meta(min_length=1, max_length=1000)] | None = None
+    pools: list[Name] = []
+    weight: Weight = 1.0
+    region: Word | None = None
+    baa: bool = False
+    agreements: list[Word] = []
+    data: list[Word] = []
+    tenants: list[Word] = []
+    capabilities: list[Capability] | None = None
+    context_tokens: Tokens | None = None
+    max_output_tokens: Tokens | None = None
+    price: PriceSpec | None = None
+    quality: Share = 0.5
+    first_content_timeout_s: Seconds | None = None
+    idle_timeout_s: Seconds | None = None
+    latency_prior_s: Seconds | None = None
+
+
+class ObjectiveWeights(Closed, frozen=True, kw_only=True):
+    """How much quality, cost and speed count for a group; only their proportion matters."""
+
+    quality: Weight = 0.0
+    cost: Weight = 0.0
+    latency: Weight = 0.0
+
+
+class GroupSpec(Closed, frozen=True, kw_only=True):
+    """Interchangeable deployments behind one name. `fallback` groups are a visible downgrade, tried in order."""
+
+    members: Annotated[list[Name], Meta(min_length=1)]
+    fallback: list[Word] = []
+    objective: Objective | ObjectiveWeights = "balanced"
+    affinity: Literal["off", "prefix", "session"] = "off"
+
+
+class RangeSpec(Closed, frozen=True, kw_only=True):
+    """Inclusive bounds; a missing one is open."""
+
+    min: Count | None = None
+    max: Count | None = None
+
+
+class TagSpec(Closed, frozen=True, kw_only=True):
+    """A test of one tag other than equality."""
+
+    prefix: Word | None = None
+    present: bool | None = None
+
+
+Number = Annotated[str, Meta(max_length=64)] | Count | RangeSpec
+
+
+class ConditionSpec(Closed, frozen=True, kw_only=True):
+    """What a request must be like; several keys must all hold. An empty condition holds always."""
+
+    task: Values | None = None
+    user_tier: Values | None = None
+    priority: Values | None = None
+    tenant: Values | None = None
+    data: Values | None = None
+    model: Values | None = None
+    input_tokens: Number | None = None
+    prompt_chars: Number | None = None
+    output_tokens: Number | None = None
+    tools: bool | None = None
+    parallel_tools: bool | None = None
+    images: bool | None = None
+    files: bool | None = None
+    audio: bool | None = None
+    structured_output: bool | None = None
+    reasoning: bool | None = None
+    streaming: bool | None = None
+    logprobs: bool | None = None
+    tags: dict[Word, Value | Annotated[list[Value], Meta(min_length=1, max_length=1000)] | TagSpec] = {}
+    all: list[ConditionSpec] | None = None
+    any: Annotated[list[ConditionSpec], Meta(min_length=1)] | None = None
+    not_: ConditionSpec | None = msgspec.field(default=None, name="not")
+
+
+class RequireSpec(Closed, frozen=True, kw_only=True):
+    """What a deployment must be so that a matching request may reach it. All given keys must hold."""
+
+    region: Words | None = None
+    provider: Words | None = None
+    not_provider: Words | None = None
+    agreements: Words | None = None
+    baa: bool | None = None
+    data: Words | None = None
+
+
+class ComplianceSpec(Closed, frozen=True, kw_only=True):
+    """A law: applied before everything else and again on every retry and fallback."""
+
+    require: RequireSpec
+    when: ConditionSpec = ConditionSpec()
+    name: Word | None = None
+
+
+class RuleSpec(Closed, frozen=True, kw_only=True):
+    """What the operator wants for requests that match. The first match wins."""
+
+    name: Word | None = None
+    when: ConditionSpec = ConditionSpec()
+    use: Word | None = None
+    max_tokens: Tokens | None = None
+    effort: Effort | None = None
+    max_cost_usd: UsdPerCall | None = None
+    refuse: Text | None = None
+
+
+class BalanceSpec(Closed, frozen=True, kw_only=True):
+    """How strongly latency, silence and prompt affinity move the choice among free deployments."""
+
+    gamma: Share = 0.5
+    age_factor: Annotated[float, Meta(ge=0.5, le=1000)] | Literal["off"] = 4.0
+    affinity_bound: Annotated[float, Meta(ge=1, le=10)] = 1.25
+
+
+class RetrySpec(Closed, frozen=True, kw_only=True):
+    """The budget of extra attempts, shared by everything that uses one router."""
+
+    ratio: Share = 0.2
+    floor_per_s: Annotated[float, Meta(ge=0, le=1000)] = 3.0
+
+
+class DispatchSpec(Closed, frozen=True, kw_only=True):
+    """Defaults for the client's attempts; a call may ask for less time."""
+
+    attempts: Annotated[int, Meta(ge=1, le=3)] = 3
+    deadline_s: Annotated[float, Meta(ge=0.1, le=86_400)] = 300.0
+    first_content_timeout_s: Seconds = 20.0
+    idle_timeout_s: Seconds = 30.0
+    max_wait_s: Wait = 2.0
+
+
+class FleetSpec(Closed, frozen=True, kw_only=True):
+    """A whole fleet file."""
+
+    version: Literal[1]
+    deployments: dict[Name, DeploymentSpec]
+    state: Literal["process", "host"] | RedisSpec = "host"
+    providers: dict[Name, ProviderSpec] = {}
+    pools: dict[Name, PoolSpec] = {}
+    groups: dict[Name, GroupSpec] = {}
+    compliance: list[ComplianceSpec] = []
+    rules: list[RuleSpec] = []
+    balance: BalanceSpec = BalanceSpec()
+    retry: RetrySpec = RetrySpec()
+    dispatch: DispatchSpec = DispatchSpec()

@@ -1,0 +1,138 @@
+"""`Config`: what a valid fleet file means, with every name resolved and every default filled in.
+
+A `Config` is valid by construction: it is only made by `build`, which reports instead of guessing, so nothing
+downstream checks again. Secrets are still references here; they are read when endpoints are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from junctor.config.accounting import Accounting
+from junctor.config.catalog import Price
+from junctor.config.references import Reference
+from junctor.config.spec import BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
+from junctor.request import Secret
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """Scope of limits and breakers. `url` is set for `redis` only."""
+
+    kind: Literal["process", "host", "redis"] = "host"
+    url: str | Reference | None = None
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """How one account or host is spoken to and reached. `headers` may hold references."""
+
+    name: str
+    adapter: str
+    base_url: str | Reference
+    key: Reference | None
+    headers: Mapping[str, str | Reference]
+    accounting: Accounting
+    first_content_timeout_s: float
+    idle_timeout_s: float
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit: `limit` units (micro-dollars for money) per `window_s`; `zone` is set for daily ones."""
+
+    dimension: str
+    limit: int
+    window_s: float
+    burst_s: float
+    zone: str | None = None
+    fixed_window: bool = False
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits held together. `private` pools hold the own limits of the deployment of the same name."""
+
+    name: str
+    limits: tuple[Limit, ...]
+    private: bool = False
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """One model at one key and region.
+
+    `declared` is its name in the file, before `keys` were counted out; `pools` has shared pools first, then the private
+    one; `in_catalog` is False where price and capabilities are a guess from the dialect.
+    """
+
+    name: str
+    declared: str
+    provider: str
+    model: str
+    provider_model: str
+    key: Reference | Secret | None
+    pools: tuple[str, ...]
+    weight: float
+    region: str
+    agreements: tuple[str, ...]
+    data: tuple[str, ...]
+    tenants: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    context_tokens: int | None
+    max_output_tokens: int | None
+    price: Price
+    quality: float
+    bytes_per_token: float
+    first_content_timeout_s: float
+    idle_timeout_s: float
+    latency_prior_s: float | None
+    in_catalog: bool
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Interchangeable deployments. `implied` groups stand for the keys of one deployment."""
+
+    name: str
+    members: tuple[str, ...]
+    fallback: tuple[str, ...] = ()
+    objective: Objective | ObjectiveWeights = "balanced"
+    affinity: Literal["off", "prefix", "session"] = "off"
+    implied: bool = False
+
+
+class Clause(msgspec.Struct, frozen=True, kw_only=True):
+    """One compliance clause in the core's form."""
+
+    name: str
+    when: Mapping[str, Any]
+    require: Mapping[str, tuple[str, ...]]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule in the core's form."""
+
+    name: str
+    when: Mapping[str, Any]
+    action: Mapping[str, Any]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A valid fleet. `folder` is where relative `file:` references begin."""
+
+    source: str
+    folder: str
+    state: State
+    providers: Mapping[str, Provider]
+    pools: Mapping[str, Pool]
+    deployments: tuple[Deployment, ...]
+    groups: Mapping[str, Group]
+    compliance: tuple[Clause, ...]
+    rules: tuple[Rule, ...]
+    balance: BalanceSpec
+    retry: RetrySpec
+    dispatch: DispatchSpec
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Everything that a request may ask for besides `auto`: groups, models and deployments."""
+        models = (deployment.model for deployment in self.deployments)
+        return frozenset((*self.groups, *models, *(deployment.name for deployment in self.deployments)))

@@ -1,0 +1,63 @@
+"""The catalog and the accounting profiles: dated, plausible, and found by every usual spelling of a model."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from junctor.config import accounting
+from junctor.config.catalog import catalog
+from junctor.config.providers import ADAPTER_ACCOUNTING, KNOWN
+from junctor.config.spec import CAPABILITIES
+
+
+def test_every_row_is_plausible() -> None:
+    for name, facts in catalog().models.items():
+        assert set(facts.capabilities) <= set(CAPABILITIES), name
+        assert "streaming" in facts.capabilities, name
+        assert 0 < (facts.max_output_tokens or 0) <= (facts.context_tokens or 0) <= 2_000_000, name
+        assert 2 <= facts.bytes_per_token <= 4, name
+        assert (facts.price is not None) or name.startswith("open/"), name
+        if facts.price is not None:
+            assert 0 < facts.price.input <= facts.price.output <= 100, name
+            assert facts.price.cached_input is None or facts.price.cached_input < facts.price.input, name
+            assert facts.price.cache_write is None or facts.price.cache_write > facts.price.input, name
+
+
+def test_the_models_that_the_documentation_names_are_listed() -> None:
+    named = {"anthropic/claude-opus-4-8", "anthropic/claude-haiku-4-5", "openai/gpt-5.6", "gemini/gemini-2.5-flash"}
+    assert named <= set(catalog().models)
+
+
+def test_catalog_and_profiles_are_dated() -> None:
+    assert dt.date.fromisoformat(catalog().as_of) >= dt.date(2026, 11, 1)
+    assert dt.date.fromisoformat(accounting.AS_OF) >= dt.date(2026, 11, 1)
+    assert all(profile.source for profile in accounting.PROFILES.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "adapter", "listed", "context"),
+    [
+        ("openai/gpt-4.1", "openai", True, 1_047_576),
+        ("openai/gpt-4.1-2025-04-14", "openai", True, 1_047_576),
+        ("anthropic/claude-haiku-4-5-20251001", "anthropic", True, 200_000),
+        ("azure/gpt-4o", "openai", True, 128_000),
+        ("my-proxy/claude-opus-4-8", "anthropic", True, 1_000_000),
+        ("vllm/Llama-3.3-70B-Instruct", "openai", True, 131_072),
+        ("vllm/meta-llama/Llama-3.3-70B-Instruct", "openai", True, 131_072),
+        ("openai/gpt-99", "openai", False, None),
+        ("gemini/gemini-99", "gemini", False, None),
+    ],
+)
+def test_a_model_is_found_by_its_usual_spellings(model: str, adapter: str, listed: bool, context: int | None) -> None:
+    facts, found = catalog().find(model, adapter)
+    assert (found, facts.context_tokens) == (listed, context)
+
+
+def test_every_known_provider_has_a_family_and_a_profile() -> None:
+    for known in KNOWN.values():
+        assert known.adapter in catalog().families
+        assert known.accounting in accounting.PROFILES
+    assert set(ADAPTER_ACCOUNTING.values()) <= set(accounting.PROFILES)
+    assert set(ADAPTER_ACCOUNTING) == set(catalog().families)
