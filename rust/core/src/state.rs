@@ -209,9 +209,12 @@ impl State {
     }
 
     /// The slot that belongs to `identity`, and whether it was claimed just now; `None` when there is no room left.
-    pub fn claim(&self, section: Section, identity: u64) -> Option<(u32, bool)> {
+    ///
+    /// `home` is where the search begins: records that are used together should have neighbouring homes, and the same
+    /// identity always the same one.
+    pub fn claim(&self, section: Section, identity: u64, home: u64) -> Option<(u32, bool)> {
         let (count, _) = self.shape(section);
-        let first = usize::try_from(identity % count.max(1) as u64).ok()?;
+        let first = usize::try_from(home % count.max(1) as u64).ok()?;
         let mut free = None;
         for slot in (0..count).map(|step| (first + step) % count) {
             match self.words_of(section, slot)?.first()?.load(Ordering::Acquire) {
@@ -229,7 +232,7 @@ impl State {
         match word.compare_exchange(seen, identity, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Some((u32::try_from(slot).ok()?, true)),
             // Somebody took the record in between: look again. Each round is another's success.
-            Err(_) => self.claim(section, identity),
+            Err(_) => self.claim(section, identity, home),
         }
     }
 
@@ -261,23 +264,30 @@ mod tests {
     #[test]
     fn an_identity_keeps_its_record() {
         let state = State::on_heap(room(4));
-        let (slot, fresh) = state.claim(Section::Deployments, 41).unwrap();
+        let (slot, fresh) = state.claim(Section::Deployments, 41, 41).unwrap();
         assert!(fresh);
-        assert_eq!(state.claim(Section::Deployments, 41), Some((slot, false)));
-        assert_ne!(state.claim(Section::Deployments, 45).unwrap().0, slot, "45 and 41 meet at the same place of four");
+        assert_eq!(state.claim(Section::Deployments, 41, 41), Some((slot, false)));
+        assert_ne!(
+            state.claim(Section::Deployments, 45, 45).unwrap().0,
+            slot,
+            "45 and 41 meet at the same place of four"
+        );
     }
 
     #[test]
     fn a_full_section_says_so_until_something_is_given_back() {
         let state = State::on_heap(room(2));
-        let (slot, _) = state.claim(Section::Deployments, 10).unwrap();
-        state.claim(Section::Deployments, 11).unwrap();
-        assert_eq!(state.claim(Section::Deployments, 12), None);
+        let (slot, _) = state.claim(Section::Deployments, 10, 10).unwrap();
+        state.claim(Section::Deployments, 11, 11).unwrap();
+        assert_eq!(state.claim(Section::Deployments, 12, 12), None);
         state.deployment(slot).unwrap()[5].store(7, Ordering::Relaxed);
         state.give_back(Section::Deployments, |identity, _| identity == 11);
-        assert_eq!(state.claim(Section::Deployments, 12), Some((slot, true)));
+        assert_eq!(state.claim(Section::Deployments, 12, 12), Some((slot, true)));
         assert_eq!(state.deployment(slot).unwrap()[5].load(Ordering::Relaxed), 0, "a claimed record is fresh");
-        assert!(state.claim(Section::Deployments, 11).is_some_and(|(_, fresh)| !fresh), "probing passes tombstones");
+        assert!(
+            state.claim(Section::Deployments, 11, 11).is_some_and(|(_, fresh)| !fresh),
+            "probing passes tombstones"
+        );
     }
 
     #[test]

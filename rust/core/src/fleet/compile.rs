@@ -3,106 +3,24 @@
 //! Every identity keeps its record in the state, so levels, breakers and averages survive a reload that adds, removes
 //! or reweights something else. A renamed deployment is a new one; its pool, if it kept its name, is not.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use arrayvec::ArrayVec;
-use thiserror::Error;
-
-use super::{
-    Action, Deployment, Fleet, Group, Limit, MAX_CHAIN, MAX_CLAUSES, MAX_LIMITS, Member, NameBits, Names, Pool, Rules,
-};
+use super::actions::{compile_rules, rules};
+use super::pools::{limit_identity, limits_of};
+use super::{Deployment, Fleet, FleetError, MAX_CLAUSES, NameBits, Pool};
 use crate::draw::identity;
-use crate::limit::{Calendar, Quota, QuotaError, Transition};
 use crate::request::Needs;
-use crate::rules::{Predicate, RuleError, RuleSet};
-use crate::spec::{
-    DeploymentSpec, Dimension, FleetSpec, GroupSpec, LimitSpec, ObjectiveWeights, Requirement, RuleSpec,
-};
+use crate::rules::{Predicate, RuleSet};
+use crate::spec::{DeploymentSpec, FleetSpec, Requirement};
 use crate::state::{Room, Section, State};
 use crate::units::Nanos;
 
-/// One integer part of weight; a weight of 1 has a million of them.
-const WEIGHT_PARTS: f64 = 1_000_000.0;
 /// Weights above this would drown the others in rounding.
 const MAX_WEIGHT: f64 = 1_000_000.0;
 /// SPEC A4: a probe's lease is never longer.
 const MAX_PROBE_LEASE: Nanos = Nanos::from_secs(60);
 /// What an unknown context or answer length counts as.
 const UNBOUNDED: u64 = u64::MAX;
-
-/// Why a fleet cannot be compiled. Each message names the thing, the value and what is allowed.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum FleetError {
-    /// Nothing to route to.
-    #[error("the fleet has no deployments; give it at least one under `deployments`")]
-    NoDeployments,
-    /// A name that leads nowhere.
-    #[error("{user} refers to {kind} {name:?}, which does not exist; declare it or correct the name")]
-    Unbound {
-        /// Who refers to it.
-        user: String,
-        /// What it should be.
-        kind: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// Two things with one name.
-    #[error("{kind} {name:?} is declared twice; names must be unique")]
-    Twice {
-        /// What is declared.
-        kind: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// A number outside its range.
-    #[error("{place} is {value}; allowed is {allowed}")]
-    Range {
-        /// Where.
-        place: String,
-        /// The value.
-        value: String,
-        /// The range and a hint.
-        allowed: &'static str,
-    },
-    /// A word that is not one of the known ones.
-    #[error(
-        "{place} is {value:?}; allowed are tools, parallel_tools, images, files, audio, structured_output, reasoning, streaming, logprobs"
-    )]
-    Capability {
-        /// Where.
-        place: String,
-        /// The word.
-        value: String,
-    },
-    /// More of something than fits.
-    #[error("{what}: {count} are more than the {room} there is room for; {hint}")]
-    TooMany {
-        /// Of what.
-        what: String,
-        /// How many.
-        count: usize,
-        /// How many fit.
-        room: usize,
-        /// What to do.
-        hint: &'static str,
-    },
-    /// A limit that cannot be kept.
-    #[error("{place}: {error}")]
-    Quota {
-        /// Where.
-        place: String,
-        /// What is wrong.
-        error: QuotaError,
-    },
-    /// A condition that cannot be compiled.
-    #[error("{place}: {error}")]
-    Condition {
-        /// Rules or compliance.
-        place: &'static str,
-        /// What is wrong.
-        error: RuleError,
-    },
-}
 
 impl FleetSpec {
     /// How many records this fleet needs.
@@ -173,22 +91,11 @@ fn give_back_if_crowded(spec: &FleetSpec, state: &State, current: Option<&Fleet>
     state.give_back(Section::Buckets, |id, _| kept.contains(&id));
 }
 
-/// What names a limit's record. The way of counting is part of it: it decides what the level means.
-fn limit_identity(pool: &str, limit: &LimitSpec) -> u64 {
-    let counted = match limit {
-        LimitSpec { dimension: Dimension::Concurrency, .. } => "at once",
-        LimitSpec { calendar: Some(_), .. } => "by day",
-        LimitSpec { fixed_window: true, .. } => "by window",
-        _ => "paced",
-    };
-    identity(&["limit", pool, limit.dimension.name(), counted])
-}
-
 /// Conditions of the compliance clauses, and their names.
 type Clauses = (RuleSet, Box<[Box<str>]>);
 
 /// What the steps of compiling share.
-struct Compiler<'s> {
+pub(super) struct Compiler<'s> {
     state: &'s State,
     joins_at: Option<Nanos>,
     regions: NameBits,
@@ -202,7 +109,7 @@ impl<'s> Compiler<'s> {
         Self { state, joins_at, regions, providers, agreements }
     }
 
-    fn claim(&self, section: Section, identity: u64) -> Result<(u32, bool), FleetError> {
+    pub(super) fn claim(&self, section: Section, identity: u64, home: u64) -> Result<(u32, bool), FleetError> {
         let room = self.state.room();
         let room = match section {
             Section::Deployments => room.deployments,
@@ -210,51 +117,11 @@ impl<'s> Compiler<'s> {
             Section::Groups => room.groups,
             Section::Lengths => room.lengths,
         };
-        self.state.claim(section, identity).ok_or_else(|| FleetError::TooMany {
+        self.state.claim(section, identity, home).ok_or_else(|| FleetError::TooMany {
             what: format!("{section:?} of this router, old and new together"),
             count: room + 1,
             room,
             hint: "a router's room is fixed when it is opened: open a new one for a fleet that grew beyond twice its size",
-        })
-    }
-
-    fn pools(&self, spec: &FleetSpec) -> Result<(Vec<Pool>, Vec<Limit>), FleetError> {
-        unique("pool", spec.pools.iter().map(|pool| pool.name.as_str()))?;
-        let own: BTreeSet<&str> = spec.deployments.iter().map(|d| d.name.as_str()).collect();
-        let (mut pools, mut limits) = (Vec::with_capacity(spec.pools.len()), Vec::new());
-        for (index, pool) in (0..).zip(&spec.pools) {
-            let first = u32::try_from(limits.len()).unwrap_or(u32::MAX);
-            for limit in &pool.limits {
-                limits.push(self.limit(index, &pool.name, limit, spec)?);
-            }
-            let private = own.contains(pool.name.as_str());
-            let end = u32::try_from(limits.len()).unwrap_or(u32::MAX);
-            pools.push(Pool { name: pool.name.as_str().into(), private, limits: first..end });
-        }
-        Ok((pools, limits))
-    }
-
-    fn limit(&self, index: u32, pool: &str, limit: &LimitSpec, spec: &FleetSpec) -> Result<Limit, FleetError> {
-        let place = || format!("pools.{pool}.{}", limit.dimension.name());
-        let window = Nanos::from_secs_f64(limit.window_s);
-        let quota = match (&limit.calendar, limit.dimension) {
-            (_, Dimension::Concurrency) => Quota::concurrency(limit.limit),
-            (Some(transitions), _) => {
-                let transition = |&(from_wall_s, utc_offset_s)| Transition { from_wall_s, utc_offset_s };
-                Calendar::new(spec.wall_epoch_s, transitions.iter().map(transition).collect())
-                    .and_then(|calendar| Quota::calendar(limit.limit, calendar))
-            }
-            (None, _) if limit.fixed_window => Quota::fixed_window(limit.limit, window),
-            (None, _) => Quota::paced(limit.limit, window, Some(Nanos::from_secs_f64(limit.burst_s))),
-        };
-        let quota = quota.map_err(|error| FleetError::Quota { place: place(), error })?;
-        let id = limit_identity(pool, limit);
-        Ok(Limit {
-            pool: index,
-            dimension: limit.dimension,
-            quota,
-            identity: id,
-            slot: self.claim(Section::Buckets, id)?.0,
         })
     }
 
@@ -276,7 +143,7 @@ impl<'s> Compiler<'s> {
             return Err(FleetError::Range { place: place("weight"), value: spec.weight.to_string(), allowed });
         }
         let id = identity(&["deployment", &spec.name]);
-        let (slot, fresh) = self.claim(Section::Deployments, id)?;
+        let (slot, fresh) = self.claim(Section::Deployments, id, id)?;
         if let Some(now) = self.joins_at.filter(|_| fresh) {
             crate::balance::note_joined(self.state, slot, now);
         }
@@ -324,94 +191,6 @@ impl<'s> Compiler<'s> {
         };
         Ok((set, spec.compliance.iter().enumerate().map(named).collect()))
     }
-
-    /// Named groups, then one per model, then one per deployment: all that a caller may ask for.
-    fn groups(&self, spec: &FleetSpec, deployments: &[Deployment]) -> Result<(Vec<Group>, Names), FleetError> {
-        unique("group", spec.groups.iter().map(|group| group.name.as_str()))?;
-        let index: HashMap<&str, u32> = (0..).zip(deployments).map(|(index, d)| (&*d.name, index)).collect();
-        let mut models: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        (0..).zip(deployments).for_each(|(index, d)| models.entry(&d.model).or_default().push(index));
-        let mut groups = Vec::with_capacity(spec.groups.len() + models.len() + deployments.len());
-        for group in &spec.groups {
-            groups.push(self.group(&group.name, &members(group, &index)?, group.objective.weights(), deployments)?);
-        }
-        let load_alone = ObjectiveWeights::default();
-        for (model, members) in &models {
-            groups.push(self.group(model, members, load_alone, deployments)?);
-        }
-        for (index, deployment) in (0..).zip(deployments) {
-            groups.push(self.group(&deployment.name, &[index], load_alone, deployments)?);
-        }
-        let mut names = Names::default();
-        (0..).zip(&groups).for_each(|(index, group)| names.offer(&group.name, index));
-        (0..).zip(deployments).for_each(|(index, deployment)| names.note(&deployment.name, index));
-        link_fallbacks(spec, &mut groups, &names)?;
-        Ok((groups, names))
-    }
-
-    fn group(
-        &self,
-        name: &str,
-        members: &[u32],
-        objective: ObjectiveWeights,
-        deployments: &[Deployment],
-    ) -> Result<Group, FleetError> {
-        let of = |&index: &u32| deployments.get(index as usize);
-        let mut sum = 0_u64;
-        let cumulative = members.iter().filter_map(of).map(|deployment| {
-            sum = sum.saturating_add(weight_parts(deployment.weight));
-            sum
-        });
-        let cumulative = cumulative.collect();
-        if sum == 0 && members.len() > 1 {
-            let allowed = "at least one member with a weight above 0; weight 0 drains a deployment";
-            return Err(FleetError::Range { place: format!("groups.{name}"), value: "all weights 0".into(), allowed });
-        }
-        let place = |&index: &u32| -> Result<Member, FleetError> {
-            let model = deployments.get(index as usize).map_or("", |deployment| &*deployment.model);
-            // A deployment asked for by its own name shares what its model learned.
-            let route = if members.len() == 1 { model } else { name };
-            let length_slot = self.claim(Section::Lengths, identity(&["length", model, route]))?.0;
-            Ok(Member { deployment: index, length_slot })
-        };
-        Ok(Group {
-            name: name.into(),
-            slot: self.claim(Section::Groups, identity(&["group", name]))?.0,
-            members: members.iter().map(place).collect::<Result<_, _>>()?,
-            cumulative,
-            fallback: ArrayVec::new(),
-            objective: (objective != ObjectiveWeights::default()).then_some(objective),
-        })
-    }
-}
-
-fn weight_parts(weight: f64) -> u64 {
-    if weight <= 0.0 { 0 } else { ((weight * WEIGHT_PARTS) as u64).max(1) }
-}
-
-fn limits_of(
-    spec: &DeploymentSpec,
-    pools: &[Pool],
-    by_name: &HashMap<&str, u32>,
-) -> Result<ArrayVec<u32, MAX_LIMITS>, FleetError> {
-    let mut limits = ArrayVec::new();
-    for name in &spec.pools {
-        let found = by_name.get(name.as_str()).and_then(|&index| pools.get(index as usize));
-        let pool = found.ok_or_else(|| FleetError::Unbound {
-            user: format!("deployments.{}.pools", spec.name),
-            kind: "pool",
-            name: name.clone(),
-        })?;
-        for limit in pool.limits.clone() {
-            limits.try_push(limit).map_err(|_| FleetError::TooMany {
-                what: format!("limits of deployments.{}, those of its pools included", spec.name),
-                count: MAX_LIMITS + 1,
-                room: MAX_LIMITS,
-                hint: "a reservation holds at most 8 at once: drop the ones that never bind",
-            })?;
-        }
-    }
-    Ok(limits)
 }
 
 fn capabilities(spec: &DeploymentSpec) -> Result<Needs, FleetError> {
@@ -445,92 +224,8 @@ fn meets(deployment: &DeploymentSpec, require: &Requirement) -> bool {
         && require.data.iter().all(|class| deployment.data.contains(class))
 }
 
-fn members(group: &GroupSpec, index: &HashMap<&str, u32>) -> Result<Vec<u32>, FleetError> {
-    if group.members.is_empty() {
-        let allowed = "at least one member";
-        return Err(FleetError::Range { place: format!("groups.{}.members", group.name), value: "[]".into(), allowed });
-    }
-    unique("member", group.members.iter().map(String::as_str))?;
-    let find = |name: &String| {
-        index.get(name.as_str()).copied().ok_or_else(|| FleetError::Unbound {
-            user: format!("groups.{}.members", group.name),
-            kind: "deployment",
-            name: name.clone(),
-        })
-    };
-    group.members.iter().map(find).collect()
-}
-
-/// Writes each group's chain of fallbacks: depth first, each group once, so that cycles end by themselves.
-fn link_fallbacks(spec: &FleetSpec, groups: &mut [Group], names: &Names) -> Result<(), FleetError> {
-    let mut direct: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (index, group) in (0..).zip(&spec.groups) {
-        for name in &group.fallback {
-            let to = names.group(name).ok_or_else(|| FleetError::Unbound {
-                user: format!("groups.{}.fallback", group.name),
-                kind: "group",
-                name: name.clone(),
-            })?;
-            direct.entry(index).or_default().push(to);
-        }
-    }
-    for (index, group) in (0..).zip(groups.iter_mut()) {
-        let (mut seen, mut open) = (vec![index], direct.get(&index).cloned().unwrap_or_default());
-        open.reverse();
-        while let Some(next) = open.pop() {
-            if seen.contains(&next) {
-                continue;
-            }
-            seen.push(next);
-            group.fallback.try_push(next).map_err(|_| FleetError::TooMany {
-                what: format!("fallbacks of groups.{}", group.name),
-                count: MAX_CHAIN + 1,
-                room: MAX_CHAIN,
-                hint: "a request visits at most 8 groups",
-            })?;
-            open.extend(direct.get(&next).into_iter().flatten().rev());
-        }
-    }
-    Ok(())
-}
-
-fn rules(spec: &FleetSpec, names: &Names) -> Result<Rules, FleetError> {
-    let conditions: Vec<Predicate> = spec.rules.iter().map(|rule| rule.when.clone()).collect();
-    let naming: Vec<u32> =
-        (0..).zip(&conditions).filter(|(_, when)| when.mentions("model")).map(|(index, _)| index).collect();
-    let pick = |&index: &u32| conditions.get(index as usize).cloned();
-    Ok(Rules {
-        naming_model: compile_rules("rules", &naming.iter().filter_map(pick).collect::<Vec<_>>())?,
-        all: compile_rules("rules", &conditions)?,
-        naming_model_index: naming.into(),
-        actions: spec.rules.iter().enumerate().map(|(at, rule)| action(at, rule, names)).collect::<Result<_, _>>()?,
-    })
-}
-
-fn action(at: usize, rule: &RuleSpec, names: &Names) -> Result<Action, FleetError> {
-    let rule_name = if rule.name.is_empty() { format!("#{}", at + 1) } else { rule.name.clone() };
-    let find = |name: &String| {
-        names.group(name).ok_or_else(|| FleetError::Unbound {
-            user: format!("rules.{rule_name}.use"),
-            kind: "group, model or deployment",
-            name: name.clone(),
-        })
-    };
-    Ok(Action {
-        group: rule.action.target.as_ref().map(find).transpose()?,
-        max_tokens: rule.action.max_tokens,
-        effort: rule.action.effort.as_deref().map(Into::into),
-        max_cost: rule.action.max_cost_usd_micros,
-        refuse: rule.action.refuse.as_deref().map(Into::into),
-        rule: rule_name.into(),
-    })
-}
-
-fn compile_rules(place: &'static str, conditions: &[Predicate]) -> Result<RuleSet, FleetError> {
-    RuleSet::compile(conditions).map_err(|error| FleetError::Condition { place, error })
-}
-
-fn unique<'n>(kind: &'static str, names: impl Iterator<Item = &'n str>) -> Result<(), FleetError> {
+/// Refuses a name that is there twice.
+pub(super) fn unique<'n>(kind: &'static str, names: impl Iterator<Item = &'n str>) -> Result<(), FleetError> {
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {

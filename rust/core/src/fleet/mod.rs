@@ -4,12 +4,16 @@
 //! while it runs lives in [`State`](crate::state::State) under the same identities. Rejected: a registry that is
 //! edited in place, because a decision must see one consistent fleet from its first line to its last.
 
+mod actions;
 mod compile;
+mod error;
+mod groups;
 mod names;
+mod pools;
 
 use arrayvec::ArrayVec;
 
-pub use self::compile::FleetError;
+pub use self::error::FleetError;
 pub use self::names::{NameBits, Names};
 use crate::limit::Quota;
 use crate::request::Needs;

@@ -1,0 +1,90 @@
+//! Pools and their limits.
+
+use std::collections::{BTreeSet, HashMap};
+
+use arrayvec::ArrayVec;
+
+use super::compile::{Compiler, unique};
+use super::{FleetError, Limit, MAX_LIMITS, Pool};
+use crate::draw::identity;
+use crate::limit::{Calendar, Quota, Transition};
+use crate::spec::{DeploymentSpec, Dimension, FleetSpec, LimitSpec};
+use crate::state::Section;
+use crate::units::Nanos;
+
+impl Compiler<'_> {
+    /// All pools, and the limits of all of them in a row.
+    pub(super) fn pools(&self, spec: &FleetSpec) -> Result<(Vec<Pool>, Vec<Limit>), FleetError> {
+        unique("pool", spec.pools.iter().map(|pool| pool.name.as_str()))?;
+        let own: BTreeSet<&str> = spec.deployments.iter().map(|d| d.name.as_str()).collect();
+        let (mut pools, mut limits) = (Vec::with_capacity(spec.pools.len()), Vec::new());
+        for (index, pool) in (0..).zip(&spec.pools) {
+            let first = u32::try_from(limits.len()).unwrap_or(u32::MAX);
+            for limit in &pool.limits {
+                limits.push(self.limit(index, &pool.name, limit, spec)?);
+            }
+            let private = own.contains(pool.name.as_str());
+            let end = u32::try_from(limits.len()).unwrap_or(u32::MAX);
+            pools.push(Pool { name: pool.name.as_str().into(), private, limits: first..end });
+        }
+        Ok((pools, limits))
+    }
+
+    fn limit(&self, index: u32, pool: &str, limit: &LimitSpec, spec: &FleetSpec) -> Result<Limit, FleetError> {
+        let place = || format!("pools.{pool}.{}", limit.dimension.name());
+        let window = Nanos::from_secs_f64(limit.window_s);
+        let quota = match (&limit.calendar, limit.dimension) {
+            (_, Dimension::Concurrency) => Quota::concurrency(limit.limit),
+            (Some(transitions), _) => {
+                let transition = |&(from_wall_s, utc_offset_s)| Transition { from_wall_s, utc_offset_s };
+                Calendar::new(spec.wall_epoch_s, transitions.iter().map(transition).collect())
+                    .and_then(|calendar| Quota::calendar(limit.limit, calendar))
+            }
+            (None, _) if limit.fixed_window => Quota::fixed_window(limit.limit, window),
+            (None, _) => Quota::paced(limit.limit, window, Some(Nanos::from_secs_f64(limit.burst_s))),
+        };
+        let quota = quota.map_err(|error| FleetError::Quota { place: place(), error })?;
+        let id = limit_identity(pool, limit);
+        // The limits of one pool are taken together: neighbours share cache lines.
+        let home = (identity(&["pool", pool]) & !7) + limit.dimension as u64;
+        let slot = self.claim(Section::Buckets, id, home)?.0;
+        Ok(Limit { pool: index, dimension: limit.dimension, quota, identity: id, slot })
+    }
+}
+
+/// What names a limit's record. The way of counting is part of it: it decides what the level means.
+pub(super) fn limit_identity(pool: &str, limit: &LimitSpec) -> u64 {
+    let counted = match limit {
+        LimitSpec { dimension: Dimension::Concurrency, .. } => "at once",
+        LimitSpec { calendar: Some(_), .. } => "by day",
+        LimitSpec { fixed_window: true, .. } => "by window",
+        _ => "paced",
+    };
+    identity(&["limit", pool, limit.dimension.name(), counted])
+}
+
+/// The limits that a deployment draws from, in the order of its pools.
+pub(super) fn limits_of(
+    spec: &DeploymentSpec,
+    pools: &[Pool],
+    by_name: &HashMap<&str, u32>,
+) -> Result<ArrayVec<u32, MAX_LIMITS>, FleetError> {
+    let mut limits = ArrayVec::new();
+    for name in &spec.pools {
+        let found = by_name.get(name.as_str()).and_then(|&index| pools.get(index as usize));
+        let pool = found.ok_or_else(|| FleetError::Unbound {
+            user: format!("deployments.{}.pools", spec.name),
+            kind: "pool",
+            name: name.clone(),
+        })?;
+        for limit in pool.limits.clone() {
+            limits.try_push(limit).map_err(|_| FleetError::TooMany {
+                what: format!("limits of deployments.{}, those of its pools included", spec.name),
+                count: MAX_LIMITS + 1,
+                room: MAX_LIMITS,
+                hint: "a reservation holds at most 8 at once: drop the ones that never bind",
+            })?;
+        }
+    }
+    Ok(limits)
+}
