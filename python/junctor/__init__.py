@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from junctor import adapters as adapters
+    from junctor._core import __version__ as __version__
     from junctor.client import Client as Client
     from junctor.exceptions import ConfigError as ConfigError
     from junctor.exceptions import DeadlineExceeded as DeadlineExceeded
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from junctor.receipts import Receipt as Receipt
     from junctor.reply import Reply as Reply
     from junctor.router import Router as Router
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Client",
@@ -62,6 +61,7 @@ _HOMES: Final = {
     "Reply": "junctor.reply",
     "Router": "junctor.router",
     "StreamInterrupted": _ERRORS,
+    "__version__": "junctor._core",
 }
 
 

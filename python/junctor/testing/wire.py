@@ -251,7 +251,8 @@ class WireAnswer:
         self._transport.write(head(status, headers, extra))
 
     def write(self, piece: bytes) -> None:
-        if piece:
+        # A server that lags writes on before it hears that the client has left; asyncio would grumble on stderr.
+        if piece and not self._transport.is_closing():
             self._transport.write(self._framed(piece))
 
     def write_all(self, pieces: Iterable[bytes]) -> None:

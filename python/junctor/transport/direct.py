@@ -14,20 +14,14 @@ import asyncio
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from junctor.request import HttpRequest
 from junctor.transport.base import Response, TransportError
-from junctor.transport.http1 import BadHttp, ResponseParser
-
-MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-"""A whole answer; longer ones are refused. The longest real ones carry images and have some MiB."""
-
-PAUSE_BYTES: Final = 256 * 1024
-"""A stream whose reader is this far behind stops reading from the socket until it caught up."""
+from junctor.transport.connection import ClosedWhileIdle, Connection, reason
 
 MAX_TARGETS: Final = 10_000
 """Remembered addresses; past this they are forgotten all at once and found again."""
@@ -62,7 +56,7 @@ class DirectTransport:
         self._max_idle = max_idle
         self._tls = tls
         self._targets: dict[tuple[str, str], Target] = {}
-        self._idle: dict[tuple[str, int, bool], list[_Connection]] = {}
+        self._idle: dict[tuple[str, int, bool], list[Connection]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
 
@@ -87,7 +81,7 @@ class DirectTransport:
                 for connection in connections:
                     connection.abort()
 
-    async def _exchange(self, request: HttpRequest, timeout_s: float, *, whole: bool) -> _Connection:
+    async def _exchange(self, request: HttpRequest, timeout_s: float, *, whole: bool) -> Connection:
         """Send, and wait for the whole answer or its head."""
         if timeout_s <= 0:
             raise TransportError("timeout", "no time was left to send the request")
@@ -101,15 +95,15 @@ class DirectTransport:
         if connection is not None:
             try:
                 return await connection.ask(wire, due, whole=whole)
-            except _ClosedWhileIdle:
+            except ClosedWhileIdle:
                 pass  # The server closed it before it saw the request: nothing was done twice by asking again.
         connection = await self._connect(target, min(timeout_s, self._connect_timeout_s))
         try:
             return await connection.ask(wire, due, whole=whole)
-        except _ClosedWhileIdle:
+        except ClosedWhileIdle:
             raise TransportError("connection", f"{target.host} closed the connection without an answer") from None
 
-    async def _connect(self, target: Target, timeout_s: float) -> _Connection:
+    async def _connect(self, target: Target, timeout_s: float) -> Connection:
         loop = asyncio.get_running_loop()
         tls: ssl.SSLContext | None = None
         if target.tls:
@@ -117,12 +111,12 @@ class DirectTransport:
         try:
             async with asyncio.timeout(timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(loop, (target.host, target.port, target.tls)), target.host, target.port, ssl=tls
+                    lambda: Connection(loop, (target.host, target.port, target.tls)), target.host, target.port, ssl=tls
                 )
         except TimeoutError:
             raise TransportError("timeout", f"no connection to {target.host} within {timeout_s:g} s") from None
         except (OSError, ssl.SSLError) as error:
-            raise TransportError("connection", f"no connection to {target.host}: {_reason(error)}") from None
+            raise TransportError("connection", f"no connection to {target.host}: {reason(error)}") from None
         return connection
 
     def _target(self, request: HttpRequest) -> Target:
@@ -134,7 +128,7 @@ class DirectTransport:
             target = self._targets[key] = _parse_target(request)
         return target
 
-    def _take_idle(self, target: Target, now: float) -> _Connection | None:
+    def _take_idle(self, target: Target, now: float) -> Connection | None:
         connections = self._idle.get((target.host, target.port, target.tls))
         while connections:
             connection = connections.pop()
@@ -143,15 +137,18 @@ class DirectTransport:
             connection.abort()
         return None
 
-    def _put_back(self, connection: _Connection) -> None:
+    def _put_back(self, connection: Connection) -> None:
         if not connection.alive or not connection.parser.reusable or connection.loop is not self._loop:
             connection.abort()
             return
+        # The last one back is the first one out, so what lies at the front was not needed for the longest time.
         connections = self._idle.setdefault(connection.key, [])
         if len(connections) >= self._max_idle:
             connection.abort()
             return
-        connection.idle_since = connection.loop.time()
+        now = connection.idle_since = connection.loop.time()
+        while connections and now - connections[0].idle_since > self._idle_timeout_s:
+            connections.pop(0).abort()
         connections.append(connection)
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -159,130 +156,6 @@ class DirectTransport:
         self._idle = {}
         self._loop = loop
         self._process = os.getpid()
-
-
-class _ClosedWhileIdle(Exception):
-    """A kept-alive connection ended without a single byte of an answer."""
-
-
-class _Connection(asyncio.Protocol):
-    """One connection with at most one exchange on it."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, key: tuple[str, int, bool]) -> None:
-        self.loop = loop
-        self.key = key
-        self.alive = True
-        self.idle_since = 0.0
-        self.parser = ResponseParser()
-        self.failure: TransportError | None = None
-        self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._whole = True
-        self._size = 0
-        self._paused = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio's callback."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from asyncio's
-
-    async def ask(self, wire: bytes, due: float, *, whole: bool) -> _Connection:
-        """Send a request and wait until its answer is whole, or its head is there."""
-        assert self._transport is not None
-        self.parser = ResponseParser()
-        self._whole, self._size = whole, 0
-        waiter = self._waiter = self.loop.create_future()
-        timer = self.loop.call_at(due, self._late)
-        try:
-            self._transport.write(wire)
-            await waiter
-        except BaseException:
-            self.abort()
-            raise
-        finally:
-            self._waiter = None
-            timer.cancel()
-        return self
-
-    async def more(self) -> bytes | None:
-        """What has arrived of the body since the last call; waits for something. None after its end."""
-        parser = self.parser
-        if not parser.pieces and not parser.done:
-            if self.failure is not None:
-                raise self.failure
-            self._waiter = self.loop.create_future()
-            try:
-                await self._waiter
-            except BaseException:
-                self.abort()
-                raise
-            finally:
-                self._waiter = None
-        if not parser.pieces:
-            return None
-        pieces, parser.pieces = parser.pieces, []
-        self._size = 0
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def data_received(self, data: bytes) -> None:
-        """asyncio's callback."""
-        parser = self.parser
-        try:
-            parser.feed(data)
-        except BadHttp as error:
-            self._break(TransportError("connection", str(error)))
-            return
-        if self._whole:
-            self._size += len(data)
-            if parser.done:
-                self._wake()
-            elif self._size > MAX_BODY_BYTES:
-                self._break(TransportError("connection", f"the answer is longer than {MAX_BODY_BYTES} bytes"))
-        elif parser.status and (parser.pieces or parser.done or self._size == 0):
-            self._size += len(data)
-            self._wake()
-            if self._size > PAUSE_BYTES and not self._paused and self._transport is not None and not parser.done:
-                self._paused = True
-                self._transport.pause_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio's callback."""
-        self.alive = False
-        if self._waiter is None and self.parser.done:
-            return
-        try:
-            self.parser.end()
-        except BadHttp as error:
-            if not self.parser.status and exc is None:
-                self._fail(_ClosedWhileIdle())
-            else:
-                self._break(TransportError("connection", str(error) if exc is None else _reason(exc)))
-            return
-        self._wake()
-
-    def abort(self) -> None:
-        """Close at once; whatever still comes is dropped."""
-        self.alive = False
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _late(self) -> None:
-        self._break(TransportError("timeout", "no answer in time"))
-
-    def _break(self, failure: TransportError) -> None:
-        self.failure = self.failure or failure
-        self._fail(failure)
-        self.abort()
-
-    def _fail(self, failure: Exception) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(failure)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 class _Stream:
@@ -297,7 +170,7 @@ class _Stream:
         self._transport = transport
         self._request = request
         self._timeout_s = timeout_s
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
 
     async def __aenter__(self) -> _Stream:
         connection = await self._transport._exchange(self._request, self._timeout_s, whole=False)
@@ -349,8 +222,3 @@ def _wire(request: HttpRequest, target: Target) -> bytes:
         return f"{target.head}{fields}content-length: {len(request.body)}\r\n\r\n".encode("latin-1") + request.body
     except UnicodeEncodeError:
         raise TransportError("connection", "the request could not be built: a header is no latin-1 text") from None
-
-
-def _reason(error: Exception) -> str:
-    """Why, without the peer's address book: the system's own words where it has some."""
-    return getattr(error, "strerror", None) or type(error).__name__

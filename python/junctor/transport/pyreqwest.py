@@ -1,9 +1,9 @@
 """A transport by pyreqwest, Rust's hyper and reqwest behind asyncio: for proxies, HTTP/2, the platform's certificates.
 
-It is not the default, for three measured reasons. Every wake-up crosses from a Rust thread into the event loop, so a
-stream of fifty events costs two to five times what `DirectTransport` needs. A cancelled request is only forgotten: the
-runtime goes on with it, and the provider goes on writing, until a timeout. And the Rust thread does not survive a
-fork; we remember which process started a runtime and refuse, rather than hang, when a child has none left.
+It is not the default, for three measured reasons (docs/decisions/002). Every wake-up crosses from a Rust thread into
+the event loop, so a stream of fifty events costs about three times what `DirectTransport` needs. A cancelled request is
+only forgotten: the runtime goes on with it, and the provider goes on writing, until a timeout. And the Rust thread does
+not survive a fork; we remember which process started a runtime and refuse, rather than hang, when a child has none.
 
 Streams are opened with a read buffer of one byte: pyreqwest otherwise collects 64 KiB before it hands anything over.
 Redirects are not followed, because a redirect would carry the key to another host. Compression is not asked for:

@@ -1,0 +1,215 @@
+"""The compiled core: decides, holds and settles. Use it through `junctor.Router`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, final
+
+from typing_extensions import disjoint_base
+
+from junctor.receipts import Receipt
+
+__all__ = [
+    "DEBUG_BUILD",
+    "ManualClock",
+    "Reservation",
+    "Router",
+    "__version__",
+    "check_fleet",
+    "health_of",
+    "shadowed_rules",
+]
+
+__version__: str
+DEBUG_BUILD: bool
+
+@final
+class ManualClock:
+    """A clock that moves only when told to, for tests and simulations."""
+
+    def __new__(cls, start_s: float = 0.0) -> ManualClock: ...
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward by `seconds`, 0 or more. It never goes back."""
+
+    def now_s(self) -> float:
+        """Seconds that the clock shows."""
+
+@final
+class Reservation:
+    """Capacity held for one attempt: send the request to `endpoint`, then `settle`.
+
+    As a context manager it counts as abandoned when left without a settlement, so cancellation needs no extra code.
+    """
+
+    @property
+    def deployment(self) -> str:
+        """Name of the deployment to use."""
+
+    @property
+    def provider(self) -> str:
+        """Name of its provider."""
+
+    @property
+    def model(self) -> str:
+        """Name of its model, `provider/model`."""
+
+    @property
+    def endpoint(self) -> Any:
+        """The object that the router was given for this deployment."""
+
+    @property
+    def group(self) -> str:
+        """Name of the group that serves."""
+
+    @property
+    def downgrade(self) -> bool:
+        """Whether a fallback group serves instead of the one that was asked for."""
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """Bound on the answer's tokens after the rule and the caller had their say; None if there is none."""
+
+    @property
+    def effort(self) -> str | None:
+        """Reasoning effort that the matching rule asks for; None if it does not."""
+
+    @property
+    def held(self) -> bool:
+        """Whether it is still to be settled."""
+
+    @property
+    def receipt(self) -> Receipt:
+        """The receipt of this attempt: the decision, what it saw, what was held and settled."""
+
+    def attempt_json(self) -> bytes:
+        """The same attempt as one JSON object, for receipts that join several."""
+
+    def first_content(self) -> None:
+        """Note the first content: ends the age clock and closes a half-open breaker. Only the first call counts."""
+
+    def settle(
+        self,
+        outcome: str = "ok",
+        *,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        first_token_s: float | None = None,
+        retry_after_s: float | None = None,
+        rate_limits: Iterable[tuple[str, int | None, int | None, float | None]] | None = None,
+    ) -> int:
+        """Settle the attempt; answers its cost in micro-dollars. Only the first settlement counts.
+
+        `outcome` is `ok`, `cancelled` or a failure kind. Token counts are the provider's, None if it gave none;
+        `input_tokens` includes the cached ones. `rate_limits` are tuples of dimension, limit, remaining and seconds to
+        reset, as the answer's headers tell them. Raises `InvalidRequest` for an unknown outcome.
+        """
+
+    def cancel(self, *, sent: bool = True, output_tokens: int | None = None) -> None:
+        """Give the attempt up. `sent=False` if the request never left: then everything is given back.
+
+        Otherwise the prompt stays charged, and `output_tokens` of the answer if that many are known to have come.
+        """
+
+    def __enter__(self) -> Reservation: ...
+    def __exit__(self, *_exception: object) -> None: ...
+
+@disjoint_base  # the binary's instances have a layout of their own, so no class can inherit from it and another such
+class Router:
+    """Decides where requests go and holds what they need there. Does no I/O."""
+
+    def __new__(
+        cls,
+        fleet: bytes,
+        endpoints: Sequence[object],
+        *,
+        seed: int | None = None,
+        clock: ManualClock | None = None,
+    ) -> Router: ...
+    def reserve(
+        self,
+        model: str | None = None,
+        *,
+        input_tokens: int = 0,
+        output_tokens: int | None = None,
+        needs: Iterable[str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        prompt_chars: int = 0,
+        affinity: str | int | None = None,
+        tried: Iterable[str] | None = None,
+        regions: Iterable[str] | None = None,
+        providers: Iterable[str] | None = None,
+        exclude_providers: Iterable[str] | None = None,
+        agreements: Iterable[str] | None = None,
+        max_wait_s: float = 0.0,
+        seed: int | None = None,
+    ) -> Reservation:
+        """Decide where a request goes and hold what it needs there.
+
+        `model` is `auto` (the default), a group, a model or a deployment. Tokens are estimates; `output_tokens` bounds
+        the answer. `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity` a
+        session name whose requests should meet, `tried` the deployments of earlier attempts.
+
+        Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
+        """
+
+    def explain_json(
+        self,
+        model: str | None = None,
+        *,
+        input_tokens: int = 0,
+        output_tokens: int | None = None,
+        needs: Iterable[str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        prompt_chars: int = 0,
+        affinity: str | int | None = None,
+        tried: Iterable[str] | None = None,
+        regions: Iterable[str] | None = None,
+        providers: Iterable[str] | None = None,
+        exclude_providers: Iterable[str] | None = None,
+        agreements: Iterable[str] | None = None,
+        max_wait_s: float = 0.0,
+        seed: int | None = None,
+    ) -> bytes:
+        """The same walk as `reserve` with nothing held, told stage by stage, as JSON."""
+
+    def replay_json(self, record: bytes) -> bytes:
+        """Make a decision again from its record (JSON of a `Decision` with its request); answers the new record."""
+
+    def snapshot_json(self) -> bytes:
+        """State of every deployment and pool, and the counters, as JSON."""
+
+    def reload(self, fleet: bytes, endpoints: Sequence[object]) -> None:
+        """Swap the fleet. Attempts in flight finish under the old one; state is kept by name."""
+
+    @property
+    def config_hash(self) -> str:
+        """Names the configuration in force."""
+
+    def now_s(self) -> float:
+        """Seconds on the router's clock."""
+
+    def note_call(self) -> None:
+        """Note a new call: each adds a fifth of a retry to the shared budget."""
+
+    def try_retry(self) -> bool:
+        """Take one retry from the shared budget; False if there is none."""
+
+    def retry_delay_s(
+        self, *, same_deployment: bool, attempt: int, hint_s: float | None = None, seed: int = 0
+    ) -> float:
+        """Seconds to wait before another attempt; `attempt` counts retries from 0, `hint_s` is the provider's."""
+
+    def expected_first_content_s(self, deployment: str) -> float:
+        """Expected seconds to the first content of a deployment. Raises `ValueError` for an unknown one."""
+
+    def set_breaker(self, deployment: str, state: str) -> None:
+        """Set a deployment's breaker by hand: `open`, `close` or `reset`. Raises `ValueError` for anything else."""
+
+def check_fleet(fleet: bytes) -> None:
+    """Compile a fleet without opening a router; raises `ConfigError` if it cannot be."""
+
+def shadowed_rules(fleet: bytes) -> list[tuple[int, list[int]]]:
+    """Rules that can never be first: (rule, the earlier rules that cover it), by index. None: nothing can match it."""
+
+def health_of(outcome: str) -> str:
+    """What an outcome does to a deployment's health: `hard`, `throttled`, `exhausted`, `config` or `none`."""

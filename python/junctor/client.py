@@ -1,0 +1,196 @@
+"""The client: `chat` and `stream` over a router, adapters and a transport.
+
+People who balance over several keys by hand write this file themselves: a pick, a request, a classification, a retry,
+and somewhere a counter that leaks when a task is cancelled. Here it is once, with every wait bounded by one deadline.
+
+Everything hangs off the instance. Two clients share nothing but a router that both were given; the transport opens
+its connections at the first request, so a client may be made before a fork or outside any event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+
+from junctor import adapters
+from junctor.dispatch import Call, complete
+from junctor.estimate import measure, prefix_affinity
+from junctor.options import CallOptions, take_apart
+from junctor.router import Router
+from junctor.streaming import ReplyStream
+from junctor.transport import default_transport
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from junctor.adapters import Adapter
+    from junctor.receipts import Receipt, Trail
+    from junctor.reply import Reply
+    from junctor.request import ChatRequest, Message
+    from junctor.transport.base import Transport
+
+Sink = Callable[["Receipt"], object]
+
+
+class Client:
+    """Sends chat requests to the deployments of one router.
+
+    `transport` moves the bytes. The default is `junctor.transport.default_transport()`, made at first use and closed
+    with the client; one that you hand in stays yours to close.
+    `on_receipt` is called with the receipt of every call that ended, well or not; what it raises is counted in
+    `counters["callback_error"]` and hurts nobody. `seed` makes the jitter of waits repeatable.
+
+    `counters` counts since the client was made: calls, retry, attempt_failed, capacity_wait, usage_unknown,
+    stream_interrupted, callback_error.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        transport: Transport | None = None,
+        *,
+        on_receipt: Sink | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.router = router
+        self.counters: Counter[str] = Counter()
+        self._transport = transport
+        self._owns_transport = transport is None
+        self._on_receipt = on_receipt
+        self._random = random.Random(seed)
+        self._adapters: dict[str, Adapter] = {}
+
+    @classmethod
+    def open(
+        cls,
+        path: str | PathLike[str],
+        transport: Transport | None = None,
+        *,
+        on_receipt: Sink | None = None,
+        seed: int | None = None,
+    ) -> Self:
+        """A client for the fleet file at `path`. Raises `ConfigError` naming everything that is wrong with it."""
+        return cls(Router.open(path, seed=seed), transport, on_receipt=on_receipt, seed=seed)
+
+    @classmethod
+    def over_keys(
+        cls,
+        model: str,
+        *,
+        keys: Sequence[str],
+        shared: bool = False,
+        base_url: str | None = None,
+        transport: Transport | None = None,
+        on_receipt: Sink | None = None,
+        seed: int | None = None,
+        **limits: float,
+    ) -> Self:
+        """A client for one model over several keys: the shortest way in, without a file.
+
+        `keys` are the keys themselves or references (`env:NAME`, `file:path`). `limits` (rpm, tpm, input_tpm,
+        output_tpm, rpd, tpd, concurrency, usd_per_day, burst_s) hold for each key, or with `shared=True` for all of
+        them together.
+        """
+        router = Router.over_keys(model, keys=keys, shared=shared, base_url=base_url, seed=seed, clock=None, **limits)
+        return cls(router, transport, on_receipt=on_receipt, seed=seed)
+
+    async def chat(self, model: str, messages: Sequence[Message], **options: Unpack[CallOptions]) -> Reply:
+        """Ask and return the whole answer. `model` is a group, a model, a deployment or `auto`.
+
+        Raises, each with its `receipt`: `Refused` (no deployment may take it), `NoCapacity` (nobody is free in time),
+        `DeadlineExceeded`, or the `ProviderError` of the last attempt. `InvalidRequest` means that nothing was sent.
+        """
+        return await complete(self._call(model, messages, options, streaming=False))
+
+    def stream(self, model: str, messages: Sequence[Message], **options: Unpack[CallOptions]) -> ReplyStream:
+        """Ask and return the answer as events: `TextDelta`, `ReasoningDelta`, `ToolCallDelta`, `Finish`, `Done`.
+
+        The iterator raises what `chat` does, and `StreamInterrupted` if the stream breaks after its first content.
+        """
+        return ReplyStream(self._call(model, messages, options, streaming=True))
+
+    async def aclose(self) -> None:
+        """Close the connections that this client opened. Calls still under way fail; closing twice is harmless."""
+        if self._owns_transport and self._transport is not None:
+            await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def transport(self) -> Transport:
+        """What moves the bytes."""
+        if self._transport is None:
+            self._transport = default_transport()
+        return self._transport
+
+    def adapter(self, name: str) -> Adapter:
+        """The dialect of this name, looked up once."""
+        found = self._adapters.get(name)
+        if found is None:
+            found = self._adapters[name] = adapters.get(name)
+        return found
+
+    def draw(self) -> float:
+        """A number in [0, 1) for the jitter of waits."""
+        return self._random.random()
+
+    def draw_bits(self) -> int:
+        """A seed of 64 bits for the core's delays."""
+        return self._random.getrandbits(64)
+
+    def tell(self, trail: Trail) -> None:
+        """Hand the receipt of a finished call to the sink, whose errors are its own."""
+        if self._on_receipt is None:
+            return
+        try:
+            self._on_receipt(trail.receipt())
+        except Exception:
+            self.counters["callback_error"] += 1
+
+    def _call(self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool) -> Call:
+        router = self.router
+        wish = take_apart(
+            messages, cast(dict[str, Any], options), deadline_s=router.deadline_s, max_wait_s=router.max_wait_s
+        )
+        request = wish.request
+        self.counters["calls"] += 1
+        return Call(
+            self,
+            model,
+            request,
+            self._ask(model, request, wish.tags, wish.session, streaming=streaming),
+            clock=asyncio.get_running_loop().time,
+            deadline_s=wish.deadline_s,
+            max_wait_s=wish.max_wait_s,
+        )
+
+    def _ask(
+        self, model: str, request: ChatRequest, tags: dict[str, str] | None, session: str | None, *, streaming: bool
+    ) -> dict[str, Any]:
+        """What the walk is asked, the same for every attempt of a call."""
+        input_tokens, prompt_chars = measure(request)
+        needs = adapters.needs(request)
+        ask: dict[str, Any] = {"input_tokens": input_tokens, "prompt_chars": prompt_chars}
+        if request.max_tokens is not None:
+            ask["output_tokens"] = request.max_tokens
+        if streaming:
+            needs |= {"streaming"}
+        if needs:
+            ask["needs"] = needs
+        if tags is not None:
+            ask["tags"] = tags
+        if session is None and self.router.keeps_prefixes(model):
+            session = prefix_affinity(request.messages)
+        if session is not None:
+            ask["affinity"] = session
+        return ask

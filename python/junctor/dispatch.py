@@ -1,0 +1,304 @@
+"""One call from its first reservation to its reply: reserve, send, settle, and again elsewhere if it failed.
+
+The walk is the core's, translation the adapters', bytes the transport's, and what follows a failure is decided in
+`attempts`. What remains here is the order of things and one promise: whatever happens at any await, a reservation is
+settled or cancelled exactly once, and before anything else is awaited.
+
+`chat` runs with one timer per attempt, the transport's own, whose length is the smaller of the attempt's time and the
+deadline; a timeout context around it would cost as much as the rest of the bookkeeping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from junctor import attempts
+from junctor.attempts import Plan
+from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
+from junctor.failures import Failure
+from junctor.receipts import Trail
+from junctor.reply import RateLimit, Reply, Usage
+from junctor.request import ChatRequest, Endpoint, HttpRequest
+from junctor.transport.base import TransportError
+
+if TYPE_CHECKING:
+    from junctor._core import Reservation
+    from junctor.adapters import Adapter
+    from junctor.client import Client
+
+
+class Call:
+    """The state of one call: what was asked, until when, and what was tried."""
+
+    __slots__ = (
+        "ask",
+        "client",
+        "clock",
+        "cost_usd_micros",
+        "deadline",
+        "deadline_s",
+        "made",
+        "model",
+        "plan",
+        "request",
+        "trail",
+        "wait_until",
+    )
+
+    def __init__(
+        self,
+        client: Client,
+        model: str,
+        request: ChatRequest,
+        ask: dict[str, Any],
+        *,
+        clock: Callable[[], float],
+        deadline_s: float,
+        max_wait_s: float,
+    ) -> None:
+        self.client = client
+        self.model = model
+        self.request = request
+        self.ask = ask
+        self.clock = clock
+        now = clock()
+        self.deadline_s = deadline_s
+        self.deadline = now + deadline_s
+        self.wait_until = now + max_wait_s
+        self.made = 0
+        self.cost_usd_micros = 0
+        self.plan: Plan | None = None
+        self.trail = Trail()
+        client.router.note_call()
+
+    async def reserve(self) -> Reservation:
+        """Hold capacity somewhere, waiting for it as long as this call may wait.
+
+        Raises `NoCapacity` or `Refused` as the core says, `DeadlineExceeded` if too little time is left to start.
+        """
+        while True:
+            now = self.clock()
+            left_s = min(self.wait_until, self.deadline - attempts.MIN_ATTEMPT_S) - now
+            if self.deadline - now < attempts.MIN_ATTEMPT_S:
+                raise self.late()
+            try:
+                return self.client.router.reserve(self.model, max_wait_s=max(0.0, left_s), **self.ask)
+            except NoCapacity as error:
+                wait_s = attempts.capacity_wait_s(error.retry_after_s, draw=self.client.draw(), left_s=left_s)
+                if wait_s is None:
+                    raise
+            self.client.counters["capacity_wait"] += 1
+            await asyncio.sleep(wait_s)
+
+    async def recover(self, failure: Failure, reservation: Reservation) -> Reservation:
+        """The reservation of the next attempt after a settled failure.
+
+        Raises the failure as its exception when no attempt is left, allowed or affordable.
+        """
+        plan = self.plan = self.plan or Plan()
+        plan.failed(failure, deployment=reservation.deployment, provider=reservation.provider)
+        router, remaining_s = self.client.router, self.deadline - self.clock()
+        step = attempts.next_step(failure, made=self.made, remaining_s=remaining_s, limit=router.attempts)
+        if step == "stop" or not router.try_retry():
+            raise self.failed(failure)
+        self.client.counters["retry"] += 1
+        following = await self._elsewhere(failure, plan) or await self._same_again(failure)
+        remaining_s = self.deadline - self.clock()
+        if remaining_s < attempts.PLENTY_S:
+            expected_s = router.expected_first_content_s(following.deployment)
+            if attempts.too_slow(expected_s, remaining_s=remaining_s):
+                following.cancel(sent=False)
+                raise self.failed(failure)
+        return following
+
+    async def _elsewhere(self, failure: Failure, plan: Plan) -> Reservation | None:
+        """A deployment that this call has not tried yet, or None if there is none to be had."""
+        router = self.client.router
+        delay_s = router.retry_delay_s(
+            same_deployment=False, attempt=self.made - 1, hint_s=None, seed=self.client.draw_bits()
+        )
+        await self._pause(delay_s, failure)
+        try:
+            return router.reserve(self.model, max_wait_s=0.0, tried=plan.tried, **self.ask)
+        except (NoCapacity, Refused):
+            return None
+
+    async def _same_again(self, failure: Failure) -> Reservation:
+        """Any deployment, tried ones included, after the longer delay that a second knock at the same door deserves."""
+        delay_s = self.client.router.retry_delay_s(
+            same_deployment=True, attempt=self.made - 1, hint_s=failure.retry_after_s, seed=self.client.draw_bits()
+        )
+        await self._pause(delay_s, failure)
+        try:
+            return await self.reserve()
+        except (NoCapacity, Refused) as error:
+            self.trail.refused(error)
+            raise self.failed(failure) from error
+
+    async def _pause(self, delay_s: float, failure: Failure) -> None:
+        if not attempts.affordable(delay_s, remaining_s=self.deadline - self.clock()):
+            raise self.failed(failure)
+        await asyncio.sleep(delay_s)
+
+    def prepare(self, reservation: Reservation, *, stream: bool) -> tuple[Adapter, Endpoint, HttpRequest]:
+        """The HTTP request for a reservation's endpoint. Nothing was sent if this raises, so all is refunded."""
+        self.made += 1
+        self.trail.add(reservation)
+        try:
+            endpoint: Endpoint = reservation.endpoint
+            adapter = self.client.adapter(endpoint.adapter)
+            message = adapter.build(self.shaped(reservation), endpoint, stream=stream)
+        except BaseException:
+            reservation.cancel(sent=False)
+            raise
+        if message.dropped:
+            self.trail.drop(message.dropped)
+        return adapter, endpoint, message
+
+    def shaped(self, reservation: Reservation) -> ChatRequest:
+        """The request as this reservation's rule lets it through: the answer's length capped, effort filled in."""
+        request = self.request
+        cap, effort = reservation.max_output_tokens, reservation.effort
+        if cap is not None and (request.max_tokens is None or request.max_tokens > cap):
+            request = msgspec.structs.replace(request, max_tokens=cap)
+        if effort is not None and request.effort is None:
+            request = msgspec.structs.replace(request, effort=effort)
+        return request
+
+    def settle_ok(self, reservation: Reservation, reply: Reply, first_token_s: float | None) -> None:
+        """Settle a finished answer and complete its reply."""
+        usage = reply.usage
+        limits = as_tuples(reply.rate_limits) if reply.rate_limits else ()
+        if usage.known:
+            cost = reservation.settle(
+                "ok",
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cached_tokens=usage.cached_tokens,
+                cache_write_tokens=usage.cache_write_tokens,
+                first_token_s=first_token_s,
+                rate_limits=limits,
+            )
+        else:
+            self.client.counters["usage_unknown"] += 1
+            cost = reservation.settle("ok", first_token_s=first_token_s, rate_limits=limits)
+        self.cost_usd_micros += cost
+        reply.cost_usd = self.cost_usd_micros / 1_000_000
+        reply.remember(self.trail)
+
+    def settle_failed(
+        self,
+        reservation: Reservation,
+        failure: Failure,
+        *,
+        usage: Usage | None = None,
+        limits: tuple[RateLimit, ...] = (),
+        first_token_s: float | None = None,
+    ) -> None:
+        """Settle a failed attempt; `usage` is what a broken stream is known or estimated to have cost."""
+        self.client.counters["attempt_failed"] += 1
+        self.cost_usd_micros += reservation.settle(
+            failure.kind,
+            input_tokens=usage.input_tokens if usage is not None and usage.known else None,
+            output_tokens=usage.output_tokens if usage is not None else None,
+            first_token_s=first_token_s,
+            retry_after_s=failure.retry_after_s,
+            rate_limits=as_tuples(limits),
+        )
+
+    def cut_by_deadline(self, reservation: Reservation, endpoint: Endpoint, sent_at: float) -> DeadlineExceeded:
+        """Release an attempt that the caller's deadline cut off."""
+        if attempts.deadline_outcome(self.clock() - sent_at, endpoint) == "timeout":
+            self.settle_failed(reservation, Failure(kind="timeout", message="no answer before the deadline"))
+        else:
+            reservation.cancel(sent=True)
+        return self.late()
+
+    def failed(self, failure: Failure) -> JunctorError:
+        """The failure as the exception that its caller sees."""
+        plan = self.plan
+        if plan is None:
+            return failure.error()
+        return failure.error(deployment=plan.last_deployment, provider=plan.last_provider)
+
+    def late(self) -> DeadlineExceeded:
+        """The deadline's own exception, naming what failed before it if anything did."""
+        plan = self.plan
+        last = f"; the last failure was {plan.last.kind} at {plan.last_deployment!r}" if plan and plan.last else ""
+        tried = f"{self.made} attempt{'' if self.made == 1 else 's'}"
+        return DeadlineExceeded(
+            f"the deadline of {self.deadline_s:g} s passed after {tried}{last}; allow more by deadline_s"
+        )
+
+    def conclude(self, error: JunctorError | None = None) -> None:
+        """The call is over: give the error its receipt and tell the client's sink, once."""
+        trail, told = self.trail, self.trail.over
+        trail.over = True
+        if error is not None:
+            trail.refused(error)
+            error.receipt = trail.receipt()
+        if not told:
+            self.client.tell(trail)
+
+
+async def complete(call: Call) -> Reply:
+    """Make attempts until one answers. Raises what `Client.chat` documents."""
+    try:
+        reservation = await call.reserve()
+        while True:
+            answer = await _attempt(call, reservation)
+            if type(answer) is Reply:
+                call.conclude()
+                return answer
+            reservation = await call.recover(cast(Failure, answer), reservation)
+    except JunctorError as error:
+        call.conclude(error)
+        raise
+    except BaseException:
+        call.conclude()
+        raise
+
+
+async def _attempt(call: Call, reservation: Reservation) -> Reply | Failure:
+    """Send once and settle. Returns the reply, or the failure that another attempt may follow."""
+    adapter, endpoint, message = call.prepare(reservation, stream=False)
+    clock = call.clock
+    sent_at = clock()
+    timeout_s = attempts.whole_answer_timeout_s(
+        endpoint,
+        call.request.max_tokens,
+        remaining_s=call.deadline - sent_at,
+        last=call.made >= call.client.router.attempts,
+    )
+    try:
+        response = await call.client.transport.send(message, timeout_s=timeout_s)
+        answer = adapter.parse(response.status, response.headers, response.body)
+    except TransportError as error:
+        if error.kind == "timeout" and clock() >= call.deadline - DEADLINE_SLACK_S:
+            raise call.cut_by_deadline(reservation, endpoint, sent_at) from None
+        answer = Failure(kind=error.kind, message=str(error))
+        call.settle_failed(reservation, answer)
+        return answer
+    except BaseException:
+        reservation.cancel(sent=True)
+        raise
+    call.trail.answered(response.status)
+    if type(answer) is Reply:
+        # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
+        call.settle_ok(reservation, answer, None)
+    else:
+        call.settle_failed(reservation, cast(Failure, answer), limits=adapter.rate_limits(response.headers))
+    return answer
+
+
+DEADLINE_SLACK_S = 0.005
+"""Timers of different clocks may fire this much early; a timeout so near to the deadline is the deadline's."""
+
+
+def as_tuples(limits: tuple[RateLimit, ...]) -> list[tuple[str, int | None, int | None, float | None]]:
+    """Rate limits in the plain form that the core takes."""
+    return [(limit.dimension, limit.limit, limit.remaining, limit.reset_s) for limit in limits]

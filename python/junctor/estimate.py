@@ -1,0 +1,101 @@
+"""How big is a request, before anybody has counted its tokens? And which prompt does it share with others?
+
+Limits are held before the provider counts, so an estimate is needed on every call; a tokenizer costs milliseconds and
+a full JSON encoding as much as the request itself. So text counts 3.5 bytes per token, which is a little too many
+tokens for English prose and about right for code; images, sound and files count a constant. Settling corrects what was
+wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from junctor.request import ChatRequest, Message
+
+BYTES_PER_TOKEN: Final = 3.5
+TOKENS_PER_MESSAGE: Final = 4
+"""The role and the separators that every chat format adds."""
+
+PART_TOKENS: Final[Mapping[str, int]] = {"image_url": 1_000, "input_audio": 1_000, "file": 3_000}
+"""Parts that are no text: a full-size image costs 750 to 1,600 tokens, a few pages of a document some thousand."""
+
+CACHEABLE_CHARS: Final = 3_600
+"""Providers cache prompt prefixes from 1,024 tokens on; below that a warm place saves nothing."""
+
+PREFIX_CHARS: Final = 4_096
+"""How much of the prompt's beginning tells one shared prefix from another."""
+
+
+def measure(request: ChatRequest) -> tuple[int, int]:
+    """Estimated input tokens, and the characters of text in the messages."""
+    size_bytes = chars = 0
+    tokens = 3 + TOKENS_PER_MESSAGE * len(request.messages)
+    for message in request.messages:
+        content = message.get("content")
+        if type(content) is str:
+            chars += len(content)
+            size_bytes += len(content) if content.isascii() else len(content.encode("utf-8", "replace"))
+        elif content:
+            part_bytes, part_chars, part_tokens = _measure_parts(content)
+            size_bytes += part_bytes
+            chars += part_chars
+            tokens += part_tokens
+        if "tool_calls" in message:
+            size_bytes += _rough_bytes(message["tool_calls"])
+    if request.tools:
+        size_bytes += _rough_bytes(request.tools)
+    if request.response_format:
+        size_bytes += _rough_bytes(request.response_format)
+    return tokens + int(size_bytes / BYTES_PER_TOKEN), chars
+
+
+def prefix_affinity(messages: Sequence[Message]) -> str | None:
+    """A stable name for the beginning of this prompt, or None if it is too short for any provider's prompt cache.
+
+    The name is a hash: receipts carry it, and they must not carry content.
+    """
+    texts: list[str] = []
+    length = 0
+    for message in messages:
+        text = _text(message.get("content"))
+        texts.append(text)
+        length += len(text)
+        if length >= CACHEABLE_CHARS or message.get("role") == "user":
+            break
+    if length < CACHEABLE_CHARS:
+        return None
+    prefix = "\0".join(texts)[:PREFIX_CHARS].encode("utf-8", "replace")
+    return hashlib.blake2b(prefix, digest_size=8).hexdigest()
+
+
+def _measure_parts(content: Any) -> tuple[int, int, int]:
+    size_bytes = chars = tokens = 0
+    if not isinstance(content, Sequence):
+        return _rough_bytes(content), 0, 0
+    for part in content:
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        if isinstance(kind, str) and kind in PART_TOKENS:
+            tokens += PART_TOKENS[kind]
+            continue
+        text = part.get("text") if isinstance(part, Mapping) else part
+        if isinstance(text, str):
+            chars += len(text)
+            size_bytes += len(text.encode("utf-8", "replace"))
+        else:
+            size_bytes += _rough_bytes(part)
+    return size_bytes, chars, tokens
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, Sequence):
+        return ""
+    return "".join(p["text"] for p in content if isinstance(p, Mapping) and isinstance(p.get("text"), str))
+
+
+def _rough_bytes(value: Any) -> int:
+    """About the size of this value as JSON. `str` of plain containers is one pass in C."""
+    return len(str(value))

@@ -1,0 +1,103 @@
+"""What a call may say beside model and messages, defined once for `chat` and `stream`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypedDict
+
+import msgspec
+
+from junctor.exceptions import InvalidRequest
+from junctor.request import ChatRequest, Message
+
+
+class RequestOptions(TypedDict, total=False):
+    """The fields of `ChatRequest` beside its messages; see there for their meaning."""
+
+    tools: Sequence[Mapping[str, Any]]
+    tool_choice: str | Mapping[str, Any] | None
+    parallel_tool_calls: bool | None
+    response_format: Mapping[str, Any] | None
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    stop: str | Sequence[str] | None
+    seed: int | None
+    n: int | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    effort: str | None
+    user: str | None
+    metadata: Mapping[str, str] | None
+    provider_options: Mapping[str, Mapping[str, Any]]
+
+
+class CallOptions(RequestOptions, total=False):
+    """Options of one call.
+
+    `task`, `user_tier`, `priority`, `tenant` and `data` are the well-known tags that rules and compliance read; `tags`
+    holds any others. `session` keeps calls with the same value at one warm deployment. `deadline_s` bounds the whole
+    call in seconds, all attempts and waits included; `max_wait_s` how long it may wait for capacity.
+    """
+
+    task: str | None
+    user_tier: str | None
+    priority: str | None
+    tenant: str | None
+    data: str | None
+    tags: Mapping[str, str] | None
+    session: str | None
+    deadline_s: float | None
+    max_wait_s: float | None
+
+
+KNOWN_TAGS: Final = ("task", "user_tier", "priority", "tenant", "data")
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """One call's options, taken apart: what is sent, and what routes it."""
+
+    request: ChatRequest
+    tags: dict[str, str] | None
+    session: str | None
+    deadline_s: float
+    max_wait_s: float
+
+
+def take_apart(messages: Sequence[Message], options: dict[str, Any], *, deadline_s: float, max_wait_s: float) -> Wish:
+    """Sort `options` (which is consumed) into a request and its routing; the two numbers are the client's defaults.
+
+    Raises `InvalidRequest` for what no provider could answer, `TypeError` for an option that does not exist.
+    """
+    tags: dict[str, str] = dict(options.pop("tags", None) or ())
+    for name in KNOWN_TAGS:
+        if (value := options.pop(name, None)) is not None:
+            tags[name] = value
+    session = options.pop("session", None)
+    asked_deadline_s = options.pop("deadline_s", None)
+    asked_wait_s = options.pop("max_wait_s", None)
+    request = ChatRequest(messages=messages, **options)
+    _refuse_nonsense(request, asked_deadline_s, asked_wait_s)
+    return Wish(
+        request,
+        tags or None,
+        session,
+        deadline_s if asked_deadline_s is None else asked_deadline_s,
+        max_wait_s if asked_wait_s is None else asked_wait_s,
+    )
+
+
+def _refuse_nonsense(request: ChatRequest, deadline_s: float | None, max_wait_s: float | None) -> None:
+    if isinstance(request.messages, str | bytes | Mapping) or not request.messages:
+        raise InvalidRequest(
+            "messages must be a non-empty sequence of messages, such as [{'role': 'user', 'content': 'Hi'}]"
+        )
+    if request.max_tokens is not None and request.max_tokens < 1:
+        raise InvalidRequest(f"max_tokens is {request.max_tokens}; it must be at least 1, or left out for no bound")
+    if deadline_s is not None and not 0 < deadline_s < float("inf"):
+        raise InvalidRequest(f"deadline_s is {deadline_s}; it must be a positive number of seconds")
+    if max_wait_s is not None and not 0 <= max_wait_s < float("inf"):
+        raise InvalidRequest(f"max_wait_s is {max_wait_s}; it must be 0 (never wait) or a number of seconds")

@@ -1,0 +1,198 @@
+"""Receipts: what was decided for one call and why, what was held, what it cost.
+
+A receipt is plain data: it can be logged, sent and stored as JSON, and holds neither secrets nor content. Every
+attempt carries the decision that chose its deployment together with what that decision saw (time, seed, load of each
+candidate it looked at), so `Router.replay` can make the same decision again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from junctor.exceptions import JunctorError
+
+
+class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One deployment that a decision looked at.
+
+    `verdict` is `chosen`, `passed_over` (the other of two had less load) or the reason of its refusal. The other fields
+    are the load that was seen: permits in flight, effective weight and the share of it in force, expected time to first
+    content (and its logarithm, in which the core reckons), success rate, age of the oldest unanswered attempt; `score`
+    is their product, less is better. `tier` is the rank by cost and quality, lowest first; `until_ns` when a
+    refusal ends.
+
+    Defaults are zero, as in the core: what is left out of JSON must mean the same on both sides.
+    """
+
+    deployment: str
+    verdict: str
+    in_flight: int = 0
+    weight: float = 0.0
+    share: float = 0.0
+    latency_s: float = 0.0
+    latency_ln: float = 0.0
+    success: float = 0.0
+    age_s: float = 0.0
+    score: float = 0.0
+    tier: int = 0
+    cost_usd_micros: int = 0
+    until_ns: int | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One walk: gate, rules, score, balance, reserve.
+
+    `replayable` is whether the record holds everything that the walk saw, so that `Router.replay` can make it again.
+    """
+
+    deployment: str | None
+    group: str | None
+    asked: str
+    config_hash: str
+    at_ns: int
+    seed: int
+    rule: str | None = None
+    downgrade: bool = False
+    last_resort: bool = False
+    candidates: tuple[Candidate, ...] = ()
+    refusals: Mapping[str, str] = {}
+    held: Mapping[str, int] = {}
+    estimated_cost_usd_micros: int = 0
+    max_output_tokens: int | None = None
+    effort: str | None = None
+    request: Mapping[str, Any] = {}
+    replayable: bool = False
+
+
+class Explanation(Decision, frozen=True, omit_defaults=True):
+    """A decision told in full, nothing held.
+
+    `survey` is how every member of the groups that the request may visit stood, `reasons` why those were out that were,
+    `denial` the sentence that `reserve` would have raised, or None.
+    """
+
+    denial: str | None = None
+    survey: tuple[Candidate, ...] = ()
+    reasons: Mapping[str, str] = {}
+
+
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One try at one deployment: its decision, its outcome, and the money and tokens it really used.
+
+    `outcome` is `ok`, a failure kind, `cancelled` or `abandoned`. Times are seconds on the router's clock.
+    """
+
+    deployment: str
+    outcome: str
+    decision: Decision
+    status: int | None = None
+    started_s: float = 0.0
+    first_content_s: float | None = None
+    duration_s: float = 0.0
+    settled: Mapping[str, int] = {}
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd_micros: int = 0
+    usage_known: bool = True
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything that can be said about one call. The last attempt is the one that answered, if any did."""
+
+    attempts: tuple[Attempt, ...] = ()
+    dropped: tuple[str, ...] = ()
+    failed_decision: Decision | None = None
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision that counts: the one behind the last attempt, else the one that found nobody."""
+        return self.attempts[-1].decision if self.attempts else self.failed_decision
+
+    @property
+    def deployment(self) -> str | None:
+        """Where the last attempt went."""
+        return self.attempts[-1].deployment if self.attempts else None
+
+    @property
+    def downgrade(self) -> bool:
+        """Whether a fallback group served the call instead of the group that was asked for."""
+        return self.decision is not None and self.decision.downgrade
+
+    @property
+    def cost_usd_micros(self) -> int:
+        """Money of all attempts together, in millionths of a dollar."""
+        return sum(attempt.cost_usd_micros for attempt in self.attempts)
+
+    @property
+    def cost_usd(self) -> float:
+        """Money of all attempts together, in dollars."""
+        return self.cost_usd_micros / 1_000_000
+
+    def to_json(self) -> bytes:
+        """This receipt as one line of JSON."""
+        return msgspec.json.encode(self)
+
+
+decode_receipt = msgspec.json.Decoder(Receipt).decode
+"""A receipt from its JSON form. The core calls it to make `Reservation.receipt`."""
+
+
+class Recorded(Protocol):
+    """Whatever holds the receipt of one attempt: a reservation."""
+
+    @property
+    def receipt(self) -> Receipt:
+        """The receipt with that one attempt."""
+
+
+class Trail:
+    """The attempts of one call, joined into one receipt when somebody asks for it.
+
+    It refers to reservations, which decode their part lazily; a call that nobody asks about never decodes anything.
+    """
+
+    __slots__ = ("_joined", "dropped", "failed_decision", "over", "reservations", "statuses")
+
+    def __init__(self) -> None:
+        self.reservations: list[Recorded] = []
+        self.statuses: list[int | None] = []
+        self.dropped: tuple[str, ...] = ()
+        self.over = False
+        self.failed_decision: Decision | None = None
+        self._joined: Receipt | None = None
+
+    def add(self, reservation: Recorded) -> None:
+        """One more attempt. Its status, if an answer comes, is set by `answered`."""
+        self.reservations.append(reservation)
+        self.statuses.append(None)
+
+    def answered(self, status: int) -> None:
+        """The last attempt got an answer with this HTTP status."""
+        self.statuses[-1] = status
+
+    def drop(self, names: tuple[str, ...]) -> None:
+        """The provider of an attempt cannot express these parameters."""
+        self.dropped = tuple(dict.fromkeys(self.dropped + names))
+
+    def refused(self, error: JunctorError) -> None:
+        """The walk found nobody: keep the decision that says why."""
+        receipt = error.receipt
+        if receipt is not None and receipt.failed_decision is not None:
+            self.failed_decision = receipt.failed_decision
+
+    def receipt(self) -> Receipt:
+        """The whole receipt. It is kept only once the call is `over`: an early look must not freeze half a story."""
+        if self._joined is not None:
+            return self._joined
+        attempts: list[Attempt] = []
+        for reservation, status in zip(self.reservations, self.statuses, strict=True):
+            told = reservation.receipt.attempts
+            attempts += told if status is None else [msgspec.structs.replace(a, status=status) for a in told]
+        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision)
+        if self.over:
+            self._joined = receipt
+            self.reservations = []
+        return receipt

@@ -1,0 +1,128 @@
+"""The router as Python sees it: the core's walk, opened from a fleet file, its answers typed.
+
+No routing is decided here. The class adds to the core what needs files, YAML or msgspec: opening, reloading, and
+turning the core's JSON into `Decision`. It does no I/O after opening, so it also serves programs with their own HTTP
+code: `with router.reserve(...) as reservation: ...; reservation.settle(...)`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from junctor import _core
+from junctor.attempts import DEFAULT_DEADLINE_S, DEFAULT_MAX_WAIT_S, MAX_ATTEMPTS
+from junctor.exceptions import InvalidRequest
+from junctor.receipts import Decision, Explanation, Receipt
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from junctor.config import Config
+
+_decision_of = msgspec.json.Decoder(Decision).decode
+_explanation_of = msgspec.json.Decoder(Explanation).decode
+
+
+class Router(_core.Router):
+    """Decides where each request goes, holds the capacity, learns from the outcome.
+
+    Make one by `open`, `from_config` or `over_keys`. `attempts`, `deadline_s` and `max_wait_s` are the defaults
+    of the clients that use it.
+    """
+
+    attempts: int = MAX_ATTEMPTS
+    deadline_s: float = DEFAULT_DEADLINE_S
+    max_wait_s: float = DEFAULT_MAX_WAIT_S
+    _prefix_groups: frozenset[str] = frozenset()
+
+    @classmethod
+    def open(
+        cls, path: str | PathLike[str], *, seed: int | None = None, clock: _core.ManualClock | None = None
+    ) -> Self:
+        """The router for the fleet file at `path`. Raises `ConfigError` naming everything that is wrong with it.
+
+        `seed` makes every draw repeatable; `clock` replaces the system's clock in tests.
+        """
+        from junctor import config
+
+        return cls.from_config(config.load(path), seed=seed, clock=clock)
+
+    @classmethod
+    def from_config(cls, fleet: Config, *, seed: int | None = None, clock: _core.ManualClock | None = None) -> Self:
+        """The router for a valid configuration. Secrets are read now; a missing one raises `ConfigError`."""
+        from junctor import config
+
+        started_s = 0.0 if clock is None else clock.now_s()
+        compiled = config.compile(fleet, wall_epoch_s=int(time.time() - started_s))
+        router = cls(compiled.fleet, compiled.endpoints, seed=seed, clock=clock)
+        router._adopt(fleet)
+        return router
+
+    @classmethod
+    def over_keys(
+        cls,
+        model: str,
+        *,
+        keys: Sequence[str],
+        shared: bool = False,
+        base_url: str | None = None,
+        seed: int | None = None,
+        clock: _core.ManualClock | None = None,
+        **limits: float,
+    ) -> Self:
+        """A router for one model over several keys, without a file.
+
+        `limits` (rpm, tpm, input_tpm, output_tpm, rpd, tpd, concurrency, usd_per_day, burst_s) hold for each key, or
+        with `shared=True` for all together, as providers count the keys of one organisation. Raises `ConfigError`.
+        """
+        from junctor import config
+
+        fleet = config.over_keys(model, keys=keys, shared=shared, base_url=base_url, **limits)
+        return cls.from_config(fleet, seed=seed, clock=clock)
+
+    def reload_from(self, path: str | PathLike[str]) -> None:
+        """Adopt a changed fleet file. Calls under way finish where they are; limits and breakers keep their state.
+
+        Raises `ConfigError` and changes nothing if the file is wrong.
+        """
+        from junctor import config
+
+        fleet = config.load(path)
+        compiled = config.compile(fleet, wall_epoch_s=int(time.time() - self.now_s()))
+        self.reload(compiled.fleet, compiled.endpoints)
+        self._adopt(fleet)
+
+    def explain(self, model: str = "auto", **asked: Any) -> Explanation:
+        """The same walk as `reserve` with the same arguments, nothing held: every stage told."""
+        return _explanation_of(self.explain_json(model, **asked))
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state of every deployment and pool, and the counters, read one by one: the whole is not one instant."""
+        told: dict[str, Any] = msgspec.json.decode(self.snapshot_json())
+        return told
+
+    def replay(self, told: Receipt | Decision) -> Decision:
+        """Make the same decision again from what a receipt recorded; a difference would be a fault of the core.
+
+        Raises `InvalidRequest` if the receipt holds no decision or its config is not the one loaded now.
+        """
+        decision = told.decision if isinstance(told, Receipt) else told
+        if decision is None:
+            raise InvalidRequest("this receipt holds no decision to replay; only calls that reached the walk have one")
+        again = _decision_of(self.replay_json(msgspec.json.encode(decision)))
+        # What was asked and held is no decision: the walk is made again from the one, and nothing is held now.
+        return msgspec.structs.replace(again, held=decision.held, request=decision.request)
+
+    def keeps_prefixes(self, model: str) -> bool:
+        """Whether calls for `model` should stay where their prompt's beginning is warm."""
+        return bool(self._prefix_groups) and (model == "auto" or model in self._prefix_groups)
+
+    def _adopt(self, fleet: Config) -> None:
+        self.attempts = fleet.dispatch.attempts
+        self.deadline_s = fleet.dispatch.deadline_s
+        self.max_wait_s = fleet.dispatch.max_wait_s
+        self._prefix_groups = frozenset(name for name, group in fleet.groups.items() if group.affinity == "prefix")
