@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use junctor_benches::{Traffic, router};
+use junctor_benches::{Traffic, one_group, router};
 
 /// One group asked by `auto` through all rules.
 fn by_rules(criterion: &mut Criterion) {
@@ -13,6 +13,19 @@ fn by_rules(criterion: &mut Criterion) {
         let mut traffic = Traffic::new(&router, 0);
         group.bench_function(BenchmarkId::new(format!("{deployments}d"), format!("{rules}r")), |bench| {
             bench.iter(|| black_box(traffic.one()));
+        });
+    }
+    group.finish();
+}
+
+/// The decision alone: the same walk, nothing held.
+fn decision(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("walk/decide");
+    for (deployments, rules) in [(100, 100), (10_000, 10_000)] {
+        let router = router(deployments, rules);
+        let mut traffic = Traffic::new(&router, 0);
+        group.bench_function(BenchmarkId::new(format!("{deployments}d"), format!("{rules}r")), |bench| {
+            bench.iter(|| black_box(traffic.decide()));
         });
     }
     group.finish();
@@ -31,5 +44,17 @@ fn over_the_fleet(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, by_rules, over_the_fleet);
+/// One group, drawn from and scanned.
+fn one_group_by_size(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("walk/group");
+    for (members, with_objective) in [(20, false), (10_000, false), (20, true), (10_000, true)] {
+        let router = one_group(members, with_objective);
+        let mut traffic = Traffic::new(&router, 1);
+        let how = if with_objective { "scanned" } else { "drawn" };
+        group.bench_function(BenchmarkId::new(how, members), |bench| bench.iter(|| black_box(traffic.one())));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, by_rules, decision, over_the_fleet, one_group_by_size);
 criterion_main!(benches);

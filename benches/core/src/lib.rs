@@ -5,7 +5,7 @@
 use junctor_core::outcome::{Ending, Outcome};
 use junctor_core::request::{Needs, Request};
 use junctor_core::router::Router;
-use junctor_core::spec::FleetSpec;
+use junctor_core::spec::{FleetSpec, Objective, ObjectiveWord};
 use junctor_core::units::Nanos;
 use serde_json::json;
 
@@ -14,18 +14,21 @@ const GROUP: usize = 20;
 /// Deployments that share a pool.
 const POOL: usize = 5;
 
+/// Time between two requests: short, and long enough for no limit to bind.
+const BETWEEN: Nanos = Nanos(20_000);
+
 /// A fleet of `deployments` in groups of twenty under `rules` rules, each attempt drawing from four limits of two pools.
 #[must_use]
 pub fn fleet(deployments: usize, rules: usize) -> FleetSpec {
     let limits =
-        json!([{"dimension": "rpm", "limit": 100_000_000_u64}, {"dimension": "tpm", "limit": 2_000_000_000_u64}]);
+        json!([{"dimension": "rpm", "limit": 100_000_000_u64}, {"dimension": "tpm", "limit": 32_000_000_000_u64}]);
     let pool = |name: String| json!({"name": name, "limits": limits});
     let shared = (0..deployments.div_ceil(POOL)).map(|index| pool(format!("pool-{index}")));
     let own = (0..deployments).map(|index| pool(format!("d{index}")));
     let deployment = |index: usize| {
         json!({
             "name": format!("d{index}"), "provider": format!("p{}", index % 8), "model": format!("p/m{}", index / GROUP),
-            "region": if index % 2 == 0 { "us" } else { "eu" }, "pools": [format!("pool-{}", index / POOL), format!("d{index}")],
+            "region": if index.is_multiple_of(2) { "us" } else { "eu" }, "pools": [format!("pool-{}", index / POOL), format!("d{index}")],
             "capabilities": ["tools", "images", "streaming"], "context_tokens": 200_000, "max_output_tokens": 32_000,
             "price": {"input": 3_000_000, "output": 15_000_000},
         })
@@ -59,6 +62,20 @@ pub fn fleet(deployments: usize, rules: usize) -> FleetSpec {
     serde_json::from_value(spec).expect("the benchmark's fleet is well formed")
 }
 
+/// A router over one group of `members`, with or without an objective: an objective makes the walk look at all of them.
+#[must_use]
+pub fn one_group(members: usize, with_objective: bool) -> Router {
+    let mut spec = fleet(members, 1);
+    spec.groups.truncate(1);
+    if let Some(group) = spec.groups.first_mut() {
+        group.members = (0..members).map(|index| format!("d{index}")).collect();
+        if with_objective {
+            group.objective = Objective::Word(ObjectiveWord::Cheapest);
+        }
+    }
+    Router::new(&spec).expect("the benchmark's fleet compiles")
+}
+
 /// A router over [`fleet`].
 #[must_use]
 pub fn router(deployments: usize, rules: usize) -> Router {
@@ -67,7 +84,7 @@ pub fn router(deployments: usize, rules: usize) -> Router {
 
 /// A good answer.
 #[must_use]
-pub fn answer() -> Outcome {
+pub fn answer() -> Outcome<'static> {
     Outcome {
         input_tokens: Some(880),
         output_tokens: Some(122),
@@ -76,7 +93,7 @@ pub fn answer() -> Outcome {
     }
 }
 
-/// One decision after another, a microsecond apart, over the groups in turn or over the first one by `auto`.
+/// One decision after another, fifty thousand in a second of the router's time, over the groups in turn or over the first one by `auto`.
 pub struct Traffic<'r> {
     router: &'r Router,
     groups: Vec<String>,
@@ -92,10 +109,22 @@ impl<'r> Traffic<'r> {
         Self { router, groups, needs: Needs::named("tools").unwrap_or(Needs::NONE), turn: 0 }
     }
 
+    /// Decides one request and holds nothing.
+    pub fn decide(&mut self) -> Option<u32> {
+        self.with_next(|router, request, now, seed| router.explain(request, now, seed).ok()?.deployment)
+    }
+
     /// Decides, holds and settles one request; answers its cost.
     pub fn one(&mut self) -> u64 {
+        self.with_next(|router, request, now, seed| match router.reserve(request, now, seed) {
+            Ok(mut reservation) => reservation.settle(answer(), now).cost,
+            Err(denial) => unreachable!("the benchmark's limits never bind: {:?}", denial.why),
+        })
+    }
+
+    fn with_next<T>(&mut self, act: impl FnOnce(&Router, &Request<'_>, Nanos, u64) -> T) -> T {
         self.turn += 1;
-        let now = Nanos::from_secs(60) + Nanos::from_millis(self.turn / 1_000) + Nanos(self.turn * 1_000);
+        let now = Nanos::from_secs(60) + Nanos(self.turn * BETWEEN.0);
         // A large stride, so that neighbours in time are strangers in memory.
         let place = usize::try_from(self.turn.wrapping_mul(7_919)).unwrap_or(0) % self.groups.len().max(1);
         let request = Request {
@@ -106,9 +135,6 @@ impl<'r> Traffic<'r> {
             tags: &[("task", "extraction"), ("user_tier", "paid"), ("tenant", "acme")],
             ..Request::default()
         };
-        match self.router.reserve(&request, now, self.turn) {
-            Ok(mut reservation) => reservation.settle(answer(), now).cost,
-            Err(_) => 0,
-        }
+        act(self.router, &request, now, self.turn)
     }
 }

@@ -11,7 +11,7 @@ use crate::units::Nanos;
 /// are there more.
 const AT_HAND: usize = 6;
 /// Candidates that a walk remembers at all. One that saw more says that it cannot be replayed.
-pub const MAX_CONSIDERED: usize = 256;
+pub const MAX_CONSIDERED: usize = 64;
 
 /// One deployment that a walk looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,12 +1,7 @@
 //! How an attempt ended, in the few words that the core's state understands.
 
-use arrayvec::ArrayVec;
-
 use crate::spec::Dimension;
 use crate::units::Nanos;
-
-/// Most limits that one answer's headers report.
-pub const MAX_REPORTS: usize = 8;
 
 /// The kinds of ill health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +90,8 @@ pub struct LimitReport {
 }
 
 /// How an attempt ended and what it really used.
-#[derive(Clone, Debug)]
-pub struct Outcome {
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
     /// How it ended.
     pub ending: Ending,
     /// Tokens of the prompt as the provider counted them, cached ones included; `None` if it did not say.
@@ -112,10 +107,10 @@ pub struct Outcome {
     /// The provider's "come back after".
     pub retry_after: Option<Nanos>,
     /// Limits that the headers report.
-    pub reports: ArrayVec<LimitReport, MAX_REPORTS>,
+    pub reports: &'a [LimitReport],
 }
 
-impl Outcome {
+impl Outcome<'_> {
     /// An ending of which nothing else is known.
     #[must_use]
     pub const fn bare(ending: Ending) -> Self {
@@ -127,7 +122,7 @@ impl Outcome {
             cache_write_tokens: 0,
             first_content: None,
             retry_after: None,
-            reports: ArrayVec::new_const(),
+            reports: &[],
         }
     }
 }

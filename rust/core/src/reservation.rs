@@ -110,7 +110,7 @@ impl Reservation {
     /// Settles: corrects the limits by what was really used and tells the averages and the breaker how it went.
     ///
     /// Only the first settlement counts; a later one changes nothing and answers with the first.
-    pub fn settle(&mut self, mut outcome: Outcome, now: Nanos) -> &Settlement {
+    pub fn settle(&mut self, mut outcome: Outcome<'_>, now: Nanos) -> &Settlement {
         if let Some(hold) = self.hold.take() {
             outcome.first_content = outcome.first_content.or(self.first_content);
             let cell = self.pending.take();

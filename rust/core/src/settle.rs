@@ -15,7 +15,7 @@ use crate::counters::{Counter, count};
 use crate::decision::Decision;
 use crate::fleet::{Deployment, Fleet, Group, MAX_LIMITS};
 use crate::limit::{Level, OutputLength, Report};
-use crate::outcome::{Ending, Fault, Outcome};
+use crate::outcome::{Ending, Fault, LimitReport, Outcome};
 use crate::reserve::{Hold, bucket};
 use crate::score::cost;
 use crate::spec::Dimension;
@@ -53,7 +53,7 @@ pub(crate) fn settle(
     decision: &Decision,
     hold: Hold,
     cell: Option<PendingCell>,
-    outcome: &Outcome,
+    outcome: &Outcome<'_>,
     now: Nanos,
 ) -> Settlement {
     let found = decision.deployment.and_then(|index| fleet.deployment(index));
@@ -79,7 +79,7 @@ pub(crate) fn settle(
 }
 
 /// Tokens and money that the attempt is charged with.
-fn used(deployment: &Deployment, decision: &Decision, outcome: &Outcome) -> Settlement {
+fn used(deployment: &Deployment, decision: &Decision, outcome: &Outcome<'_>) -> Settlement {
     let estimate = decision.estimate;
     let nothing = outcome.ending.used_no_tokens();
     let input = outcome.input_tokens.unwrap_or(if nothing { 0 } else { estimate.input_tokens });
@@ -96,11 +96,12 @@ fn settle_limits(
     deployment: &Deployment,
     decision: &Decision,
     limits: ArrayVec<crate::limit::Held, MAX_LIMITS>,
-    outcome: &Outcome,
+    outcome: &Outcome<'_>,
     settlement: &mut Settlement,
     now: Nanos,
 ) {
-    let mut reports = outcome.reports.clone();
+    // Which reports have found their limit, one bit each.
+    let mut placed = 0_u64;
     for (&at, held) in deployment.limits.iter().zip(limits) {
         let Some((dimension, bucket)) = bucket(fleet, state, at) else { continue };
         let sent_after = bucket.sent_after(&held);
@@ -108,8 +109,9 @@ fn settle_limits(
         bucket.settle(held, charge, now);
         settlement.charged.push((at, charge));
         // Headers speak of the provider's own scope: the first pool that has the dimension, and shared pools come first.
-        let Some(place) = reports.iter().position(|report| report.dimension == dimension) else { continue };
-        let report = reports.swap_remove(place);
+        let fits = |&(place, report): &(usize, &LimitReport)| placed >> place & 1 == 0 && report.dimension == dimension;
+        let Some((place, report)) = outcome.reports.iter().take(64).enumerate().find(fits) else { continue };
+        placed |= 1 << place;
         let rounding = if matches!(dimension, Dimension::Rpm | Dimension::Rpd) { 0 } else { TOKEN_ROUNDING };
         let report = Report { limit: report.limit, remaining: report.remaining, rounding };
         let resynced = bucket.resync(report, decision.at, sent_after, now);
@@ -126,7 +128,7 @@ fn settle_limits(
 }
 
 /// Units of one limit that the attempt is charged with, by its provider's accounting.
-fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome, used: &Settlement, held: u64) -> u64 {
+fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome<'_>, used: &Settlement, held: u64) -> u64 {
     let accounting = deployment.accounting;
     let cached = if accounting.count_cached_input { 0 } else { outcome.cached_tokens };
     let input = used.input_tokens.saturating_sub(cached);
@@ -150,7 +152,7 @@ fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome, use
 }
 
 /// The quota is gone for everybody who draws from the same shared pools.
-fn exhaust_pools(fleet: &Fleet, state: &State, deployment: &Deployment, outcome: &Outcome, now: Nanos) {
+fn exhaust_pools(fleet: &Fleet, state: &State, deployment: &Deployment, outcome: &Outcome<'_>, now: Nanos) {
     let until = now + outcome.retry_after.map_or(EXHAUSTED_FOR, |hint| hint.min(LONGEST_HINT));
     for &at in &deployment.limits {
         if fleet.limit(at).and_then(|limit| fleet.pool_of(limit)).is_some_and(|pool| !pool.private)
@@ -170,7 +172,7 @@ fn learn(
     record: DeploymentRecord<'_>,
     group: Option<&Group>,
     decision: &Decision,
-    outcome: &Outcome,
+    outcome: &Outcome<'_>,
     now: Nanos,
 ) {
     let prior = deployment.latency_prior;
@@ -208,7 +210,7 @@ fn learn(
 
 /// Logarithm of the time to first content. Where only the whole answer was timed, the time is divided by how many
 /// first contents long the answer was, so that long answers do not make a deployment look slow.
-fn first_content_ln(outcome: &Outcome, elapsed: Nanos) -> f32 {
+fn first_content_ln(outcome: &Outcome<'_>, elapsed: Nanos) -> f32 {
     if let Some(first) = outcome.first_content {
         return ln_seconds(first);
     }
@@ -226,7 +228,7 @@ fn observe_length(state: &State, decision: &Decision, tokens: u64) {
     }
 }
 
-fn tell_breaker(record: DeploymentRecord<'_>, permit: Permit, outcome: &Outcome, now: Nanos) -> Effect {
+fn tell_breaker(record: DeploymentRecord<'_>, permit: Permit, outcome: &Outcome<'_>, now: Nanos) -> Effect {
     let breaker = record.breaker();
     match outcome.ending {
         Ending::Succeeded => breaker.succeed(permit, now),
@@ -246,7 +248,7 @@ pub(crate) fn count_effect(state: &State, effect: Effect) {
     }
 }
 
-fn add_totals(state: &State, record: DeploymentRecord<'_>, outcome: &Outcome, settlement: &Settlement) {
+fn add_totals(state: &State, record: DeploymentRecord<'_>, outcome: &Outcome<'_>, settlement: &Settlement) {
     let ended = match outcome.ending {
         Ending::Succeeded => Some(Total::Succeeded),
         Ending::Failed(_) | Ending::Misconfigured => Some(Total::Failed),

@@ -205,7 +205,9 @@ impl<'w> Walk<'w> {
     #[inline]
     fn standing(&mut self, group: &Group, place: usize) -> Option<Standing> {
         let member = *group.members.get(place)?;
-        let seen = match self.log.find(member.deployment) {
+        // Past what the log holds, looking again is quicker than searching it.
+        let known = if self.log.is_complete() { self.log.find(member.deployment) } else { None };
+        let seen = match known {
             Some(seen) => *seen,
             None => {
                 let seen = self.see(member, group);

@@ -33,7 +33,7 @@ impl Reservation {
         Self { core, router, endpoint, call, outcome: None, ended_at: Nanos::ZERO }
     }
 
-    fn end(&mut self, py: Python<'_>, word: &str, outcome: Outcome) -> u64 {
+    fn end(&mut self, py: Python<'_>, word: &str, outcome: Outcome<'_>) -> u64 {
         if self.core.is_held() {
             self.ended_at = self.router.get().now();
             self.outcome = Some(word.into());
@@ -152,9 +152,8 @@ impl Reservation {
         end.cache_write_tokens = cache_write_tokens;
         end.first_content = first_token_s.map(Nanos::from_secs_f64);
         end.retry_after = retry_after_s.filter(|hint| *hint >= 0.0).map(Nanos::from_secs_f64);
-        if let Some(reports) = rate_limits {
-            read_reports(reports, &mut end)?;
-        }
+        let reports = rate_limits.map(read_reports).transpose()?.unwrap_or_default();
+        end.reports = &reports;
         Ok(self.end(py, outcome, end))
     }
 
@@ -187,15 +186,15 @@ impl Reservation {
     }
 }
 
-fn read_reports(reports: &Bound<'_, PyAny>, outcome: &mut Outcome) -> PyResult<()> {
+fn read_reports(reports: &Bound<'_, PyAny>) -> PyResult<Vec<LimitReport>> {
+    let mut read = Vec::new();
     for report in reports.try_iter()? {
         let (dimension, limit, remaining, _reset_s): LimitTuple<'_> = report?.extract()?;
         if let Some(dimension) = Dimension::named(dimension.extract()?) {
-            // More reports than there are dimensions would repeat one: the first counts.
-            let _ = outcome.reports.try_push(LimitReport { dimension, limit, remaining });
+            read.push(LimitReport { dimension, limit, remaining });
         }
     }
-    Ok(())
+    Ok(read)
 }
 
 #[derive(Serialize)]
