@@ -39,7 +39,10 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """What a provider's headers say about one limit. `reset_s` is seconds from the response; None where not told."""
+    """What a provider's headers say about one limit. `reset_s` is seconds from the response; None where not told.
+
+    An entry that says neither limit nor remaining stands for a header that made no sense.
+    """
 
     dimension: Literal["rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd"]
     limit: int | None = None

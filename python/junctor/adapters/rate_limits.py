@@ -53,6 +53,15 @@ def read_limits(headers: Mapping[str, str]) -> tuple[tuple[RateLimit, ...], int]
     return tuple(found), bad
 
 
+def told_limits(headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
+    """What the headers say about limits, and for each header that was nonsense one entry that says nothing.
+
+    The core counts those: a provider that lies about its limits is worth knowing.
+    """
+    limits, bad = read_limits(headers)
+    return limits if not bad else limits + (RateLimit("rpm"),) * bad
+
+
 @lru_cache(maxsize=1024)  # the same few durations come again and again
 def duration_s(value: str) -> float | None:
     """Seconds of `6m0s`, `12ms`, `1h2m3.5s` or a plain number of seconds; None if it is none of them."""

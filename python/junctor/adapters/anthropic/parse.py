@@ -9,7 +9,7 @@ from junctor.adapters import faults
 from junctor.adapters.anthropic.shapes import Answer, Block, StopDetails, answer_decoder
 from junctor.adapters.draft import UNKNOWN_USAGE, make_reply, settled_finish
 from junctor.adapters.lenient import UNFIT, decode, loads
-from junctor.adapters.rate_limits import read_limits
+from junctor.adapters.rate_limits import told_limits
 from junctor.adapters.retry_after import hint_s
 from junctor.failures import Failure, Kind
 from junctor.reply import FinishReason, Reply, ToolCall
@@ -54,7 +54,7 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> Reply | Failu
             return faults.plain(status, headers, body)
         native = native_of(answer.model, native.get("content"))
     reply = _reply(answer, answer.content, native)
-    reply.rate_limits = read_limits(headers)[0]
+    reply.rate_limits = told_limits(headers)
     return reply
 
 

@@ -8,7 +8,7 @@ from junctor.adapters.contract import StreamReader
 from junctor.adapters.gemini import build as _build
 from junctor.adapters.gemini import parse as _parse
 from junctor.adapters.gemini.stream import GeminiReader
-from junctor.adapters.rate_limits import read_limits
+from junctor.adapters.rate_limits import told_limits
 from junctor.failures import Failure
 from junctor.reply import RateLimit, Reply
 from junctor.request import ChatRequest, Endpoint, HttpRequest
@@ -34,4 +34,4 @@ class GeminiAdapter:
         return GeminiReader()
 
     def rate_limits(self, headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
-        return read_limits(headers)[0]
+        return told_limits(headers)

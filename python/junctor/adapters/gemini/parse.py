@@ -10,7 +10,7 @@ from junctor.adapters import faults
 from junctor.adapters.draft import UNKNOWN_USAGE, make_reply, settled_finish
 from junctor.adapters.gemini.shapes import Answer, Candidate, FunctionCall, PromptFeedback, answer_decoder
 from junctor.adapters.lenient import decode, loads
-from junctor.adapters.rate_limits import read_limits
+from junctor.adapters.rate_limits import told_limits
 from junctor.adapters.retry_after import hint_s
 from junctor.failures import Failure, Kind
 from junctor.reply import FinishReason, Reply, ToolCall
@@ -65,7 +65,7 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> Reply | Failu
     if not answer.candidates:
         return blocked(answer.promptFeedback, status) or faults.malformed("an answer without candidates", status)
     reply = _reply(answer, answer.candidates[0], body)
-    reply.rate_limits = read_limits(headers)[0]
+    reply.rate_limits = told_limits(headers)
     return reply
 
 

@@ -8,7 +8,7 @@ from junctor.adapters.contract import StreamReader
 from junctor.adapters.openai import build as _build
 from junctor.adapters.openai import parse as _parse
 from junctor.adapters.openai.stream import OpenAIReader
-from junctor.adapters.rate_limits import read_limits
+from junctor.adapters.rate_limits import told_limits
 from junctor.failures import Failure
 from junctor.reply import RateLimit, Reply
 from junctor.request import ChatRequest, Endpoint, HttpRequest
@@ -34,4 +34,4 @@ class OpenAIAdapter:
         return OpenAIReader()
 
     def rate_limits(self, headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
-        return read_limits(headers)[0]
+        return told_limits(headers)

@@ -11,7 +11,7 @@ from junctor.adapters import faults
 from junctor.adapters.draft import UNKNOWN_USAGE, make_reply, settled_finish
 from junctor.adapters.lenient import decode
 from junctor.adapters.openai.shapes import Answer, Call, Choice, Said, answer_decoder
-from junctor.adapters.rate_limits import read_limits
+from junctor.adapters.rate_limits import told_limits
 from junctor.adapters.retry_after import hint_s
 from junctor.failures import Failure, Kind
 from junctor.reply import FinishReason, Reply, ToolCall
@@ -74,7 +74,7 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> Reply | Failu
     if broken is not None:
         return Failure(kind=broken, message=f"finish_reason {choice.finish_reason}", status=status)
     reply = _reply(answer, choice, said)
-    reply.rate_limits = read_limits(headers)[0]
+    reply.rate_limits = told_limits(headers)
     return reply
 
 
