@@ -17,6 +17,8 @@ JunctorError
         · MalformedResponse · TruncatedResponse
 ```
 
+One warning: `NarrowerStateWarning`.
+
 A message names the thing, the value and the allowed range, then gives one hint. No message carries a secret or
 the content of a prompt.
 """
@@ -38,6 +40,10 @@ class JunctorError(Exception):
     """
 
     receipt: Receipt | None = None
+
+
+class NarrowerStateWarning(UserWarning):
+    """Limits and breakers are kept in a narrower scope than the fleet file asks for, so they multiply by processes."""
 
 
 class ConfigError(JunctorError, ValueError):

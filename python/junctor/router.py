@@ -10,12 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
+from warnings import warn
 
 import msgspec
 
 from junctor import _core
 from junctor.attempts import DEFAULT_DEADLINE_S, DEFAULT_MAX_WAIT_S, MAX_ATTEMPTS
-from junctor.exceptions import InvalidRequest
+from junctor.exceptions import InvalidRequest, NarrowerStateWarning
 from junctor.receipts import Decision, Explanation, Receipt
 
 if TYPE_CHECKING:
@@ -122,6 +123,13 @@ class Router(_core.Router):
         return bool(self._prefix_groups) and (model == "auto" or model in self._prefix_groups)
 
     def _adopt(self, fleet: Config) -> None:
+        if fleet.state.asked and fleet.state.kind != "process":
+            warn(
+                f"{fleet.source}: state is {fleet.state.kind}, but this release keeps limits and breakers per process; "
+                "give each worker its part of every limit, and write `state: process` to say that you know",
+                NarrowerStateWarning,
+                stacklevel=4,
+            )
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s
         self.max_wait_s = fleet.dispatch.max_wait_s

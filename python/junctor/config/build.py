@@ -57,6 +57,8 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
 
 
 def _state(spec: FleetSpec, problems: Problems) -> State:
+    if spec.state is None:
+        return State(kind="host", asked=False)
     if not isinstance(spec.state, RedisSpec):
         return State(kind=spec.state)
     text, path = spec.state.redis, ("state", "redis")
@@ -110,7 +112,8 @@ def _clause(index: int, spec: ComplianceSpec, problems: Problems) -> Clause:
         problems.error(
             (*path, "require"), "requires nothing; name region, provider, not_provider, agreements, baa or data"
         )
-    return Clause(name=spec.name or "", when=condition(spec.when, (*path, "when"), problems), require=require)
+    name = spec.name or "requires " + ", ".join(f"{word} {'/'.join(values)}" for word, values in require.items())
+    return Clause(name=name, when=condition(spec.when, (*path, "when"), problems), require=require)
 
 
 def _require(spec: RequireSpec) -> dict[str, tuple[str, ...]]:

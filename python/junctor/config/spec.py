@@ -295,7 +295,7 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
 
     version: Literal[1]
     deployments: dict[Name, DeploymentSpec]
-    state: Literal["process", "host"] | RedisSpec = "host"
+    state: Literal["process", "host"] | RedisSpec | None = None
     providers: dict[Name, ProviderSpec] = {}
     pools: dict[Name, PoolSpec] = {}
     groups: dict[Name, GroupSpec] = {}

@@ -19,10 +19,11 @@ from junctor.request import Secret
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """Scope of limits and breakers. `url` is set for `redis` only."""
+    """Scope of limits and breakers. `url` is set for `redis` only; `asked` says whether the file names a scope."""
 
     kind: Literal["process", "host", "redis"] = "host"
     url: str | Reference | None = None
+    asked: bool = True
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
