@@ -1,0 +1,86 @@
+# One word per job; `make` alone lists them. Continuous integration (.ci/run) says the same words.
+#
+# Everything is made inside the checkout: Python in .venv, Rust in target, the extension beside its Python package.
+# A word first brings up to date what it needs, so none has to be said before another. pip and cargo are used as your
+# environment configures them (PIP_*, CARGO_*); no index is named here. PYTHON=python3.12 chooses the interpreter.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# Stamps: newer than what they depend on, or made again.
+READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.ready-bench
+CORE := python/junctor/_core.abi3.so
+
+BENCHES ?= walk decision import client
+
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml \))
+PYTHON_TREES := $(wildcard python tests examples scripts benches)
+
+# One interpreter for every build of the binding, so that switching words does not rebuild it.
+export PYO3_PYTHON := $(abspath $(PY))
+export VIRTUAL_ENV := $(abspath $(VENV))
+unexport CONDA_PREFIX
+
+$(READY): pyproject.toml scripts/setup_venv.sh
+	@scripts/setup_venv.sh $(VENV) dev
+	@touch $@
+
+$(BENCH_READY): $(READY)
+	@scripts/setup_venv.sh $(VENV) bench
+	@touch $@
+
+# The release profile: what is tested, measured and shown is what ships.
+$(CORE): $(READY) $(RUST_SOURCES)
+	PIP_QUIET=1 $(PY) -m maturin develop --release --quiet
+	@touch $@
+
+.PHONY: help demo test lint types bench docs build wheel ci clean
+
+help: ## List these words
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(CORE) ## Drive a simulated fleet through a bad day, in under a minute, without key or network
+	$(VENV)/bin/junctor demo $(ARGS)
+
+test: $(CORE) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
+	cargo test --workspace --exclude junctor-py --quiet
+	$(PY) -m pytest --quiet $(ARGS)
+
+lint: $(READY) ## Check format and lints of Rust and Python
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(PY) -m ruff check $(PYTHON_TREES)
+	$(PY) -m ruff format --check $(PYTHON_TREES)
+
+types: $(CORE) ## Check Python's types strictly, and the stub against the binary
+	$(PY) -m mypy
+	$(PY) -m mypy.stubtest junctor._core --mypy-config-file pyproject.toml
+
+bench: $(CORE) $(BENCH_READY) ## Measure: medians with spread, ratios to floors of the same run, JSON (BENCHES="import client")
+	@for each in $(BENCHES); do $(PY) -m benches.python.bench_$$each $(ARGS); done
+
+docs: $(CORE) ## Build the Rust pages with warnings denied; check links, anchors and code blocks of the documents
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+	$(PY) -m scripts.check_docs
+	$(PY) -m pytest --quiet tests/house/test_examples.py
+
+build: $(CORE) ## Bring .venv and the extension up to date
+
+wheel: $(READY) ## Build the wheel, look into it, and use it from a clean environment outside the checkout
+	rm -rf dist
+	$(PY) -m maturin build --release --quiet --out dist
+	$(PY) -m scripts.check_wheel dist
+
+ci: ## Run what continuous integration runs
+	.ci/run
+
+clean: ## Remove everything that these words made
+	cargo clean --quiet
+	rm -rf $(VENV) .venv-peers dist $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(PYTHON_TREES) -type d -name __pycache__ -prune -exec rm -rf {} +
