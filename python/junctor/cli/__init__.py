@@ -1,0 +1,89 @@
+"""The command `junctor`: look at a fleet, ask it, time it, watch it.
+
+Every command ends with 0 (well), 1 (problems were found, the request was refused, an invariant broke) or 2 (usage, or
+input that cannot be read). What a machine may read comes with `--json` on standard output; errors are one line on
+standard error. argparse rather than typer: five commands do not pay for a dependency, and its import is a tenth of it.
+A command's code is imported when it is run, so `junctor --help` costs no more than Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final, NoReturn
+
+from junctor.cli.ending import INTERRUPTED, USAGE, CommandError
+
+COMMANDS: Final = {
+    "demo": "drive a simulated fleet through a bad day, without key or network",
+    "check": "find what is wrong or doubtful in a fleet file",
+    "explain": "walk one request through a fleet file, nothing sent, every stage told",
+    "bench": "time one decision, beside an empty call, in fleets of growing size",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line, as everywhere else in this command."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message}; see {self.prog} --help", status=USAGE)
+
+
+class _Version(argparse.Action):
+    """Prints the version, which the compiled core knows: nothing else needs to load it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> None:
+        from junctor import __version__
+
+        print(f"{parser.prog} {__version__}")
+        parser.exit()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: the process's own) and answer its exit status."""
+    try:
+        return _run(sys.argv[1:] if argv is None else list(argv))
+    except CommandError as error:
+        print(f"junctor: {error}", file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        print("junctor: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(argv: list[str]) -> int:
+    parser = _parser(wanted=next((word for word in argv if not word.startswith("-")), None))
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as end:  # --help and --version leave this way
+        return int(end.code or 0)
+    if arguments.command is None:
+        parser.print_help()
+        return USAGE
+    status: int = import_module(f"junctor.cli.{arguments.command}").run(arguments)
+    sys.stdout.flush()
+    return status
+
+
+def _parser(*, wanted: str | None) -> argparse.ArgumentParser:
+    """The parser; only the wanted command declares its options, since declaring them imports its module."""
+    parser = _Parser(
+        prog="junctor",
+        description="Sends each request to the right language model, key and region.",
+        epilog="Exit status: 0 well, 1 problems found or refused, 2 usage or unreadable input.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, does in COMMANDS.items():
+        command = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
+        command.add_argument("--json", action="store_true", help="print JSON for machines")
+        if name == wanted:
+            import_module(f"junctor.cli.{name}").declare(command)
+    return parser

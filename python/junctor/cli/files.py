@@ -1,0 +1,69 @@
+"""What commands read: fleet files and JSON from an argument, a file or standard input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from junctor.cli.ending import PROBLEMS, USAGE, CommandError
+from junctor.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from junctor.config import Config
+    from junctor.router import Router
+
+
+def readable(name: str) -> Path:
+    """The path of a file that can be opened. Raises `CommandError` with status 2 if it cannot."""
+    path = Path(name)
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read ({error.strerror}); give the path of a file", status=USAGE) from None
+    return path
+
+
+def decider(name: str, *, seed: int | None) -> tuple[Router, Config]:
+    """A router for the fleet file `name` that can decide but not send: no secret is opened. And what the file says."""
+    from junctor import config
+    from junctor.router import Router
+
+    path = readable(name)
+    try:
+        fleet = config.load(path)
+        compiled = config.compile(fleet, secrets=False)
+        return Router(compiled.fleet, compiled.endpoints, seed=seed), fleet
+    except ConfigError as error:
+        more = f" ({len(error.problems)} problems; see junctor check {name})" if error.problems[1:] else ""
+        raise CommandError(f"{error.problems[0]}{more}", status=PROBLEMS) from None
+
+
+def json_object(argument: str) -> dict[str, Any]:
+    """The JSON object in `argument`, in the file after its `@`, or on standard input for `-`.
+
+    Raises `CommandError` with status 2 for what is no JSON object.
+    """
+    raw = _text_of(argument)
+    try:
+        found = msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise CommandError(f"the request is not JSON ({error}); give an object, @FILE or -", status=USAGE) from None
+    if not isinstance(found, dict):
+        raise CommandError(f"the request is a JSON {_kind(found)}, not an object", status=USAGE)
+    return found
+
+
+def _text_of(argument: str) -> bytes:
+    if argument == "-":
+        return sys.stdin.buffer.read()
+    if argument.startswith("@"):
+        return readable(argument[1:]).read_bytes()
+    return argument.encode()
+
+
+def _kind(value: object) -> str:
+    names = {list: "list", str: "text", bool: "truth value", int: "number", float: "number", type(None): "null"}
+    return names[type(value)]

@@ -1,0 +1,128 @@
+"""The end of the demo: both runs side by side, and what held."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from junctor.cli.text import Paint, dollars, table
+from junctor.demo.tally import Figures, Spread
+from junctor.demo.traffic import Traffic
+from junctor.demo.truth import Check
+from junctor.testing import Counts
+
+COLUMNS: Final = 96
+"""Of running text: a terminal of 100 shows it whole."""
+
+COMPARED: Final = (
+    "Random choice is up to three tries, each at once, at distinct keys drawn evenly from the asked group, the law "
+    "kept; the same calls, times, faults, adapters, transport and timeouts. It has no weights, limits, breakers, "
+    "holds or fallback groups."
+)
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: its figures, what the providers counted in all and for each key, what held."""
+
+    title: str
+    figures: Figures
+    provider: Counts
+    by_key: dict[str, Counts]
+    sent_by_region: dict[str, int]
+    outside_region: int
+    checks: list[Check]
+
+    @property
+    def held(self) -> bool:
+        """Whether every invariant held."""
+        return all(check.held for check in self.checks)
+
+
+def lines(runs: Sequence[Told], paint: Paint) -> list[str]:
+    """The comparison and the checks, for people."""
+    header = ("", *(paint(run.title, "bold") for run in runs))
+    rows: list[tuple[str, ...]] = [header]
+    for name, cells in _rows(runs):
+        rows.append((name, *cells))
+    found = [*table(rows, "<" + ">" * len(runs), gap=4), "", *indented(COMPARED), ""]
+    for run in runs:
+        found += _checks(run, paint)
+    return found
+
+
+def indented(text: str, by: int = 2) -> list[str]:
+    """`text` in lines of at most `COLUMNS`, moved to the right."""
+    return textwrap.wrap(text, COLUMNS, initial_indent=" " * by, subsequent_indent=" " * by)
+
+
+def _rows(runs: Sequence[Told]) -> Iterable[tuple[str, list[str]]]:
+    def each(show: Callable[[Figures], str]) -> list[str]:
+        return [show(run.figures) for run in runs]
+
+    yield "calls", each(lambda f: f"{f.calls:,}")
+    yield "answered", each(lambda f: _share(f.answered, f.calls))
+    yield "  of them after a retry", each(lambda f: f"{f.retried_and_answered:,}")
+    yield "  of them by a fallback group", each(lambda f: f"{f.downgrades:,}")
+    yield "streams broken after first content", each(lambda f: f"{f.interrupted:,}")
+    yield "failed", each(lambda f: f"{f.failures:,}")
+    yield "  while the only region allowed was lost", each(lambda f: f"{f.hopeless:,}")
+    yield "  at any other time", each(lambda f: _share(f.avoidable, f.calls))
+    for kind in sorted({kind for run in runs for kind in run.figures.failed}):
+        yield f"  as {kind.replace('_', ' ')}", [f"{run.figures.failed.get(kind, 0):,}" for run in runs]
+    yield "first content of streams, p50 / p99", each(lambda f: _spread(f.first_content))
+    yield "whole answer, p50 / p99", each(lambda f: _spread(f.whole))
+    yield "cost", each(lambda f: dollars(f.cost_usd_micros))
+    yield "attempts", each(lambda f: f"{f.attempts:,}")
+    yield "providers answered 429", [f"{run.provider.throttled:,}" for run in runs]
+    yield "providers answered other errors, or broke off", [f"{_faulty(run.provider):,}" for run in runs]
+    yield "prompts sent outside their region", [f"{run.outside_region:,}" for run in runs]
+
+
+def _faulty(counts: Counts) -> int:
+    return counts.failed + counts.broken
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} ({part / max(1, whole):.1%})"
+
+
+def _spread(spread: Spread) -> str:
+    return f"{spread.p50_ms:,.0f} / {spread.p99_ms:,.0f} ms"
+
+
+def _checks(run: Told, paint: Paint) -> list[str]:
+    marks = {True: paint("held", "green"), False: paint("BROKEN", "bold", "red")}
+    rows = [(marks[check.held], check.promise, paint(check.shown, "dim")) for check in run.checks]
+    return [f"  {run.title}:", *table(rows, "<<<", indent=4)]
+
+
+def as_json(runs: Sequence[Told], traffic: Traffic, *, seconds: float, seed: int, took_s: float) -> bytes:
+    """Everything for machines, as one JSON object."""
+    told: dict[str, Any] = {
+        "seconds": seconds,
+        "seed": seed,
+        "took_s": round(took_s, 2),
+        "traffic": traffic.origin,
+        "compared": COMPARED,
+        "ok": all(run.held for run in runs),
+        "runs": {run.title.replace(" ", "_"): _run(run) for run in runs},
+    }
+    return msgspec.json.encode(told)
+
+
+def _run(run: Told) -> dict[str, Any]:
+    figures = run.figures
+    return {
+        **msgspec.structs.asdict(figures),
+        "failures": figures.failures,
+        "avoidable_failures": figures.avoidable,
+        "cost_usd": figures.cost_usd_micros / 1_000_000,
+        "outside_region": run.outside_region,
+        "sent_by_region": run.sent_by_region,
+        "provider": run.provider,
+        "provider_by_key": run.by_key,
+        "checks": run.checks,
+    }
