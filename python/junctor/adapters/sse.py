@@ -44,6 +44,9 @@ class SseDecoder:
 
         Raises `EventTooLong` when one event exceeds the bound; the decoder is of no further use then.
         """
+        if self._is_one_plain_event(chunk):
+            self._head = None
+            return [(b"", chunk[6:-2])]
         if self._head is not None:
             chunk = self._after_bom(chunk)
         if self._skip_lf and chunk:
@@ -52,10 +55,21 @@ class SseDecoder:
                 chunk = chunk[1:]
         if not chunk:
             return []
-        if b"\r" in chunk:
+        if 13 in chunk:  # an integer: `bytes in bytes` is five times slower
             self._skip_lf = chunk[-1] == 13
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return self._split(chunk)
+
+    def _is_one_plain_event(self, chunk: bytes) -> bool:
+        """Whether `chunk` is one whole event of one line, as providers write them and networks mostly deliver them."""
+        return (
+            chunk.startswith(b"data: ")
+            and chunk.find(b"\n") == len(chunk) - 2
+            and chunk[-1] == 10
+            and 13 not in chunk
+            and not (self._pieces or self._skip_lf or self._head)
+            and len(chunk) <= self._limit
+        )
 
     def rest(self) -> bytes:
         """The bytes of the event that has not ended, line ends normalised."""
@@ -71,7 +85,7 @@ class SseDecoder:
 
     def _split(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
         pieces = self._pieces
-        if b"\n\n" not in chunk and not (pieces and chunk[0] == 10 and pieces[-1][-1] == 10):
+        if chunk.find(b"\n\n") < 0 and not (pieces and chunk[0] == 10 and pieces[-1][-1] == 10):
             pieces.append(chunk)
             self._size += len(chunk)
             if self._size > self._limit:
@@ -92,7 +106,7 @@ class SseDecoder:
 def _events(blocks: list[bytes]) -> list[tuple[bytes, bytes]]:
     found = []
     for block in blocks:
-        if block.startswith(b"data: ") and b"\n" not in block:  # what nearly every event looks like
+        if block.startswith(b"data: ") and 10 not in block:  # what nearly every event looks like
             found.append((b"", block[6:]))
         elif block and (event := parse_block(block)) is not None:
             found.append(event)
