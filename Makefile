@@ -15,9 +15,8 @@ PY := $(VENV)/bin/python
 # Stamps: newer than what they depend on, or made again.
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
+PEERS_READY := .venv-peers/.ready
 CORE := python/junctor/_core.abi3.so
-
-BENCHES ?= walk decision import client
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml \))
 PYTHON_TREES := $(wildcard python tests examples scripts benches)
@@ -35,12 +34,16 @@ $(BENCH_READY): $(READY)
 	@scripts/setup_venv.sh $(VENV) bench
 	@touch $@
 
+$(PEERS_READY): benches/python/peers/setup.sh benches/python/peers/requirements.txt | $(READY)
+	@benches/python/peers/setup.sh $(@D) $(PY)
+	@touch $@
+
 # The release profile: what is tested, measured and shown is what ships.
 $(CORE): $(READY) $(RUST_SOURCES)
 	PIP_QUIET=1 $(PY) -m maturin develop --release --quiet
 	@touch $@
 
-.PHONY: help demo test lint types bench docs build wheel ci clean
+.PHONY: help demo test lint types bench bench-peers docs build wheel ci clean
 
 help: ## List these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,12 +61,15 @@ lint: $(READY) ## Check format and lints of Rust and Python
 	$(PY) -m ruff check $(PYTHON_TREES)
 	$(PY) -m ruff format --check $(PYTHON_TREES)
 
-types: $(CORE) ## Check Python's types strictly, and the stub against the binary
+types: $(CORE) $(BENCH_READY) ## Check Python's types strictly, and the stub against the binary
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest junctor._core --mypy-config-file pyproject.toml
 
-bench: $(CORE) $(BENCH_READY) ## Measure: medians with spread, ratios to floors of the same run, JSON (BENCHES="import client")
-	@for each in $(BENCHES); do $(PY) -m benches.python.bench_$$each $(ARGS); done
+bench: $(CORE) $(BENCH_READY) ## Measure: medians with spread, ratios to floors of the same run, JSON (ARGS="--quick --only client")
+	$(PY) -m benches.python.run $(ARGS)
+
+bench-peers: $(CORE) $(BENCH_READY) $(PEERS_READY) ## Measure LiteLLM and TensorZero beside it, in an environment of their own (.venv-peers)
+	$(PY) -m benches.python.run --peers $(ARGS)
 
 docs: $(CORE) ## Build the Rust pages with warnings denied; check links, anchors and code blocks of the documents
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet

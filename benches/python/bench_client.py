@@ -1,283 +1,241 @@
-"""What one call costs in CPU: `client.chat` and `client.stream` beside bare HTTP clients, 64 at once.
+"""What a whole call costs in CPU: `client.chat` and `client.stream` beside HTTP clients used by hand, 64 at once.
 
-    python benches/python/bench_client.py [--uvloop] [--rounds 7] [--json results.json]
+    python -m benches.python.bench_client
 
-The provider is a process of its own that answers with constant bytes; streams are 50 events, each written by itself.
-Measured is this process's CPU time (user and system, all threads) per request. Every round runs every case once, one
-after the other, so that a noisy minute hits all alike; told are the median of the rounds, their least and greatest,
-and the ratio of medians to bare aiohttp in the same run. Wall time is not told: it is the server's.
+Measured is this process's CPU time, user and system, all threads, per call; the provider is a process of its own.
+Wall time is not told: on loopback it is the provider's. Both event loops take part in every round.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import platform
-import resource
-import statistics
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
 
 import aiohttp
 import msgspec
+import uvloop
 from pyreqwest.client import ClientBuilder
 
-from junctor import _core
+from benches.python import show
+from benches.python.constant import BODY, EVENTS, HEADERS, MESSAGES, STREAM_BODY, TEXT, WORDS, provider
+from benches.python.fleets import serving
+from benches.python.harness import Rounds, Spread, Suite, Verdict, in_rounds, ratio, rows
+from benches.python.load import CONCURRENT, Call, cost_us
 from junctor.client import Client
-from junctor.request import Endpoint, HttpRequest, Secret
-from junctor.router import Router
-from junctor.testing.app import Answer, Request
-from junctor.testing.server import Server
-from junctor.transport.base import Transport
+from junctor.reply import TextDelta
+from junctor.request import HttpRequest
 from junctor.transport.direct import DirectTransport
 from junctor.transport.pyreqwest import PyreqwestTransport
 
-CONCURRENT = 64
-CHATS = 6_400
-STREAMS = 1_280
-EVENTS = 50
-MESSAGES = [{"role": "user", "content": "Say in one sentence why the sky is blue, and name your sources."}]
-HEADERS = {"authorization": "Bearer sk-bench", "content-type": "application/json"}
-
-REPLY = json.dumps(
-    {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "bench",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Rayleigh."}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 20, "completion_tokens": 3, "total_tokens": 23},
-    }
-).encode()
+CHATS: Final = 3_200
+STREAMS: Final = 640
+BY_HAND: Final = "aiohttp by hand"
+CHAT: Final = "client.chat"
+STREAM: Final = "client.stream"
 
 
-def _event(number: int) -> bytes:
-    delta = {"index": 0, "delta": {"content": f"word{number} "}, "finish_reason": None}
-    return b"data: " + json.dumps({"id": "c", "object": "chat.completion.chunk", "choices": [delta]}).encode() + b"\n\n"
+class Contenders:
+    """Everything that talks to one provider from one event loop. Close it in that loop."""
 
+    def __init__(self, url: str) -> None:
+        self.address = f"{url}/v1/chat/completions"
+        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONCURRENT))
+        self.bare = ClientBuilder().build()
+        self.direct = DirectTransport()
+        self.pyreqwest = PyreqwestTransport()
+        router = serving(f"{url}/v1")
+        self.clients: dict[str, Client] = {
+            "": Client(router, self.direct, seed=1),
+            " over pyreqwest": Client(router, self.pyreqwest, seed=1),
+        }
 
-FRAMES = [
-    *(_event(number) for number in range(EVENTS)),
-    b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n',
-    b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":50,"total_tokens":70}}\n\n',
-    b"data: [DONE]\n\n",
-]
+    def chats(self) -> dict[str, Call]:
+        """Every way to one whole answer."""
+        by_hand: dict[str, Call] = {
+            BY_HAND: self.aiohttp_chat,
+            "pyreqwest + msgspec by hand": self.pyreqwest_chat,
+            "DirectTransport + msgspec by hand": self.direct_chat,
+        }
+        return by_hand | {f"{CHAT}{name}": partial(chat, client) for name, client in self.clients.items()}
 
+    def streams(self) -> dict[str, Call]:
+        """Every way to one streamed answer."""
+        by_hand: dict[str, Call] = {
+            BY_HAND: self.aiohttp_stream,
+            "pyreqwest + msgspec by hand": self.pyreqwest_stream,
+            "DirectTransport + msgspec by hand": self.direct_stream,
+        }
+        return by_hand | {f"{STREAM}{name}": partial(stream, client) for name, client in self.clients.items()}
 
-def provider(request: Request, answer: Answer) -> Any:
-    """Constant answers: a stream to whoever asks for one."""
-    if b'"stream":true' not in request.body.replace(b" ", b""):
-        answer.send(200, [("content-type", "application/json")], REPLY)
-        return None
+    async def aiohttp_chat(self) -> str:
+        async with self.session.post(self.address, headers=HEADERS, json=BODY) as answer:
+            return _text(await answer.json())
 
-    async def stream() -> None:
-        answer.begin(200, [("content-type", "text/event-stream")])
-        for frame in FRAMES:
-            answer.write(frame)
-            await asyncio.sleep(0)
-        answer.end()
-
-    return stream()
-
-
-Case = Callable[[], Awaitable[object]]
-
-
-async def cases(url: str) -> tuple[dict[str, Case], dict[str, Case], Callable[[], Awaitable[None]]]:
-    """Chat cases, stream cases, and what closes them all."""
-    address = f"{url}/v1/chat/completions"
-    body = {"model": "bench", "messages": MESSAGES, "max_tokens": 64}
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONCURRENT))
-    bare = ClientBuilder().build()
-    direct, through_pyreqwest = DirectTransport(), PyreqwestTransport()
-
-    async def aiohttp_chat() -> object:
-        async with session.post(address, headers=HEADERS, json=body) as answer:
-            return await answer.json()
-
-    async def aiohttp_stream() -> object:
-        text = []
-        async with session.post(address, headers=HEADERS, json={**body, "stream": True}) as answer:
+    async def aiohttp_stream(self) -> str:
+        found = []
+        async with self.session.post(self.address, headers=HEADERS, json=STREAM_BODY) as answer:
             async for line in answer.content:
                 if line.startswith(b"data: {"):
-                    choices = json.loads(line[6:])["choices"]
-                    if choices:
-                        text.append(choices[0]["delta"].get("content", ""))
-        return "".join(text)
+                    found.append(_delta(json.loads(line[6:])))
+        return "".join(found)
 
-    async def pyreqwest_chat() -> object:
-        request = bare.post(address).headers(HEADERS).body_bytes(msgspec.json.encode(body)).build()
-        return msgspec.json.decode((await (await request.send()).bytes()).to_bytes())
+    async def pyreqwest_chat(self) -> str:
+        request = self.bare.post(self.address).headers(HEADERS).body_bytes(msgspec.json.encode(BODY)).build()
+        return _text(msgspec.json.decode((await (await request.send()).bytes()).to_bytes()))
 
-    async def direct_chat() -> object:
-        request = HttpRequest("POST", address, HEADERS, msgspec.json.encode(body))
-        return msgspec.json.decode((await direct.send(request, timeout_s=30)).body)
+    async def pyreqwest_stream(self) -> str:
+        builder = self.bare.post(self.address).headers(HEADERS).body_bytes(msgspec.json.encode(STREAM_BODY))
+        found: list[str] = []
+        rest = b""
+        async with builder.build_streamed() as answer:
+            while (chunk := await answer.body_reader.read_chunk()) is not None:
+                rest = _events(rest + chunk.to_bytes(), found)
+        return "".join(found)
 
-    clients = {"direct": _client(url, direct), "pyreqwest": _client(url, through_pyreqwest)}
+    async def direct_chat(self) -> str:
+        request = HttpRequest("POST", self.address, HEADERS, msgspec.json.encode(BODY))
+        return _text(msgspec.json.decode((await self.direct.send(request, timeout_s=30)).body))
 
-    def chat_of(client: Client) -> Case:
-        async def chat() -> object:
-            return (await client.chat("g", MESSAGES, max_tokens=64)).text
+    async def direct_stream(self) -> str:
+        request = HttpRequest("POST", self.address, HEADERS, msgspec.json.encode(STREAM_BODY))
+        found: list[str] = []
+        rest = b""
+        async with self.direct.stream(request, timeout_s=30) as answer:
+            while (chunk := await answer.read_chunk()) is not None:
+                rest = _events(rest + chunk, found)
+        return "".join(found)
 
-        return chat
-
-    def stream_of(client: Client) -> Case:
-        async def stream() -> object:
-            async for event in client.stream("g", MESSAGES, max_tokens=64):
-                last = event
-            return last
-
-        return stream
-
-    async def close() -> None:
-        await session.close()
-        await bare.close()
-        await direct.close()
-        await through_pyreqwest.close()
-
-    chats: dict[str, Case] = {"aiohttp": aiohttp_chat, "pyreqwest bare": pyreqwest_chat, "direct bare": direct_chat}
-    streams: dict[str, Case] = {"aiohttp": aiohttp_stream}
-    for name, client in clients.items():
-        chats[f"client.chat over {name}"] = chat_of(client)
-        streams[f"client.stream over {name}"] = stream_of(client)
-    return chats, streams, close
+    async def close(self) -> None:
+        """Every connection."""
+        await self.session.close()
+        await self.bare.close()
+        await self.direct.close()
+        await self.pyreqwest.close()
 
 
-def _client(url: str, transport: Transport) -> Client:
-    """A client over ten deployments with limits, as a small fleet has them."""
-    names = [f"d{number}" for number in range(10)]
-    limits = [
-        {"dimension": "rpm", "limit": 10_000_000, "window_s": 60},
-        {"dimension": "tpm", "limit": 1_000_000_000, "window_s": 60},
-    ]
-    fleet = {
-        "config_hash": "bench",
-        "pools": [{"name": name, "limits": limits} for name in names],
-        "deployments": [
-            {"name": n, "provider": "openai", "model": "openai/m", "pools": [n], "capabilities": ["streaming"]}
-            for n in names
+async def chat(client: Client) -> str:
+    """One whole call."""
+    return (await client.chat("g0", MESSAGES, max_tokens=64)).text
+
+
+async def stream(client: Client) -> str:
+    """One streamed call, every event looked at."""
+    found = []
+    async for event in client.stream("g0", MESSAGES, max_tokens=64):
+        if isinstance(event, TextDelta):
+            found.append(event.text)
+    return "".join(found)
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    text: str = answer["choices"][0]["message"]["content"]
+    return text
+
+
+def _delta(chunk: Mapping[str, Any]) -> str:
+    choices = chunk["choices"]
+    return choices[0]["delta"].get("content", "") if choices else ""
+
+
+def _events(arrived: bytes, found: list[str]) -> bytes:
+    """Appends the text of every whole event; returns what is left over."""
+    *events, rest = arrived.split(b"\n\n")
+    for event in events:
+        if event.startswith(b"data: {"):
+            found.append(_delta(msgspec.json.decode(event[6:])))
+    return rest
+
+
+def measure(*, rounds: int = 9) -> list[Suite]:
+    """Chats and streams, on asyncio's own loop and on uvloop."""
+    with (
+        provider() as url,
+        asyncio.Runner() as plain,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as fast,
+    ):
+        loops = dict(zip(LOOPS, (plain, fast), strict=True))
+        contenders = {name: runner.run(_made(url)) for name, runner in loops.items()}
+        chats = {
+            call + loop: partial(_run, loops[loop], there.chats()[call], TEXT, CHATS)
+            for loop, there in contenders.items()
+            for call in there.chats()
+        }
+        streams = {
+            call + loop: partial(_run, loops[loop], there.streams()[call], "".join(WORDS), STREAMS)
+            for loop, there in contenders.items()
+            for call in there.streams()
+        }
+        suites = [_chat_suite(in_rounds(chats, rounds)), _stream_suite(in_rounds(streams, rounds))]
+        for name, runner in loops.items():
+            runner.run(contenders[name].close())
+    return suites
+
+
+async def _made(url: str) -> Contenders:
+    return Contenders(url)
+
+
+def _run(runner: asyncio.Runner, call: Call, expected: str, count: int) -> float:
+    return runner.run(cost_us(call, expected, count))
+
+
+LOOPS: Final = ("", " (uvloop)")
+FLOORS: Final = tuple(BY_HAND + loop for loop in LOOPS)
+COMMAND: Final = "python -m benches.python.bench_client"
+STREAM_NOTE: Final = (
+    "pyreqwest by hand collects up to 64 KiB before it hands anything over, so its caller sees few pieces late; "
+    "the others hand over every event as it comes."
+)
+METHOD: Final = (
+    "CPU time of the client's process (user and system, all threads, `getrusage`) per call, 64 calls at once; the "
+    "provider is another process on loopback that answers with constant bytes. Cases alternate within every round, "
+    "ratios are taken within a round. junctor routes over ten deployments, each attempt holding 4 limits."
+)
+
+
+def _chat_suite(found: Rounds) -> Suite:
+    cost = Spread.of(found[CHAT])
+    return Suite(
+        name="chat",
+        what=f"`client.chat` whole, {CONCURRENT} at once: CPU per call",
+        method=METHOD,
+        command=COMMAND,
+        rows=rows(found, unit="µs", floors=FLOORS),
+        verdicts=[
+            Verdict(
+                what=f"`{CHAT}`, CPU per call", budget="≤ 80 µs", measured=f"{cost.told()} µs", met=cost.median <= 80
+            ),
+            *_beside(found, CHAT, 0.7),
         ],
-        "groups": [{"name": "g", "members": names}],
-    }
-    key = Secret("sk-bench", "bench")
-    endpoints = [
-        Endpoint(deployment=n, provider="openai", adapter="openai", model="bench", base_url=f"{url}/v1", key=key)
-        for n in names
-    ]
-    return Client(Router(msgspec.json.encode(fleet), endpoints, seed=1), transport, seed=1)
+    )
 
 
-def cpu_s() -> float:
-    """User and system time of this process so far, all threads."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+def _stream_suite(found: Rounds) -> Suite:
+    return Suite(
+        name="stream",
+        what=f"`client.stream` whole, {EVENTS} events, {CONCURRENT} at once: CPU per call",
+        method=f"{METHOD} {STREAM_NOTE}",
+        command=COMMAND,
+        rows=rows(found, unit="µs", floors=FLOORS),
+        verdicts=_beside(found, STREAM, 0.8),
+    )
 
 
-async def cost_us(case: Case, count: int) -> float:
-    """Microseconds of CPU per call, `CONCURRENT` at once."""
-
-    async def worker() -> None:
-        for _ in range(count // CONCURRENT):
-            await case()
-
-    before = cpu_s()
-    await asyncio.gather(*(worker() for _ in range(CONCURRENT)))
-    return (cpu_s() - before) / (count // CONCURRENT * CONCURRENT) * 1e6
-
-
-async def measure(url: str, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Every case in every round, after one round that warms up."""
-    chats, streams, close = await cases(url)
-    found: dict[str, dict[str, list[float]]] = {"chat": {n: [] for n in chats}, "stream": {n: [] for n in streams}}
-    for number in range(rounds + 1):
-        for kind, table, count in (("chat", chats, CHATS), ("stream", streams, STREAMS)):
-            for name, case in table.items():
-                cost = await cost_us(case, count if number else count // 4)
-                if number:
-                    found[kind][name].append(cost)
-        print(f"round {number}/{rounds}", file=sys.stderr)
-    await close()
-    return found
-
-
-def told(found: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
-    """Medians, spread, and ratios to aiohttp of the same kind."""
-    result: dict[str, Any] = {}
-    for kind, table in found.items():
-        floor = statistics.median(table["aiohttp"])
-        for name, costs in table.items():
-            median = statistics.median(costs)
-            result[f"{kind}: {name}"] = {
-                "cpu_us": round(median, 1),
-                "least": round(min(costs), 1),
-                "greatest": round(max(costs), 1),
-                "to_aiohttp": round(median / floor, 2),
-            }
-    return result
-
-
-def serve() -> None:
-    """The provider's process: prints its address, serves until its input closes."""
-
-    async def run() -> None:
-        async with Server(provider) as server:
-            print(server.url, flush=True)
-            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-    asyncio.run(run())
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description="CPU per call of the client, beside bare HTTP clients.")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--uvloop", action="store_true", help="measure on uvloop instead of asyncio's own loop")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve:
-        serve()
-        return
-    factory: Any = None
-    if options.uvloop:
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    child = subprocess.Popen([sys.executable, __file__, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    assert child.stdin is not None
-    try:
-        url = child.stdout.readline().decode().strip()
-        with asyncio.Runner(loop_factory=factory) as runner:
-            figures = told(runner.run(measure(url, options.rounds)))
-    finally:
-        child.stdin.close()
-        child.wait(10)
-        child.stdout.close()
-    report = {
-        "what": "CPU microseconds per call, 64 at once",
-        "loop": "uvloop" if options.uvloop else "asyncio",
-        "rounds": options.rounds,
-        "machine": f"{platform.machine()}, {platform.platform(terse=True)}, Python {platform.python_version()}",
-        "commit": _commit(),
-        "core": getattr(_core, "__version__", "unknown"),
-        "figures": figures,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    for name, figure in figures.items():
-        spread = f"{figure['least']:8.1f} …{figure['greatest']:8.1f}"
-        print(f"{name:36} {figure['cpu_us']:8.1f} µs  ({spread})  {figure['to_aiohttp']:5.2f} × aiohttp")
-
-
-def _commit() -> str:
-    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return run.stdout.strip() or "unknown"
+def _beside(found: Rounds, own: str, budget: float) -> list[Verdict]:
+    """One verdict per event loop."""
+    told = []
+    for loop in LOOPS:
+        beside = ratio(found, own + loop, BY_HAND + loop)
+        what = f"`{own}`{loop} beside {BY_HAND}"
+        told.append(
+            Verdict(what=what, budget=f"≤ {budget} ×", measured=f"{beside.told()} ×", met=beside.median <= budget)
+        )
+    return told
 
 
 if __name__ == "__main__":
-    main()
+    for suite in measure():
+        print(show.text(suite))

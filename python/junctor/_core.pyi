@@ -72,6 +72,13 @@ class Reservation:
         """Reasoning effort that the matching rule asks for; None if it does not."""
 
     @property
+    def hedge_after_s(self) -> float | None:
+        """Seconds of silence after which a second attempt beside this one pays; None if it never does.
+
+        Silence is the time without first content, or without an answer if the request does not need `streaming`.
+        """
+
+    @property
     def held(self) -> bool:
         """Whether it is still to be settled."""
 
@@ -96,12 +103,14 @@ class Reservation:
         first_token_s: float | None = None,
         retry_after_s: float | None = None,
         rate_limits: Iterable[tuple[str, int | None, int | None, float | None]] | None = None,
+        beaten: bool = False,
     ) -> int:
         """Settle the attempt; answers its cost in micro-dollars. Only the first settlement counts.
 
         `outcome` is `ok`, `cancelled` or a failure kind. Token counts are the provider's, None if it gave none;
         `input_tokens` includes the cached ones. `rate_limits` are tuples of dimension, limit, remaining and seconds to
-        reset, as the answer's headers tell them. Raises `InvalidRequest` for an unknown outcome.
+        reset, as the answer's headers tell them. `beaten` says that another attempt of the same call was faster: what
+        this one used is counted as waste. Raises `InvalidRequest` for an unknown outcome.
         """
 
     def cancel(self, *, sent: bool = True, output_tokens: int | None = None) -> None:
@@ -141,13 +150,15 @@ class Router:
         exclude_providers: Iterable[str] | None = None,
         agreements: Iterable[str] | None = None,
         max_wait_s: float = 0.0,
+        spare: bool = False,
         seed: int | None = None,
     ) -> Reservation:
         """Decide where a request goes and hold what it needs there.
 
         `model` is `auto` (the default), a group, a model or a deployment. Tokens are estimates; `output_tokens` bounds
         the answer. `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity` a
-        session name whose requests should meet, `tried` the deployments of earlier attempts.
+        session name whose requests should meet, `tried` the deployments of earlier attempts. With `spare` it is a
+        hedge: only in the asked group, only where there is room for twice the estimate, and never as a probe.
 
         Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
         """
@@ -168,6 +179,7 @@ class Router:
         exclude_providers: Iterable[str] | None = None,
         agreements: Iterable[str] | None = None,
         max_wait_s: float = 0.0,
+        spare: bool = False,
         seed: int | None = None,
     ) -> bytes:
         """The same walk as `reserve` with nothing held, told stage by stage, as JSON."""
@@ -189,10 +201,13 @@ class Router:
         """Seconds on the router's clock."""
 
     def note_call(self) -> None:
-        """Note a new call: each adds a fifth of a retry to the shared budget."""
+        """Note a new call: adds a fifth of a retry to the shared budget, a twentieth of a hedge if any group hedges."""
 
     def try_retry(self) -> bool:
         """Take one retry from the shared budget; False if there is none."""
+
+    def try_hedge(self) -> bool:
+        """Take one hedge from the purse that all calls share; False if there is none."""
 
     def retry_delay_s(
         self, *, same_deployment: bool, attempt: int, hint_s: float | None = None, seed: int = 0

@@ -1,8 +1,8 @@
 """The plan of a call's attempts: how many, where next, after what delay, within which time. Pure.
 
 Retries make outages worse when each caller decides alone, and deadlines are broken by the one sleep nobody counted.
-So every such decision is made here, from arguments: no clock, no draw, no I/O. The numbers are SPEC A5's; the shared
-retry budget and the jitter of delays live in the core and reach this module as arguments and return values.
+So every such decision is made here, from arguments: no clock, no draw, no I/O. Each number has its reason beside it.
+The shared retry budget and the jitter of delays live in the core and reach this module as arguments and return values.
 
 A `Plan` is the mutable memory of one call: which deployments it tried and what failed last.
 """
@@ -67,9 +67,14 @@ class Plan(msgspec.Struct):
 
 def next_step(failure: Failure, *, made: int, remaining_s: float, limit: int = MAX_ATTEMPTS) -> Step:
     """May another attempt follow this failure? The retry budget is asked afterwards, since asking withdraws from it."""
-    if failure.meaning.next == "stop" or made >= limit or remaining_s < MIN_ATTEMPT_S:
+    if failure.meaning.next == "stop" or not may_start(made=made, remaining_s=remaining_s, limit=limit):
         return "stop"
     return "elsewhere"
+
+
+def may_start(*, made: int, remaining_s: float, limit: int = MAX_ATTEMPTS) -> bool:
+    """Whether a call that has made so many attempts has the number and the time for another one."""
+    return made < limit and remaining_s >= MIN_ATTEMPT_S
 
 
 def affordable(delay_s: float, *, remaining_s: float) -> bool:

@@ -44,8 +44,8 @@ class Client:
     `on_receipt` is called with the receipt of every call that ended, well or not; what it raises is counted in
     `counters["callback_error"]` and hurts nobody. `seed` makes the jitter of waits repeatable.
 
-    `counters` counts since the client was made: calls, retry, attempt_failed, capacity_wait, usage_unknown,
-    stream_interrupted, callback_error.
+    `counters` counts since the client was made: calls, retry, hedge, hedge_error, attempt_failed, capacity_wait,
+    usage_unknown, stream_interrupted, callback_error.
     """
 
     def __init__(

@@ -20,6 +20,7 @@ from junctor import attempts
 from junctor.attempts import Plan
 from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
+from junctor.hedge import Race
 from junctor.receipts import Trail
 from junctor.reply import RateLimit, Reply, Usage
 from junctor.request import ChatRequest, Endpoint, HttpRequest
@@ -44,6 +45,7 @@ class Call:
         "made",
         "model",
         "plan",
+        "race",
         "request",
         "trail",
         "wait_until",
@@ -72,6 +74,7 @@ class Call:
         self.made = 0
         self.cost_usd_micros = 0
         self.plan: Plan | None = None
+        self.race: Race[Any] | None = None
         self.trail = Trail()
         client.router.note_call()
 
@@ -99,21 +102,31 @@ class Call:
 
         Raises the failure as its exception when no attempt is left, allowed or affordable.
         """
-        plan = self.plan = self.plan or Plan()
-        plan.failed(failure, deployment=reservation.deployment, provider=reservation.provider)
+        plan = self.note_failure(failure, reservation)
         router, remaining_s = self.client.router, self.deadline - self.clock()
         step = attempts.next_step(failure, made=self.made, remaining_s=remaining_s, limit=router.attempts)
         if step == "stop" or not router.try_retry():
             raise self.failed(failure)
         self.client.counters["retry"] += 1
         following = await self._elsewhere(failure, plan) or await self._same_again(failure)
-        remaining_s = self.deadline - self.clock()
-        if remaining_s < attempts.PLENTY_S:
-            expected_s = router.expected_first_content_s(following.deployment)
-            if attempts.too_slow(expected_s, remaining_s=remaining_s):
-                following.cancel(sent=False)
-                raise self.failed(failure)
+        if self.too_slow(following):
+            following.cancel(sent=False)
+            raise self.failed(failure)
         return following
+
+    def note_failure(self, failure: Failure, reservation: Reservation) -> Plan:
+        """Remember where an attempt failed: the next one goes elsewhere."""
+        plan = self.plan = self.plan or Plan()
+        plan.failed(failure, deployment=reservation.deployment, provider=reservation.provider)
+        return plan
+
+    def too_slow(self, reservation: Reservation) -> bool:
+        """Whether this deployment usually needs more time than is left."""
+        remaining_s = self.deadline - self.clock()
+        if remaining_s >= attempts.PLENTY_S:
+            return False
+        expected_s = self.client.router.expected_first_content_s(reservation.deployment)
+        return attempts.too_slow(expected_s, remaining_s=remaining_s)
 
     async def _elsewhere(self, failure: Failure, plan: Plan) -> Reservation | None:
         """A deployment that this call has not tried yet, or None if there is none to be had."""
@@ -171,6 +184,8 @@ class Call:
 
     def settle_ok(self, reservation: Reservation, reply: Reply, first_token_s: float | None) -> None:
         """Settle a finished answer and complete its reply."""
+        if self.race is not None:
+            self.race.win(reservation)
         usage = reply.usage
         limits = as_tuples(reply.rate_limits) if reply.rate_limits else ()
         if usage.known:
@@ -209,6 +224,11 @@ class Call:
             retry_after_s=failure.retry_after_s,
             rate_limits=as_tuples(limits),
         )
+
+    def settle_beaten(self, reservation: Reservation) -> None:
+        """Settle an attempt that another one of this call beat. A stream without content has written nothing yet."""
+        written = 0 if "streaming" in self.ask.get("needs", ()) else None
+        self.cost_usd_micros += reservation.settle("cancelled", output_tokens=written, beaten=True)
 
     def cut_by_deadline(self, reservation: Reservation, endpoint: Endpoint, sent_at: float) -> DeadlineExceeded:
         """Release an attempt that the caller's deadline cut off."""
@@ -250,7 +270,12 @@ async def complete(call: Call) -> Reply:
     try:
         reservation = await call.reserve()
         while True:
-            answer = await _attempt(call, reservation)
+            after_s = reservation.hedge_after_s
+            if after_s is None:
+                answer = await _attempt(call, reservation)
+            else:
+                call.race = call.race or Race(call)
+                answer, reservation = await call.race.run(reservation, after_s, _attempt)
             if type(answer) is Reply:
                 call.conclude()
                 return answer
@@ -286,7 +311,7 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Failure:
     except BaseException:
         reservation.cancel(sent=True)
         raise
-    call.trail.answered(response.status)
+    call.trail.answered(reservation, response.status)
     if type(answer) is Reply:
         # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
         call.settle_ok(reservation, answer, None)

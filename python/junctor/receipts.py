@@ -57,6 +57,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     rule: str | None = None
     downgrade: bool = False
     last_resort: bool = False
+    warm: bool = False
     candidates: tuple[Candidate, ...] = ()
     refusals: Mapping[str, str] = {}
     held: Mapping[str, int] = {}
@@ -82,7 +83,8 @@ class Explanation(Decision, frozen=True, omit_defaults=True):
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One try at one deployment: its decision, its outcome, and the money and tokens it really used.
 
-    `outcome` is `ok`, a failure kind, `cancelled` or `abandoned`. Times are seconds on the router's clock.
+    `outcome` is `ok`, a failure kind, `cancelled` or `abandoned`. Times are seconds on the router's clock. `hedge`
+    marks an attempt that was started beside a slow one; the slower of the two is `cancelled`.
     """
 
     deployment: str
@@ -97,6 +99,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     output_tokens: int = 0
     cost_usd_micros: int = 0
     usage_known: bool = True
+    hedge: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -169,9 +172,19 @@ class Trail:
         self.reservations.append(reservation)
         self.statuses.append(None)
 
-    def answered(self, status: int) -> None:
-        """The last attempt got an answer with this HTTP status."""
-        self.statuses[-1] = status
+    def answered(self, reservation: Recorded, status: int) -> None:
+        """The attempt of this reservation got an answer with this HTTP status."""
+        self.statuses[self.reservations.index(reservation)] = status
+
+    def holds(self, reservation: Recorded) -> bool:
+        """Whether this reservation's attempt was made."""
+        return reservation in self.reservations
+
+    def delivers(self, reservation: Recorded) -> None:
+        """Put this attempt last, where the one that answers belongs: another was started after it and lost."""
+        place = self.reservations.index(reservation)
+        self.reservations.append(self.reservations.pop(place))
+        self.statuses.append(self.statuses.pop(place))
 
     def drop(self, names: tuple[str, ...]) -> None:
         """The provider of an attempt cannot express these parameters."""

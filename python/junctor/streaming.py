@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 from junctor.dispatch import DEADLINE_SLACK_S, Call
 from junctor.exceptions import JunctorError, StreamInterrupted
 from junctor.failures import Failure
+from junctor.hedge import Race
 from junctor.reply import Done, Event, Finish, ReasoningDelta, Reply, StreamError, TextDelta, ToolCallDelta, Usage
 from junctor.transport.base import StreamedResponse, TransportError
 from junctor.watchdog import Watchdog
@@ -66,33 +67,53 @@ async def _events(call: Call) -> AsyncGenerator[Event, None]:
     try:
         reservation = await call.reserve()
         while True:
-            attempt = _StreamAttempt(call, reservation)
+            after_s = reservation.hedge_after_s
+            if after_s is None:
+                attempt = await _opened(call, reservation)
+            else:
+                call.race = call.race or Race(call)
+                attempt, reservation = await call.race.run(reservation, after_s, _opened, _StreamAttempt.release)
+            if isinstance(attempt, Failure):
+                reservation = await call.recover(attempt, reservation)
+                continue
             try:
-                held = await attempt.until_content()
-                if not isinstance(held, Failure):
-                    for event in held:
-                        yield event
-                    while (batch := await attempt.more()) is not None:
-                        for event in batch:
-                            if isinstance(event, StreamError):
-                                raise attempt.interrupted(event.failure)
-                            # `Finish` waits for the terminal marker: only a whole answer has an end.
-                            if not isinstance(event, Finish):
-                                yield event
-                    reply = attempt.reply
-                    yield Finish(reply.finish_reason)
-                    call.conclude()
-                    yield Done(reply=reply)
-                    return
+                for event in attempt.held:
+                    yield event
+                while (batch := await attempt.more()) is not None:
+                    for event in batch:
+                        if isinstance(event, StreamError):
+                            raise attempt.interrupted(event.failure)
+                        # `Finish` waits for the terminal marker: only a whole answer has an end.
+                        if not isinstance(event, Finish):
+                            yield event
+                reply = attempt.reply
+                yield Finish(reply.finish_reason)
+                call.conclude()
+                yield Done(reply=reply)
+                return
             finally:
                 await attempt.release()
-            reservation = await call.recover(held, reservation)
     except JunctorError as error:
         call.conclude(error)
         raise
     except BaseException:
         call.conclude()
         raise
+
+
+async def _opened(call: Call, reservation: Reservation) -> _StreamAttempt | Failure:
+    """An attempt with its first content at hand, or a settled failure that nobody saw."""
+    attempt = _StreamAttempt(call, reservation)
+    try:
+        held = await attempt.until_content()
+    except BaseException:
+        await attempt.release()
+        raise
+    if isinstance(held, Failure):
+        await attempt.release()
+        return held
+    attempt.held = held
+    return attempt
 
 
 class _StreamAttempt:
@@ -109,6 +130,7 @@ class _StreamAttempt:
         self._watchdog = Watchdog(min(self._sent_at + self._endpoint.first_content_timeout_s, call.deadline))
         self._exchange: AbstractAsyncContextManager[StreamedResponse] | None = None
         self._opened = False
+        self.held: list[Event]
         self.reply: Reply
 
     async def until_content(self) -> list[Event] | Failure:
@@ -129,7 +151,7 @@ class _StreamAttempt:
         exchange = self._exchange = self._call.client.transport.stream(self._message, timeout_s=timeout_s)
         response = self._response = await self._watchdog.guard(exchange.__aenter__())
         self._opened = True
-        self._call.trail.answered(response.status)
+        self._call.trail.answered(self._reservation, response.status)
         if response.status // 100 != 2:
             return self._adapter.classify(response.status, response.headers, await self._error_body(response))
         held: list[Event] = []
@@ -154,6 +176,8 @@ class _StreamAttempt:
     def _commit(self) -> None:
         """The first content goes to the caller: no failing over from here."""
         call = self._call
+        if call.race is not None:
+            call.race.win(self._reservation)
         self._reservation.first_content()
         now = call.clock()
         self._first_content_s = now - self._sent_at

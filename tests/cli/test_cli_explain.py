@@ -20,8 +20,8 @@ gate        4 of 4 deployments may take it
 rules       otherwise → group strong
 candidates  two are drawn, the one with less load is chosen
             deployment                load  in flight  weight  first content  success       cost
-            big-eu      chosen       0.447          0       2         800 ms     100%  $0.009500
-            big-us      passed over  0.894          0       1         800 ms     100%  $0.009500
+            big-eu      chosen       0.894          0    1.33         800 ms     100%  $0.009500
+            big-us      passed over  0.894          0   0.667         800 ms     100%  $0.009500
             small-us    fallback     0.894          0       1         800 ms     100%  $0.001900
             small-eu    fallback     0.894          0       1         800 ms     100%  $0.001900
 choice      big-eu of group strong
@@ -36,7 +36,7 @@ gate        2 of 4 deployments may take it
 rules       otherwise → group strong
 candidates  one is left
             deployment             load  in flight  weight  first content  success       cost
-            big-eu      chosen    0.447          0       2         800 ms     100%    $0.0129
+            big-eu      chosen    0.894          0    1.33         800 ms     100%    $0.0129
             small-eu    fallback  0.894          0       1         800 ms     100%  $0.002575
 choice      big-eu of group strong
             about $0.0129
@@ -108,7 +108,7 @@ def test_the_same_seed_makes_the_same_choice(run: Run, fleet: Path) -> None:
         return str(json.loads(run("explain", str(fleet), "{}", "--json", "--seed", str(seed)).out)["deployment"])
 
     assert [chosen(seed) for seed in range(20)] == [chosen(seed) for seed in range(20)]
-    assert len({chosen(seed) for seed in range(20)}) == 1  # the lighter load wins whichever two are drawn
+    assert len({chosen(seed) for seed in range(20)}) == 2  # both members of an idle group get their share
 
 
 def test_json_is_the_whole_explanation(run: Run, fleet: Path) -> None:

@@ -26,7 +26,7 @@ WEIGHTS = (1000.0, 1.0, 0.001)
 class Stage:
     """Deployments named like the script's keys, in the group `g`, the first one preferred.
 
-    `limits` gives deployments limits of their own, `groups` more groups; `fallback` is that of `g`.
+    `limits` gives deployments limits of their own, `groups` more groups; `fallback` and `hedge` are those of `g`.
     """
 
     def __init__(
@@ -37,6 +37,8 @@ class Stage:
         otherwise: Outcome | None = None,
         members: Iterable[str] | None = None,
         fallback: Iterable[str] = (),
+        hedge: bool = False,
+        weights: Iterable[float] = WEIGHTS,
         groups: Iterable[Mapping[str, Any]] = (),
         limits: Mapping[str, list[Mapping[str, Any]]] | None = None,
         fleet: Mapping[str, Any] | None = None,
@@ -45,7 +47,8 @@ class Stage:
         self.clock = ManualClock()
         self.provider = ScriptedProvider(script, otherwise=otherwise)
         limits = limits or {}
-        weights = dict(zip(script, WEIGHTS, strict=False))
+        weight_of = dict(zip(script, weights, strict=False))
+        g = {"name": "g", "members": list(members or script), "fallback": list(fallback), "hedge": hedge}
         body = {
             "config_hash": "test",
             "pools": [{"name": name, "limits": of} for name, of in limits.items()],
@@ -54,14 +57,14 @@ class Stage:
                     "name": name,
                     "provider": dialect,
                     "model": f"{dialect}/m",
-                    "weight": weights.get(name, 1.0),
+                    "weight": weight_of.get(name, 1.0),
                     "pools": [name] if name in limits else [],
                     "capabilities": CAPABILITIES,
                     "price": {"input": 1_000_000, "output": 10_000_000},
                 }
                 for name in script
             ],
-            "groups": [{"name": "g", "members": list(members or script), "fallback": list(fallback)}, *groups],
+            "groups": [g, *groups],
             **(fleet or {}),
         }
         endpoints = [self.provider.endpoint(name, dialect=dialect) for name in script]

@@ -50,7 +50,7 @@ def test_a_receipt_is_json_without_content_and_can_be_read_back() -> None:
 
 def test_a_receipt_can_be_replayed() -> None:
     """Same config, request, time and seed: the same decision, candidates and scores included."""
-    stage = Stage({"a": [fail(500), ok()], "b": [ok()]})
+    stage = Stage({"a": [fail(500), ok()], "b": [ok(), ok()]})
     for reply in (stage.chat(), stage.chat()):
         assert reply.receipt is not None
         for attempt in reply.receipt.attempts:

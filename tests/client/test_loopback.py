@@ -39,15 +39,24 @@ def endpoint_of(provider: SimulatedProvider, key: Key) -> Endpoint:
     )
 
 
-def client_for(endpoints: list[Endpoint], transport: Transport | None = None) -> Client:
-    """A client over these endpoints, all in the group `g`, each of an own model named like its dialect."""
+def client_for(endpoints: list[Endpoint], transport: Transport | None = None, *, hedge: bool = False) -> Client:
+    """A client over these endpoints, all in the group `g`, each of an own model named like its dialect.
+
+    With `hedge` the first one is preferred and expected to answer at once, so a hedge starts after half a second.
+    """
     body = {
         "config_hash": "loopback",
         "deployments": [
-            {"name": e.deployment, "provider": e.provider, "model": f"{e.provider}/m", "capabilities": CAPABILITIES}
-            for e in endpoints
+            {
+                "name": e.deployment,
+                "provider": e.provider,
+                "model": f"{e.provider}/m",
+                "capabilities": CAPABILITIES,
+                **({"weight": 1e-6**place, "latency_prior_s": 0.05} if hedge else {}),
+            }
+            for place, e in enumerate(endpoints)
         ],
-        "groups": [{"name": "g", "members": [e.deployment for e in endpoints]}],
+        "groups": [{"name": "g", "members": [e.deployment for e in endpoints], "hedge": hedge}],
     }
     return Client(Router(msgspec.json.encode(body), endpoints, seed=1), transport, seed=1)
 
@@ -159,6 +168,26 @@ def test_a_cancelled_call_reaches_the_provider(make: Callable[[], Transport]) ->
                     break
                 await turns(1)
             assert provider.counts().streams_open == 0
+            assert in_flight(client) == 0
+            await transport.close()
+
+    asyncio.run(scenario())
+
+
+@every_transport
+def test_a_hedge_wins_and_the_hung_connection_is_given_up(make: Callable[[], Transport]) -> None:
+    """A winner begins in a task of its own and is read to its end in the caller's: every transport bears that."""
+    keys = [Key("sk-a"), Key("sk-b")]
+
+    async def scenario() -> None:
+        async with SimulatedProvider(keys) as provider:
+            provider.inject(faults.hang(), key="sk-a")
+            transport = make()
+            client = client_for([endpoint_of(provider, key) for key in keys], transport, hedge=True)
+            for _ in range(20):
+                client.router.note_call()
+            receipt = (await read(client)).reply.receipt
+            assert outcomes(receipt) == [("sk-a", "cancelled"), ("sk-b", "ok")]
             assert in_flight(client) == 0
             await transport.close()
 

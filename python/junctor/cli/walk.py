@@ -110,7 +110,7 @@ def _row(each: Candidate, verdict: str, paint: Paint) -> tuple[str, ...]:
         paint(verdict, *style),
         f"{each.score:.3g}",
         str(each.in_flight),
-        f"{each.weight:g}",
+        f"{each.weight:.3g}",
         seconds(each.latency_s),
         f"{each.success:.0%}",
         dollars(each.cost_usd_micros),

@@ -102,6 +102,7 @@ def _group(name: str, spec: GroupSpec, expanded: dict[str, tuple[str, ...]], pro
         fallback=tuple(spec.fallback),
         objective=spec.objective,
         affinity=spec.affinity,
+        hedge=spec.hedge,
     )
 
 

@@ -75,6 +75,8 @@ def _fleet(config: Config) -> dict[str, Any]:
             "members": group.members,
             "fallback": group.fallback,
             "objective": _objective(group.objective),
+            # Only where it is asked for, so that no other fleet's hash changes.
+            **({"hedge": True} if group.hedge else {}),
         }
         for group in config.groups.values()
     ]

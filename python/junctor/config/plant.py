@@ -21,7 +21,7 @@ from junctor.config.zones import UnknownZone, transitions
 
 DAY_S: Final = 86_400.0
 MINUTE_S: Final = 60.0
-BURST_S: Final = 10.0  # SPEC A2: paced, not all at once at the top of a minute
+BURST_S: Final = 10.0  # paced, not all at once at the top of a minute
 MAX_LIMITS: Final = 8  # a reservation holds all of them or none, so their number is bounded
 _DAILY: Final = ("rpd", "tpd", "usd_per_day")
 

@@ -188,6 +188,7 @@ class GroupSpec(Closed, frozen=True, kw_only=True):
     fallback: list[Word] = []
     objective: Objective | ObjectiveWeights = "balanced"
     affinity: Literal["off", "prefix", "session"] = "off"
+    hedge: bool = False
 
 
 class RangeSpec(Closed, frozen=True, kw_only=True):

@@ -97,6 +97,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     fallback: tuple[str, ...] = ()
     objective: Objective | ObjectiveWeights = "balanced"
     affinity: Literal["off", "prefix", "session"] = "off"
+    hedge: bool = False
     implied: bool = False
 
 

@@ -115,8 +115,8 @@ KEYS: Final = (
     KeyPlan("flash-us", FLASH, "us", 1_500, 1_800_000),
     KeyPlan("flash-eu", FLASH, "eu", 660, 800_000),
 )
-"""Quotas differ as they do in life: who balances evenly runs into the small ones. Together the strong ones have room for
-all of the traffic until a key is lost; then some of it has to go to the small group."""
+"""Quotas differ as they do in life: who balances evenly runs into the small ones. The strong keys together have room
+for all of their traffic until one of them dies; then some of it has to go to the small group."""
 
 
 def provider_keys() -> list[Key]:

@@ -18,6 +18,8 @@ LOG_LINES: Final = 8
 """Of the newest events below the live table, which then fits a terminal of 24 lines."""
 
 GAUGE: Final = 12
+"""Columns of the bar that shows how far the run is."""
+
 OTHER_LINES: Final = 15
 """Of the live screen: headline, table, blanks, and the line where the cursor rests."""
 
@@ -105,7 +107,7 @@ class LiveWatcher(LogWatcher):
         bar = paint("━" * round(share * GAUGE), "cyan") + paint("━" * (GAUGE - round(share * GAUGE)), "dim")
         words = [f"{well:,} answered", paint(f"{failed:,} failed", "red") if failed else "0 failed"]
         words += [f"{plural(broken, 'stream')} cut"] if broken else []
-        words += [f"{hopeless:,} with no region left"] if hopeless else []
+        words += [f"{hopeless:,} without a region"] if hopeless else []
         words += [f"{progress.under_way} under way"]
         return f" {bar} {progress.now_s:4.1f} s  {paint(self._caller.title, 'bold')}: {', '.join(words)}"
 

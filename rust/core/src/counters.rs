@@ -3,7 +3,7 @@
 use crate::state::{ROUTER_WORDS, State};
 use crate::sync::Ordering;
 
-/// Where the counters begin among the router's words; the retry budget comes before.
+/// Where the counters begin among the router's words; the budgets of retries and hedges come before.
 const FIRST: usize = 8;
 
 macro_rules! counters {
@@ -54,6 +54,8 @@ counters! {
     Abandoned = "abandoned",
     /// Settlements without the provider's usage.
     UsageUnknown = "usage_unknown",
+    /// Loads with a part that is not a usable number, replaced by what nothing being known would say.
+    BadLoad = "bad_load",
     /// Rate-limit reports that made no sense.
     BadHeader = "bad_header",
     /// Rate-limit reports of a limit that differs from the configured one.
@@ -62,6 +64,16 @@ counters! {
     Retried = "retried",
     /// Retries that the budget refused.
     RetryDenied = "retry_denied",
+    /// Hedges that the budget allowed.
+    Hedged = "hedged",
+    /// Hedges that were faster than the attempt beside them.
+    HedgeWon = "hedge_won",
+    /// Hedges that the budget refused.
+    HedgeDenied = "hedge_denied",
+    /// Tokens that attempts used which another one of the same call beat.
+    HedgeWasteTokens = "hedge_waste_tokens",
+    /// Micro-dollars that such attempts cost.
+    HedgeWasteUsdMicros = "hedge_waste_usd_micros",
 }
 
 const _: () = assert!(FIRST + Counter::ALL.len() <= ROUTER_WORDS);
@@ -69,8 +81,14 @@ const _: () = assert!(FIRST + Counter::ALL.len() <= ROUTER_WORDS);
 /// Adds one.
 #[inline]
 pub fn count(state: &State, counter: Counter) {
+    add(state, counter, 1);
+}
+
+/// Adds `amount`.
+#[inline]
+pub fn add(state: &State, counter: Counter, amount: u64) {
     if let Some(word) = state.router().and_then(|words| words.get(FIRST + counter as usize)) {
-        word.fetch_add(1, Ordering::Relaxed);
+        word.fetch_add(amount, Ordering::Relaxed);
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Log {
     /// The rest. Empty, and so not allocated, unless a group is in trouble.
     more: Vec<Considered>,
     overflowed: bool,
+    /// The deployment that was taken because the request's prefix prefers it.
+    pub warm: Option<u32>,
 }
 
 impl Log {
@@ -105,6 +107,10 @@ pub struct Decision {
     pub max_tokens: Option<u64>,
     /// What the attempt is expected to use.
     pub estimate: Estimate,
+    /// Whether the answer comes in pieces, so that its first content can be seen.
+    pub streamed: bool,
+    /// Whether it is a second attempt beside a slow first one.
+    pub hedge: bool,
     /// What was looked at.
     pub log: Log,
 }
@@ -124,6 +130,8 @@ impl Decision {
             last_resort: false,
             max_tokens: None,
             estimate: Estimate::default(),
+            streamed: false,
+            hedge: false,
             log: Log::default(),
         }
     }

@@ -25,6 +25,7 @@ pub mod score;
 pub mod balance;
 // 5 reserve
 pub mod breaker;
+pub mod hedge;
 pub mod limit;
 pub mod reserve;
 pub mod retry;
@@ -38,6 +39,7 @@ pub mod snapshot;
 // support
 pub mod counters;
 pub mod draw;
+pub mod quantile;
 pub mod sync;
 // the walk
 pub mod router;

@@ -89,6 +89,14 @@ pub struct LimitReport {
     pub remaining: Option<u64>,
 }
 
+impl LimitReport {
+    /// Whether it says nothing at all: a header that made no sense.
+    #[must_use]
+    pub const fn is_nonsense(&self) -> bool {
+        self.limit.is_none() && self.remaining.is_none()
+    }
+}
+
 /// How an attempt ended and what it really used.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome<'a> {
@@ -106,6 +114,8 @@ pub struct Outcome<'a> {
     pub first_content: Option<Nanos>,
     /// The provider's "come back after".
     pub retry_after: Option<Nanos>,
+    /// Whether another attempt of the same call was faster: what this one used is waste.
+    pub beaten: bool,
     /// Limits that the headers report.
     pub reports: &'a [LimitReport],
 }
@@ -122,6 +132,7 @@ impl Outcome<'_> {
             cache_write_tokens: 0,
             first_content: None,
             retry_after: None,
+            beaten: false,
             reports: &[],
         }
     }

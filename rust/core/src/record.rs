@@ -66,6 +66,8 @@ pub struct DecisionRecord {
     pub downgrade: bool,
     /// Whether it is a forced probe.
     pub last_resort: bool,
+    /// Whether the request's prefix or session preferred it.
+    pub warm: bool,
     /// Everybody it looked at, in order.
     pub candidates: Vec<CandidateRecord>,
     /// Why each refused candidate was refused, as a sentence.
@@ -97,6 +99,7 @@ impl DecisionRecord {
             rule: action.map(|action| action.rule.to_string()),
             downgrade: decision.is_downgrade(),
             last_resort: decision.last_resort,
+            warm: decision.log.warm.is_some(),
             candidates: candidates(fleet, decision),
             refusals: refusals(fleet, decision),
             estimated_cost_usd_micros: decision.estimate.cost,
@@ -109,7 +112,11 @@ impl DecisionRecord {
     /// What the walk saw, in the indices of `fleet`; `None` if a deployment is unknown there.
     #[must_use]
     pub fn log(&self, fleet: &Fleet) -> Option<Log> {
+        let chosen = || self.deployment.as_deref().and_then(|name| fleet.deployment_named(name));
         let mut log = Log::default();
+        if self.warm {
+            log.warm = chosen();
+        }
         for candidate in &self.candidates {
             let refusal = Refusal::named(&candidate.verdict, Nanos(candidate.until_ns.unwrap_or(0)));
             log.add(Considered {

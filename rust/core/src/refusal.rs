@@ -38,6 +38,8 @@ pub enum Refusal {
     Exhausted(Nanos),
     /// Its breaker refuses until this time.
     Breaker(Nanos),
+    /// Its breaker refuses even a last resort until this time.
+    NoProbe(Nanos),
     /// A limit, by its place among the deployment's limits, has no room before this time.
     Limit(u8, Nanos),
     /// The request is more than the whole window of a limit.
@@ -47,17 +49,26 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// When the same request could pass, if time alone can help.
+    /// When the same request could pass, if time alone can help: not where an operator keeps the breaker open.
     #[must_use]
-    pub const fn until(self) -> Option<Nanos> {
+    pub fn until(self) -> Option<Nanos> {
         match self {
             Self::Held(until)
             | Self::Exhausted(until)
             | Self::Breaker(until)
+            | Self::NoProbe(until)
             | Self::Limit(_, until)
-            | Self::Lost(until) => Some(until),
+            | Self::Lost(until) => Some(until).filter(|&until| until < Nanos::MAX),
             _ => None,
         }
+    }
+
+    /// Of two refusals by one deployment the one that lasts longer: what a caller has to wait for. One without an end
+    /// lasts for ever.
+    #[must_use]
+    pub fn or_longer(self, other: Self) -> Self {
+        let end = |refusal: Self| refusal.until().unwrap_or(Nanos::MAX);
+        if end(other) > end(self) { other } else { self }
     }
 
     /// Whether waiting for room is what helps: a breaker is not worth waiting for, it may open again.
@@ -84,6 +95,7 @@ impl Refusal {
             Self::Held(_) => "held",
             Self::Exhausted(_) => "quota_exhausted",
             Self::Breaker(_) => "breaker_open",
+            Self::NoProbe(_) => "probe_refused",
             Self::Limit(..) => "limit",
             Self::TooLarge(_) => "too_large",
             Self::Lost(_) => "lost_race",
@@ -108,6 +120,7 @@ impl Refusal {
             "held" => Self::Held(until),
             "quota_exhausted" => Self::Exhausted(until),
             "breaker_open" => Self::Breaker(until),
+            "probe_refused" => Self::NoProbe(until),
             "limit" => Self::Limit(0, until),
             "too_large" => Self::TooLarge(0),
             "lost_race" => Self::Lost(until),
@@ -132,7 +145,8 @@ impl Refusal {
             Self::Context => format!("at most {} tokens", deployment.context_tokens),
             Self::Drained => "weight 0".to_owned(),
             Self::Held(until) | Self::Exhausted(until) => format!("for {}", wait(until)),
-            Self::Breaker(until) => format!("probes in {}", wait(until)),
+            Self::Breaker(Nanos::MAX) | Self::NoProbe(Nanos::MAX) => "held open by hand".to_owned(),
+            Self::Breaker(until) | Self::NoProbe(until) => format!("probes in {}", wait(until)),
             Self::Limit(index, until) => format!("{}, room in {}", limit(index), wait(until)),
             Self::TooLarge(index) => format!("more than the whole {}", limit(index)),
             _ => return self.word().to_owned(),

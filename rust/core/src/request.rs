@@ -85,6 +85,9 @@ pub struct Request<'a> {
     pub agreements: &'a [&'a str],
     /// How long the caller is willing to wait for capacity; 0 is not at all.
     pub max_wait: Nanos,
+    /// A second attempt beside a slow first one, see [`crate::hedge`]: only in the group that was asked for, only where
+    /// there is room for twice the estimate, and never as a probe.
+    pub spare: bool,
 }
 
 impl Default for Request<'_> {
@@ -103,6 +106,7 @@ impl Default for Request<'_> {
             exclude_providers: &[],
             agreements: &[],
             max_wait: Nanos::ZERO,
+            spare: false,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::balance::{DeploymentRecord, pending::PendingCell};
 use crate::counters::{Counter, count};
 use crate::decision::Decision;
 use crate::fleet::{Deployment, Fleet};
+use crate::hedge;
 use crate::outcome::{Ending, Outcome};
 use crate::reserve::{Hold, amount};
 use crate::settle::{self, Settlement};
@@ -97,6 +98,7 @@ impl Reservation {
             return;
         }
         self.first_content = Some(now.since(self.decision.at));
+        self.count_won_hedge();
         let Some(record) = self.deployment().and_then(|d| DeploymentRecord::of(&self.state, d.slot)) else { return };
         if let Some(cell) = self.pending.take() {
             record.pending().forget(cell);
@@ -112,6 +114,9 @@ impl Reservation {
     /// Only the first settlement counts; a later one changes nothing and answers with the first.
     pub fn settle(&mut self, mut outcome: Outcome<'_>, now: Nanos) -> &Settlement {
         if let Some(hold) = self.hold.take() {
+            if self.first_content.is_none() && matches!(outcome.ending, Ending::Succeeded) {
+                self.count_won_hedge();
+            }
             outcome.first_content = outcome.first_content.or(self.first_content);
             let cell = self.pending.take();
             self.settlement = settle::settle(&self.fleet, &self.state, &self.decision, hold, cell, &outcome, now);
@@ -143,6 +148,19 @@ impl Reservation {
     #[must_use]
     pub const fn first_content_after(&self) -> Option<Nanos> {
         self.first_content
+    }
+
+    /// How long after its decision a second attempt should be started beside this one if it still has no content, or
+    /// no answer where that comes in one piece; `None` if never. See [`hedge`].
+    #[must_use]
+    pub fn hedge_after(&self, now: Nanos) -> Option<Nanos> {
+        hedge::after(&self.fleet, &self.state, &self.decision, now)
+    }
+
+    fn count_won_hedge(&self) {
+        if self.decision.hedge {
+            count(&self.state, Counter::HedgeWon);
+        }
     }
 
     fn record(&self) -> Option<DeploymentRecord<'_>> {

@@ -20,6 +20,8 @@ use crate::units::Nanos;
 pub enum Permission {
     /// As its state allows.
     Asked,
+    /// Only while it is closed: never as a probe.
+    Closed,
     /// Even though it is open: the last resort, at most once per deployment and second.
     Forced,
 }
@@ -56,32 +58,52 @@ pub fn bucket<'s>(fleet: &'s Fleet, state: &'s State, at: u32) -> Option<(Dimens
     own.then(|| (limit.dimension, Bucket::new(&limit.quota, words)))
 }
 
-/// Whether every limit of a deployment has room for an attempt.
+/// Whether every limit of a deployment has room for `times` attempts of this size.
 ///
 /// # Errors
-/// The first limit that has not, and when it will.
+/// The limit that has none for longest, and when it will.
 #[inline]
 pub fn peek(
     fleet: &Fleet,
     state: &State,
     deployment: &Deployment,
     estimate: &Estimate,
+    times: u64,
     now: Nanos,
 ) -> Result<(), Refusal> {
-    for (index, &at) in (0_u8..).zip(&deployment.limits) {
+    for &at in &deployment.limits {
         let Some((dimension, bucket)) = bucket(fleet, state, at) else { continue };
-        bucket.peek(amount(dimension, estimate), now).map_err(|denied| refusal(&bucket, index, denied, now))?;
+        if bucket.peek(amount(dimension, estimate).saturating_mul(times), now).is_err() {
+            return longest_refusal(fleet, state, deployment, estimate, times, now).map_or(Ok(()), Err);
+        }
     }
     Ok(())
+}
+
+#[cold]
+fn longest_refusal(
+    fleet: &Fleet,
+    state: &State,
+    deployment: &Deployment,
+    estimate: &Estimate,
+    times: u64,
+    now: Nanos,
+) -> Option<Refusal> {
+    let refusals = (0_u8..).zip(&deployment.limits).filter_map(|(index, &at)| {
+        let (dimension, bucket) = bucket(fleet, state, at)?;
+        let denied = bucket.peek(amount(dimension, estimate).saturating_mul(times), now).err()?;
+        Some(refusal(&bucket, index, denied, now))
+    });
+    refusals.reduce(Refusal::or_longer)
 }
 
 #[cold]
 fn refusal(bucket: &Bucket<'_>, index: u8, denied: Denied, now: Nanos) -> Refusal {
     let exhausted = bucket.hold_until().in_force(now).filter(|held| held.exhausted);
     match (denied, exhausted) {
-        (_, Some(held)) => Refusal::Exhausted(held.until),
-        (Denied::NotUntil(until), None) => Refusal::Limit(index, until),
-        (Denied::Never, None) => Refusal::TooLarge(index),
+        (Denied::NotUntil(until), Some(held)) if held.until >= until => Refusal::Exhausted(until),
+        (Denied::NotUntil(until), _) => Refusal::Limit(index, until),
+        (Denied::Never, _) => Refusal::TooLarge(index),
     }
 }
 
@@ -107,6 +129,7 @@ pub fn hold(
     })?;
     let permit = match permission {
         Permission::Asked => record.breaker().admit(now, deployment.probe_lease),
+        Permission::Closed => record.breaker().admit_if_closed(now),
         Permission::Forced => record.breaker().force_probe(now, deployment.probe_lease),
     };
     match permit {

@@ -10,6 +10,7 @@ use crate::counters::{Counter, count};
 use crate::decision::{Decision, Denial, Log, Why};
 use crate::draw::Draw;
 use crate::fleet::{Fleet, FleetError};
+use crate::hedge;
 use crate::request::Request;
 use crate::reservation::Reservation;
 use crate::retry::{Allowance, RetryBudget};
@@ -81,7 +82,10 @@ impl Router {
             // A walk that means to hold always holds what it decided on.
             Ok((decision, None)) => Err(Box::new(Denial { why: Why::Refused, decision })),
             Err(denial) => {
-                self.count_denial(&denial);
+                // A hedge that finds nobody turns no request away.
+                if !request.spare {
+                    self.count_denial(&denial);
+                }
                 Err(denial)
             }
         }
@@ -141,9 +145,14 @@ impl Router {
         Scene { fleet, state: &self.state, scorer: &*self.scorer, request, now, seed, intent }
     }
 
-    /// Notes a new call: each allows a fifth of a retry.
+    /// Notes a new call: each allows a fifth of a retry and, if any group hedges, a twentieth of a hedge.
     pub fn note_call(&self, now: Nanos) {
         if let Some(budget) = self.retry_budget() {
+            budget.deposit(now);
+        }
+        if self.fleet.load().hedges
+            && let Some(budget) = hedge::budget(&self.state)
+        {
             budget.deposit(now);
         }
     }
@@ -152,6 +161,13 @@ impl Router {
     pub fn try_retry(&self, now: Nanos) -> bool {
         let allowed = self.retry_budget().is_some_and(|budget| budget.withdraw(now));
         count(&self.state, if allowed { Counter::Retried } else { Counter::RetryDenied });
+        allowed
+    }
+
+    /// Takes one hedge from the purse of hedges, if there is one.
+    pub fn try_hedge(&self, now: Nanos) -> bool {
+        let allowed = hedge::budget(&self.state).is_some_and(|budget| budget.withdraw(now));
+        count(&self.state, if allowed { Counter::Hedged } else { Counter::HedgeDenied });
         allowed
     }
 
@@ -167,7 +183,7 @@ impl Router {
         let fleet = self.fleet.load();
         let deployment = fleet.deployment(fleet.deployment_named(name)?)?;
         let record = DeploymentRecord::of(&self.state, deployment.slot)?;
-        let load = Load::of(deployment, record, None, &fleet.balance, now);
+        let load = Load::of(deployment, record, 1.0, None, &fleet.balance, now);
         Some(Nanos::from_secs_f64(f64::from(load.latency.exp())))
     }
 

@@ -12,7 +12,7 @@ use crate::spec::{ObjectiveWeights, OutputAccounting, Price};
 use crate::state::State;
 
 /// Answers of an unknown length are taken for this long until some have been seen.
-const UNKNOWN_OUTPUT_TOKENS: u64 = 512;
+pub(crate) const UNKNOWN_OUTPUT_TOKENS: u64 = 512;
 /// Tiers are this far apart: alternatives within 5 % of each other share by load instead of flapping.
 const TIER_STEP: f32 = 0.05;
 const MILLION: u128 = 1_000_000;

@@ -11,25 +11,22 @@ use crate::balance::group::{median, refresh_median};
 use crate::balance::pending::PendingCell;
 use crate::balance::record::Total;
 use crate::breaker::{Effect, Permit};
-use crate::counters::{Counter, count};
+use crate::counters::{Counter, add, count};
 use crate::decision::Decision;
 use crate::fleet::{Deployment, Fleet, Group, MAX_LIMITS};
+use crate::hedge;
 use crate::limit::{Level, OutputLength, Report};
 use crate::outcome::{Ending, Fault, LimitReport, Outcome};
 use crate::reserve::{Hold, bucket};
-use crate::score::cost;
+use crate::score::{Estimate, cost};
 use crate::spec::Dimension;
 use crate::state::State;
 use crate::units::Nanos;
 
-/// Provider figures such as "remaining" are rounded to this at worst (Anthropic: to the nearest thousand tokens).
-const TOKEN_ROUNDING: u64 = 1_000;
 /// An account without quota and without a hint is asked again after this long.
 const EXHAUSTED_FOR: Nanos = Nanos::from_secs(3_600);
-/// No hint holds anybody longer (SPEC A2).
+/// No hint holds anybody longer: a provider that says "tomorrow" is asked again in an hour.
 const LONGEST_HINT: Nanos = Nanos::from_secs(3_600);
-/// Tokens that a typical model writes in the time that its first one takes: 0.5 s at 100 tokens a second.
-const TOKENS_PER_FIRST_CONTENT: f64 = 50.0;
 
 /// What an attempt really used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,8 +82,18 @@ fn used(deployment: &Deployment, decision: &Decision, outcome: &Outcome<'_>) -> 
     let input = outcome.input_tokens.unwrap_or(if nothing { 0 } else { estimate.input_tokens });
     let output = outcome.output_tokens.unwrap_or(if nothing { 0 } else { estimate.held_output_tokens });
     let usage_known = nothing || (outcome.input_tokens.is_some() && outcome.output_tokens.is_some());
-    let cost = cost(&deployment.price, input, outcome.cached_tokens, outcome.cache_write_tokens, output);
+    let mut cost = cost(&deployment.price, input, outcome.cached_tokens, outcome.cache_write_tokens, output);
+    if outcome.output_tokens.is_none() && !nothing {
+        // An answer that counts against no limit was held at nothing, but not for nothing.
+        let expected = estimate.cost.saturating_sub(price_of(deployment, &estimate));
+        cost = cost.saturating_add(expected);
+    }
     Settlement { cost, input_tokens: input, output_tokens: output, usage_known, charged: ArrayVec::new() }
+}
+
+/// What the held tokens of an estimate cost.
+fn price_of(deployment: &Deployment, estimate: &Estimate) -> u64 {
+    cost(&deployment.price, estimate.input_tokens, 0, 0, estimate.held_output_tokens)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the one meeting point of an attempt's end and all of the state")]
@@ -109,11 +116,13 @@ fn settle_limits(
         bucket.settle(held, charge, now);
         settlement.charged.push((at, charge));
         // Headers speak of the provider's own scope: the first pool that has the dimension, and shared pools come first.
-        let fits = |&(place, report): &(usize, &LimitReport)| placed >> place & 1 == 0 && report.dimension == dimension;
+        let fits = |&(place, report): &(usize, &LimitReport)| {
+            placed >> place & 1 == 0 && report.dimension == dimension && !report.is_nonsense()
+        };
         let Some((place, report)) = outcome.reports.iter().take(64).enumerate().find(fits) else { continue };
         placed |= 1 << place;
-        let rounding = if matches!(dimension, Dimension::Rpm | Dimension::Rpd) { 0 } else { TOKEN_ROUNDING };
-        let report = Report { limit: report.limit, remaining: report.remaining, rounding };
+        // Adapters know how their provider rounds, and report lower bounds.
+        let report = Report { limit: report.limit, remaining: report.remaining, rounding: 0 };
         let resynced = bucket.resync(report, decision.at, sent_after, now);
         if resynced.limit_changed.is_some() {
             count(state, Counter::LimitChanged);
@@ -122,6 +131,7 @@ fn settle_limits(
             count(state, Counter::BadHeader);
         }
     }
+    outcome.reports.iter().filter(|report| report.is_nonsense()).for_each(|_| count(state, Counter::BadHeader));
     if matches!(outcome.ending, Ending::Exhausted) {
         exhaust_pools(fleet, state, deployment, outcome, now);
     }
@@ -161,6 +171,10 @@ fn exhaust_pools(fleet: &Fleet, state: &State, deployment: &Deployment, outcome:
             bucket.hold_until().exhaust(until, now);
         }
     }
+    // A pool without numbers has no limit to hold: its deployments are held instead.
+    let shares = |other: &&Deployment| other.shared_pools.iter().any(|pool| deployment.shared_pools.contains(pool));
+    let others = fleet.deployments.iter().filter(shares).filter_map(|other| DeploymentRecord::of(state, other.slot));
+    others.for_each(|other| _ = other.hold().exhaust(until, now));
 }
 
 /// Teaches the averages.
@@ -176,13 +190,14 @@ fn learn(
     now: Nanos,
 ) {
     let prior = deployment.latency_prior;
-    let reference = Reference { median: group.and_then(|group| median(state, group)).unwrap_or(prior), prior };
+    let reference = Reference { median: group.and_then(|group| median(state, group, now)).unwrap_or(prior), prior };
     let elapsed = now.since(decision.at);
+    let first_content = first_content_ln(outcome, elapsed);
     match outcome.ending {
         Ending::Succeeded => {
             record.success().add(true, now);
             record.hold().ease(now);
-            record.latency().add(first_content_ln(outcome, elapsed), now, reference);
+            record.latency().add(first_content, now, reference);
             if let Some(tokens) = outcome.output_tokens {
                 observe_length(state, decision, tokens);
             }
@@ -201,9 +216,14 @@ fn learn(
             let until = now + outcome.retry_after.map_or(EXHAUSTED_FOR, |hint| hint.min(LONGEST_HINT));
             record.hold().exhaust(until, now);
         }
+        Ending::Cancelled { sent: true } if outcome.beaten && outcome.first_content.is_none() => {
+            // The latency is left alone: it would put off the next hedge there.
+            record.success().add(false, now);
+        }
         Ending::Misconfigured | Ending::CallersFault | Ending::Cancelled { .. } => {}
     }
     if let Some(group) = group {
+        hedge::learn(fleet, state, group, decision, outcome, first_content, now);
         refresh_median(fleet, state, group, now);
     }
 }
@@ -214,8 +234,8 @@ fn first_content_ln(outcome: &Outcome<'_>, elapsed: Nanos) -> f32 {
     if let Some(first) = outcome.first_content {
         return ln_seconds(first);
     }
-    let tokens = outcome.output_tokens.unwrap_or(0) as f64;
-    (elapsed.as_secs_f64().max(1e-6) / (1.0 + tokens / TOKENS_PER_FIRST_CONTENT)).ln() as f32
+    let tokens = outcome.output_tokens.unwrap_or(0);
+    (elapsed.as_secs_f64().max(1e-6) / hedge::first_contents(tokens)).ln() as f32
 }
 
 fn ln_seconds(span: Nanos) -> f32 {
@@ -266,5 +286,9 @@ fn add_totals(state: &State, record: DeploymentRecord<'_>, outcome: &Outcome<'_>
     }
     if matches!(outcome.ending, Ending::Misconfigured) {
         count(state, Counter::Misconfigured);
+    }
+    if outcome.beaten {
+        add(state, Counter::HedgeWasteTokens, settlement.input_tokens.saturating_add(settlement.output_tokens));
+        add(state, Counter::HedgeWasteUsdMicros, settlement.cost);
     }
 }

@@ -108,7 +108,7 @@ fn deployment_snapshot(
     now: Nanos,
 ) -> Option<DeploymentSnapshot> {
     let record = DeploymentRecord::of(state, deployment.slot)?;
-    let load = Load::of(deployment, record, None, &fleet.balance, now);
+    let load = Load::of(deployment, record, 1.0, None, &fleet.balance, now);
     let held = record.hold().in_force(now);
     let breaker = record.breaker().snapshot(now);
     Some(DeploymentSnapshot {

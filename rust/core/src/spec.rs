@@ -247,6 +247,8 @@ pub struct GroupSpec {
     pub fallback: Vec<String>,
     /// What to prefer among its members.
     pub objective: Objective,
+    /// Whether a slow attempt may be hedged by a second one at another member.
+    pub hedge: bool,
 }
 
 /// What to prefer among a group's members.

@@ -236,6 +236,15 @@ impl State {
         }
     }
 
+    /// How many records of a section belong to somebody.
+    #[must_use]
+    pub fn claimed(&self, section: Section) -> usize {
+        let (count, _) = self.shape(section);
+        let identities =
+            (0..count).filter_map(|slot| Some(self.words_of(section, slot)?.first()?.load(Ordering::Acquire)));
+        identities.filter(|&identity| identity != 0 && identity != TOMBSTONE).count()
+    }
+
     /// Gives back every record for which `keep(identity, words)` is false, as when a reload needs the room.
     ///
     /// A settlement that comes later finds another identity in the record and leaves it alone.

@@ -11,7 +11,8 @@ use crate::balance::draw::{self, Standing};
 use crate::balance::group::median;
 use crate::balance::load::Load;
 use crate::breaker::Peek;
-use crate::decision::{Considered, Decision, Denial, Log, Why};
+use crate::counters::{Counter, count};
+use crate::decision::{Considered, Decision, Denial, Log, MAX_CONSIDERED, Why};
 use crate::draw::Draw;
 use crate::fleet::{Deployment, Fleet, Group, Member};
 use crate::gate::Terms;
@@ -19,14 +20,19 @@ use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::reserve::{self, Hold, Permission};
 use crate::route::Route;
+use crate::rules::Flag;
 use crate::score::{self, Estimate, Scorer};
 use crate::state::State;
 use crate::units::Nanos;
 
 /// Rounds of drawing in one group: each loses one candidate to a race or a limit.
 const MAX_ROUNDS: usize = 8;
+/// Breakers that one request may try to force: all that its log knows, so that a replay knows who refused.
+const MAX_FORCED: usize = MAX_CONSIDERED;
 /// Deployments that one call may have tried before; attempts are at most three.
 const MAX_TRIED: usize = 8;
+/// A hedge may take half of what is left and no more: it must not be why another request is turned away.
+const SPARE_ROOM: u64 = 2;
 
 /// What a walk does once it has chosen.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +73,7 @@ pub fn walk(scene: Scene<'_>) -> Result<(Decision, Option<Hold>), Box<Denial>> {
     let mut walk = Walk::new(scene, &route);
     let Some(asked) = scene.fleet.group(route.group) else { return Err(denied(scene, Why::UnknownModel, route.rule)) };
     let mut draw = Draw::new(scene.seed);
-    for index in std::iter::once(route.group).chain(asked.fallback.iter().copied()) {
+    for index in chain(scene, route.group, asked) {
         let Some(group) = scene.fleet.group(index) else { continue };
         if let Some((member, hold)) = walk.pick(group, &mut draw) {
             return Ok(walk.decided(&route, index, member, false, hold));
@@ -83,14 +89,22 @@ pub fn survey(scene: Scene<'_>) -> Decision {
         return Decision::nowhere(scene.now, scene.seed, None);
     };
     let mut walk = Walk::new(scene, &route);
-    let fallbacks = scene.fleet.group(route.group).map_or(&[][..], |asked| &asked.fallback);
-    for index in std::iter::once(route.group).chain(fallbacks.iter().copied()) {
+    let Some(asked) = scene.fleet.group(route.group) else {
+        return walk.told(&route, None, false, Estimate::default());
+    };
+    for index in chain(scene, route.group, asked) {
         let Some(group) = scene.fleet.group(index) else { continue };
         for place in 0..group.members.len() {
             walk.standing(group, place);
         }
     }
     walk.told(&route, None, false, Estimate::default())
+}
+
+/// The groups that the request may visit, in order. A hedge is no reason for a downgrade.
+fn chain<'w>(scene: Scene<'w>, index: u32, asked: &'w Group) -> impl Iterator<Item = u32> + use<'w> {
+    let fallbacks = if scene.request.spare { &[][..] } else { &asked.fallback };
+    std::iter::once(index).chain(fallbacks.iter().copied())
 }
 
 fn denied(scene: Scene<'_>, why: Why, rule: Option<u32>) -> Box<Denial> {
@@ -115,23 +129,18 @@ struct Delays {
     soonest: Option<Nanos>,
     /// The first whose hold or limit frees by itself.
     frees: Option<Nanos>,
-    /// The first whose breaker would probe.
-    breaker: Option<(Nanos, u32)>,
     /// Some candidate's limit is too small for the request.
     too_large: bool,
 }
 
 impl Delays {
-    fn note(&mut self, deployment: u32, refusal: Refusal) {
+    fn note(&mut self, refusal: Refusal) {
         self.too_large |= matches!(refusal, Refusal::TooLarge(_));
         let Some(until) = refusal.until() else { return };
         let earlier = |known: Option<Nanos>| Some(known.map_or(until, |known| known.min(until)));
         self.soonest = earlier(self.soonest);
         if refusal.frees_by_itself() {
             self.frees = earlier(self.frees);
-        }
-        if matches!(refusal, Refusal::Breaker(_)) && self.breaker.is_none_or(|(first, _)| until < first) {
-            self.breaker = Some((until, deployment));
         }
     }
 }
@@ -163,7 +172,7 @@ impl<'w> Walk<'w> {
         }
         for _ in 0..group.members.len().min(MAX_ROUNDS) {
             let (first, second) = draw::two(group, draw, |place| self.standing(group, place));
-            let member = self.less_loaded(group, first?, second)?;
+            let member = self.less_loaded(group, first?, second, draw.unit())?;
             if let Some(hold) = self.hold(member) {
                 return Some((member, hold));
             }
@@ -183,14 +192,22 @@ impl<'w> Walk<'w> {
         };
         let (in_flight, weight) = load(&member)?;
         let block = group.members.get(affinity::block(group, key))?.iter().filter_map(load);
-        let bound = fleet.balance.affinity_bound;
-        if !affinity::within_bound(in_flight, weight, block, bound) {
+        let within = match self.scene.intent {
+            // How busy the block was is not recorded, only what came of it.
+            Intent::Replay(log) => log.warm == Some(member.deployment),
+            Intent::Hold | Intent::Tell => {
+                affinity::within_bound(in_flight, weight, block, fleet.balance.affinity_bound)
+            }
+        };
+        if !within {
             return None;
         }
-        self.hold(member).map(|hold| (member, hold))
+        let hold = self.hold(member)?;
+        self.log.warm = Some(member.deployment);
+        Some((member, hold))
     }
 
-    fn less_loaded(&self, group: &Group, first: usize, second: Option<usize>) -> Option<Member> {
+    fn less_loaded(&self, group: &Group, first: usize, second: Option<usize>, chance: f64) -> Option<Member> {
         let member = |place: usize| group.members.get(place).copied();
         let score = |member: Member| {
             let seen = self.log.find(member.deployment).copied().unwrap_or_else(|| self.examine(member, group));
@@ -198,7 +215,7 @@ impl<'w> Walk<'w> {
         };
         let first = member(first)?;
         let Some(second) = second.and_then(member) else { return Some(first) };
-        Some(if score(second) < score(first) { second } else { first })
+        Some(if Load::prefers(score(first), score(second), chance) { second } else { first })
     }
 
     /// What the draw needs to know of a member; `None` if it is no candidate.
@@ -212,7 +229,7 @@ impl<'w> Walk<'w> {
             None => {
                 let seen = self.see(member, group);
                 if let Some(refusal) = seen.refusal {
-                    self.delays.note(member.deployment, refusal);
+                    self.delays.note(refusal);
                 }
                 self.log.add(seen);
                 seen
@@ -249,7 +266,10 @@ impl<'w> Walk<'w> {
         seen.cost = estimate.cost;
         seen.refusal = self.refusal(deployment, member.deployment, record, &estimate);
         if seen.refusal.is_none() {
-            seen.load = Load::of(deployment, record, median(state, group), &fleet.balance, now);
+            seen.load = Load::of(deployment, record, group.mean_weight, median(state, group, now), &fleet.balance, now);
+            if !seen.load.is_sane() {
+                count(state, Counter::BadLoad);
+            }
             seen.tier = group.objective.map_or(0, |weights| {
                 score::tier(&weights, self.scene.scorer.quality(request, deployment), estimate.cost, seen.load.latency)
             });
@@ -280,20 +300,24 @@ impl<'w> Walk<'w> {
         if estimate.cost > self.max_cost {
             return Some(Refusal::Cost);
         }
-        let Scene { fleet, state, now, .. } = self.scene;
-        if let Some(held) = record.hold().in_force(now) {
-            return Some(if held.exhausted { Refusal::Exhausted(held.until) } else { Refusal::Held(held.until) });
-        }
-        if let Peek::Refuses(until) = record.breaker().peek(now) {
-            return Some(Refusal::Breaker(until));
-        }
-        reserve::peek(fleet, state, deployment, estimate, now).err()
+        let Scene { fleet, state, request, now, .. } = self.scene;
+        let held = record.hold().in_force(now);
+        let held = held.map(|h| if h.exhausted { Refusal::Exhausted(h.until) } else { Refusal::Held(h.until) });
+        let broken = match record.breaker().peek(now) {
+            Peek::Refuses(until) => Some(Refusal::Breaker(until)),
+            Peek::WouldProbe if request.spare => Some(Refusal::Breaker(now)),
+            Peek::Admits | Peek::WouldProbe => None,
+        };
+        let times = if request.spare { SPARE_ROOM } else { 1 };
+        let full = reserve::peek(fleet, state, deployment, estimate, times, now).err();
+        // Whoever waits for the first of them to end is refused by the next.
+        [held, broken, full].into_iter().flatten().reduce(Refusal::or_longer)
     }
 
     /// Holds capacity at a member; a refusal is noted and answers `None`.
     #[inline]
     fn hold(&mut self, member: Member) -> Option<Option<Hold>> {
-        let Scene { fleet, state, now, .. } = self.scene;
+        let Scene { fleet, state, request, now, .. } = self.scene;
         let deployment = fleet.deployment(member.deployment)?;
         let refusal = match self.scene.intent {
             Intent::Tell => return Some(None),
@@ -303,13 +327,14 @@ impl<'w> Walk<'w> {
             },
             Intent::Hold => {
                 let estimate = self.estimate(deployment, member);
-                match reserve::hold(fleet, state, deployment, &estimate, Permission::Asked, now) {
+                let permission = if request.spare { Permission::Closed } else { Permission::Asked };
+                match reserve::hold(fleet, state, deployment, &estimate, permission, now) {
                     Ok(hold) => return Some(Some(hold)),
                     Err(refusal) => Refusal::Lost(refusal.until().unwrap_or(now)),
                 }
             }
         };
-        self.delays.note(member.deployment, refusal);
+        self.delays.note(refusal);
         self.log.refuse(member.deployment, refusal);
         None
     }
@@ -322,9 +347,13 @@ impl<'w> Walk<'w> {
         last_resort: bool,
         hold: Option<Hold>,
     ) -> (Decision, Option<Hold>) {
-        let estimate =
-            self.scene.fleet.deployment(member.deployment).map(|deployment| self.estimate(deployment, member));
-        let decision = self.told(route, Some((group, member)), last_resort, estimate.unwrap_or_default());
+        let deployment = self.scene.fleet.deployment(member.deployment);
+        let mut estimate = deployment.map(|deployment| self.estimate(deployment, member)).unwrap_or_default();
+        if let Intent::Replay(log) = self.scene.intent {
+            // Lengths may have been learned since.
+            estimate.cost = log.find(member.deployment).map_or(estimate.cost, |seen| seen.cost);
+        }
+        let decision = self.told(route, Some((group, member)), last_resort, estimate);
         (decision, hold)
     }
 
@@ -340,16 +369,21 @@ impl<'w> Walk<'w> {
             last_resort,
             max_tokens: self.max_tokens,
             estimate,
+            streamed: self.scene.request.needs.has(Flag::Streaming),
+            hedge: self.scene.request.spare,
             log: self.log,
         }
     }
 
-    /// Nobody was free (SPEC A1-empty): wait if that is soon enough, else force a probe, else say when.
+    /// Nobody was free: wait if that is soon enough, else force a probe, else say when.
     #[cold]
     fn settle_for_less(mut self, route: &Route<'_>, asked: &Group) -> Result<(Decision, Option<Hold>), Box<Denial>> {
         let Scene { now, request, .. } = self.scene;
         let soon = self.delays.frees.is_some_and(|frees| frees.since(now) <= request.max_wait);
-        if !soon && let Some((group, member, hold)) = self.force_probe(route.group, asked) {
+        if !soon
+            && !request.spare
+            && let Some((group, member, hold)) = self.force_probe(route.group, asked)
+        {
             return Ok(self.decided(route, group, member, true, hold));
         }
         let why = match self.delays {
@@ -360,20 +394,59 @@ impl<'w> Walk<'w> {
         Err(Box::new(Denial { why, decision: self.told(route, None, false, Estimate::default()) }))
     }
 
-    /// Last resort: a probe, before its time, of the deployment whose breaker comes back first.
+    /// Last resort: a probe, before its time, of the deployment whose breaker comes back first and lets itself be
+    /// forced.
     fn force_probe(&mut self, asked_index: u32, asked: &Group) -> Option<(u32, Member, Option<Hold>)> {
-        let Scene { fleet, state, now, intent, .. } = self.scene;
-        let (_, index) = self.delays.breaker?;
-        let chain = std::iter::once(asked_index).chain(asked.fallback.iter().copied());
-        let (group, member) = chain.filter_map(|at| Some((at, fleet.group(at)?))).find_map(|(at, group)| {
-            group.members.iter().find(|member| member.deployment == index).map(|member| (at, *member))
-        })?;
-        if !matches!(intent, Intent::Hold) {
-            return Some((group, member, None));
+        for (opens, index) in self.open_breakers() {
+            let Some((group, member)) = self.place_in_chain(asked_index, asked, index) else { continue };
+            match self.force(member, opens) {
+                Ok(hold) => return Some((group, member, hold)),
+                // Nobody should wait for a last resort: `retry_after` stays the time at which a breaker probes by itself.
+                Err(refusal) => self.log.refuse(index, refusal),
+            }
         }
-        let deployment = fleet.deployment(index)?;
+        None
+    }
+
+    /// Deployments that only their breaker keeps out, the first to come back first.
+    fn open_breakers(&self) -> ArrayVec<(Nanos, u32), MAX_FORCED> {
+        let open = |seen: &Considered| match seen.refusal? {
+            Refusal::Breaker(until) => Some((until, seen.deployment)),
+            _ => None,
+        };
+        let mut found: Vec<(Nanos, u32)> = self.log.considered().filter_map(open).collect();
+        found.sort_unstable();
+        found.into_iter().take(MAX_FORCED).collect()
+    }
+
+    fn place_in_chain(&self, asked_index: u32, asked: &Group, deployment: u32) -> Option<(u32, Member)> {
+        let chain = std::iter::once(asked_index).chain(asked.fallback.iter().copied());
+        chain.filter_map(|at| Some((at, self.scene.fleet.group(at)?))).find_map(|(at, group)| {
+            group.members.iter().find(|member| member.deployment == deployment).map(|member| (at, *member))
+        })
+    }
+
+    /// Forces a probe at a member whose breaker opens by itself at `opens`.
+    fn force(&self, member: Member, opens: Nanos) -> Result<Option<Hold>, Refusal> {
+        let Scene { fleet, state, now, intent, .. } = self.scene;
+        // What a replay finds still named an open breaker was forced then.
+        if matches!(intent, Intent::Replay(_)) {
+            return Ok(None);
+        }
+        let Some(deployment) = fleet.deployment(member.deployment) else { return Err(Refusal::Drained) };
+        let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return Err(Refusal::Drained) };
         let estimate = self.estimate(deployment, member);
-        let hold = reserve::hold(fleet, state, deployment, &estimate, Permission::Forced, now).ok()?;
-        Some((group, member, Some(hold)))
+        let held = record.hold().in_force(now).map(|held| held.until);
+        let forced = record.breaker().peek_forced(now).err();
+        let full = reserve::peek(fleet, state, deployment, &estimate, 1, now).err().and_then(Refusal::until);
+        if let Some(until) = [held, forced, full].into_iter().flatten().max() {
+            return Err(Refusal::NoProbe(until.min(opens)));
+        }
+        if matches!(intent, Intent::Tell) {
+            return Ok(None);
+        }
+        reserve::hold(fleet, state, deployment, &estimate, Permission::Forced, now)
+            .map(Some)
+            .map_err(|refusal| Refusal::NoProbe(refusal.until().unwrap_or(opens).min(opens)))
     }
 }

@@ -71,17 +71,19 @@ impl Twin {
         Effect::Closed
     }
 
-    fn probe(&mut self, now: u64) -> Permit {
+    fn probe(&mut self, now: u64, forced: bool) -> Permit {
         let lost_probe = matches!(self.state, State::Half(_));
         self.enter(State::Half(end(now + LEASE.0)));
-        Permit { generation: self.generation, probe: true, lost_probe }
+        Permit { generation: self.generation, probe: true, lost_probe, forced }
     }
 
     fn admit(&mut self, now: u64) -> Result<Permit, Nanos> {
         match self.state {
-            State::Closed(_) => Ok(Permit { generation: self.generation, probe: false, lost_probe: false }),
+            State::Closed(_) => {
+                Ok(Permit { generation: self.generation, probe: false, lost_probe: false, forced: false })
+            }
             State::Open(until) | State::Half(until) if now < until => Err(Nanos(until)),
-            State::Open(_) | State::Half(_) => Ok(self.probe(now)),
+            State::Open(_) | State::Half(_) => Ok(self.probe(now, false)),
             State::Forced => Err(Nanos::MAX),
         }
     }
@@ -92,7 +94,7 @@ impl Twin {
                 Some(last) if now < last + SECOND => Err(Nanos(last + SECOND)),
                 _ => {
                     self.last_forced = Some(now);
-                    Ok(self.probe(now))
+                    Ok(self.probe(now, true))
                 }
             },
             _ => self.admit(now),
@@ -105,8 +107,8 @@ impl Twin {
             (State::Closed(since), false) if live => self.ordinary(how, since, now),
             (State::Half(_), true) if live => match how {
                 How::Succeed => self.close(now),
-                How::Fail => self.reopen(0, now),
-                How::Throttled(hint) => self.reopen(hint.unwrap_or(0).min(3_600), now),
+                How::Fail => self.reopen(permit.forced, 0, now),
+                How::Throttled(hint) => self.reopen(permit.forced, hint.unwrap_or(0).min(3_600), now),
                 How::Config => self.open(300, now),
                 How::Abandon => {
                     self.state = State::Open(begin(now));
@@ -117,8 +119,8 @@ impl Twin {
         }
     }
 
-    fn reopen(&mut self, at_least: u64, now: u64) -> Effect {
-        self.doublings = (self.doublings + 1).min(4);
+    fn reopen(&mut self, forced: bool, at_least: u64, now: u64) -> Effect {
+        self.doublings = (self.doublings + u32::from(!forced)).min(4);
         self.open(open_secs(self.doublings).max(at_least), now)
     }
 

@@ -30,7 +30,7 @@ impl Twin {
 
     fn bounded(&mut self) {
         let saved = (self.earlier + self.requests) * u64::from(self.allowance.percent);
-        self.purse = self.purse.min(saved.max(u64::from(self.allowance.floor_per_s) * 1_000));
+        self.purse = self.purse.min(saved.max(u64::from(self.allowance.floor_per_s) * 1_000).max(100));
     }
 
     fn pass_to(&mut self, now: Nanos) {

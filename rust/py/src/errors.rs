@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
+use crate::request::RequestRecord;
+
 const EXCEPTIONS: &str = "junctor.exceptions";
 
 fn class<'py>(py: Python<'py>, cell: &'static PyOnceLock<Py<PyType>>, name: &str) -> PyResult<&'py Bound<'py, PyType>> {
@@ -35,16 +37,16 @@ fn raise(class: PyResult<&Bound<'_, PyType>>, message: String) -> PyErr {
 }
 
 /// The exception for a walk that found nobody, its receipt attached.
-pub fn denial(py: Python<'_>, fleet: &Fleet, denial: &Denial, asked: &str) -> PyErr {
-    build(py, fleet, denial, asked).unwrap_or_else(|error| error)
+pub fn denial(py: Python<'_>, fleet: &Fleet, denial: &Denial, request: RequestRecord) -> PyErr {
+    build(py, fleet, denial, request).unwrap_or_else(|error| error)
 }
 
-fn build(py: Python<'_>, fleet: &Fleet, denial: &Denial, asked: &str) -> PyResult<PyErr> {
+fn build(py: Python<'_>, fleet: &Fleet, denial: &Denial, request: RequestRecord) -> PyResult<PyErr> {
     static REFUSED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static TOO_LARGE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static NO_CAPACITY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let message = denial.describe(fleet, asked);
-    let record = DecisionRecord::of(fleet, &denial.decision, asked);
+    let message = denial.describe(fleet, &request.model);
+    let decision = DecisionRecord::of(fleet, &denial.decision, &request.model);
     let details = PyDict::new(py);
     let class = match denial.why {
         Why::UnknownModel => return Ok(invalid_request(py, message)),
@@ -55,15 +57,24 @@ fn build(py: Python<'_>, fleet: &Fleet, denial: &Denial, asked: &str) -> PyResul
             class(py, &NO_CAPACITY, "NoCapacity")?
         }
     };
-    details.set_item("refusals", record.refusals.clone())?;
+    details.set_item("refusals", decision.refusals.clone())?;
     let error = class.call((message,), Some(&details))?;
-    error.setattr("receipt", receipt(py, &ReceiptRecord { failed_decision: Some(&record) })?)?;
+    let record = ReceiptRecord { failed_decision: FailedDecision { decision, request } };
+    error.setattr("receipt", receipt(py, &record)?)?;
     Ok(PyErr::from_value(error))
 }
 
 #[derive(serde::Serialize)]
-struct ReceiptRecord<'r> {
-    failed_decision: Option<&'r DecisionRecord>,
+struct ReceiptRecord {
+    failed_decision: FailedDecision,
+}
+
+/// A decision that found nobody, with what it takes to make it again.
+#[derive(serde::Serialize)]
+struct FailedDecision {
+    #[serde(flatten)]
+    decision: DecisionRecord,
+    request: RequestRecord,
 }
 
 /// A `junctor.receipts.Receipt` from its JSON form.

@@ -33,6 +33,7 @@ pub struct Scalars {
     pub needs: Needs,
     pub affinity: Option<u64>,
     pub max_wait: Nanos,
+    pub spare: bool,
 }
 
 /// The arguments that are lists of names.
@@ -81,6 +82,7 @@ impl Scalars {
             tags,
             affinity: self.affinity,
             max_wait: self.max_wait,
+            spare: self.spare,
             ..Request::default()
         }
     }
@@ -219,11 +221,18 @@ pub struct RequestRecord {
     pub agreements: Vec<String>,
     #[serde(skip_serializing_if = "is_zero")]
     pub max_wait_ns: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    pub spare: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 const fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as above")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl RequestRecord {
@@ -244,6 +253,7 @@ impl RequestRecord {
             exclude_providers: owned(request.exclude_providers),
             agreements: owned(request.agreements),
             max_wait_ns: request.max_wait.0,
+            spare: request.spare,
         }
     }
 
@@ -257,6 +267,7 @@ impl RequestRecord {
             needs: self.needs.iter().filter_map(|word| Needs::named(word)).fold(Needs::NONE, Needs::and),
             affinity: self.affinity,
             max_wait: Nanos(self.max_wait_ns),
+            spare: self.spare,
         };
         let lists = Lists {
             tried: self.tried.clone(),

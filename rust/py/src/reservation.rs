@@ -98,6 +98,14 @@ impl Reservation {
         fleet.rules.actions.get(self.core.decision().rule? as usize)?.effort.as_deref()
     }
 
+    /// Seconds of silence after which a second attempt beside this one pays; None if it never does.
+    ///
+    /// Silence is the time without first content, or without an answer if the request does not need `streaming`.
+    #[getter]
+    fn hedge_after_s(&self) -> Option<f64> {
+        self.core.hedge_after(self.router.get().now()).map(Nanos::as_secs_f64)
+    }
+
     /// Whether it is still to be settled.
     #[getter]
     const fn held(&self) -> bool {
@@ -125,9 +133,10 @@ impl Reservation {
     ///
     /// `outcome` is `ok`, `cancelled` or a failure kind. Token counts are the provider's, None if it gave none;
     /// `input_tokens` includes the cached ones. Times are seconds. `rate_limits` are tuples of dimension, limit,
-    /// remaining and seconds to reset, as the answer's headers tell them.
+    /// remaining and seconds to reset, as the answer's headers tell them. `beaten` says that another attempt of the same
+    /// call was faster: what this one used is counted as waste.
     #[pyo3(signature = (outcome="ok", *, input_tokens=None, output_tokens=None, cached_tokens=0, cache_write_tokens=0,
-                        first_token_s=None, retry_after_s=None, rate_limits=None))]
+                        first_token_s=None, retry_after_s=None, rate_limits=None, beaten=false))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn settle(
         &mut self,
@@ -140,6 +149,7 @@ impl Reservation {
         first_token_s: Option<f64>,
         retry_after_s: Option<f64>,
         rate_limits: Option<&Bound<'_, PyAny>>,
+        beaten: bool,
     ) -> PyResult<u64> {
         let Some(ending) = Ending::named(outcome) else {
             let message = format!("outcome is {outcome:?}; allowed are ok, cancelled and the failure kinds");
@@ -151,6 +161,7 @@ impl Reservation {
         end.cached_tokens = cached_tokens;
         end.cache_write_tokens = cache_write_tokens;
         end.first_content = first_token_s.map(Nanos::from_secs_f64);
+        end.beaten = beaten;
         end.retry_after = retry_after_s.filter(|hint| *hint >= 0.0).map(Nanos::from_secs_f64);
         let reports = rate_limits.map(read_reports).transpose()?.unwrap_or_default();
         end.reports = &reports;
@@ -215,6 +226,7 @@ struct AttemptRecord {
     output_tokens: u64,
     cost_usd_micros: u64,
     usage_known: bool,
+    hedge: bool,
 }
 
 #[derive(Serialize)]
@@ -246,6 +258,7 @@ impl Reservation {
             output_tokens: settlement.output_tokens,
             cost_usd_micros: settlement.cost,
             usage_known: self.core.is_held() || settlement.usage_known,
+            hedge: self.core.decision().hedge,
             decision: HeldDecision {
                 decision,
                 held: self

@@ -88,12 +88,13 @@ impl Router {
     ///
     /// `model` is `auto`, a group, a model or a deployment. Tokens are estimates; `output_tokens` bounds the answer.
     /// `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity` a session name whose
-    /// requests should meet, `tried` the deployments of earlier attempts.
+    /// requests should meet, `tried` the deployments of earlier attempts. With `spare` it is a hedge: only in the asked
+    /// group, only where there is room for twice the estimate, and never as a probe.
     ///
     /// Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
-                        agreements=None, max_wait_s=0.0, seed=None))]
+                        agreements=None, max_wait_s=0.0, spare=false, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn reserve<'py>(
         slf: &Bound<'py, Self>,
@@ -110,11 +111,13 @@ impl Router {
         exclude_providers: Option<&Bound<'py, PyAny>>,
         agreements: Option<&Bound<'py, PyAny>>,
         max_wait_s: f64,
+        spare: bool,
         seed: Option<u64>,
     ) -> PyResult<Reservation> {
         let py = slf.py();
         let lists = [tried, regions, providers, exclude_providers, agreements];
-        let scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
+        let mut scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
+        scalars.spare = spare;
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let this = slf.get();
         let (now, seed) = (this.now(), this.next_seed(seed));
@@ -128,7 +131,7 @@ impl Router {
     /// The same walk as `reserve` with nothing held, told stage by stage, as JSON.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
-                        agreements=None, max_wait_s=0.0, seed=None))]
+                        agreements=None, max_wait_s=0.0, spare=false, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn explain_json<'py>(
         slf: &Bound<'py, Self>,
@@ -145,11 +148,13 @@ impl Router {
         exclude_providers: Option<&Bound<'py, PyAny>>,
         agreements: Option<&Bound<'py, PyAny>>,
         max_wait_s: f64,
+        spare: bool,
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = slf.py();
         let lists = [tried, regions, providers, exclude_providers, agreements];
-        let scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
+        let mut scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
+        scalars.spare = spare;
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let told = arguments.with_request(|request| slf.get().told(py, request, seed))??;
         Ok(PyBytes::new(py, &json(&told)?))
@@ -174,7 +179,12 @@ impl Router {
         let (now, seed) = (Nanos(made.at_ns), made.seed);
         let again = record.request.with_request(|request| self.core.replay(request, now, seed, &log));
         let again = again.unwrap_or_else(|denied| denied.decision);
-        Ok(PyBytes::new(py, &json(&DecisionRecord::of(&fleet, &again, &record.request.model))?))
+        let mut again = DecisionRecord::of(&fleet, &again, &record.request.model);
+        if again.candidates == made.candidates {
+            // A verdict is one word; which limit or clause it was is only in the sentence.
+            again.refusals = made.refusals;
+        }
+        Ok(PyBytes::new(py, &json(&again)?))
     }
 
     /// State of every deployment and pool, and the counters, as JSON.
@@ -203,7 +213,7 @@ impl Router {
         self.now().as_secs_f64()
     }
 
-    /// Notes a new call: each adds a fifth of a retry to the shared budget.
+    /// Notes a new call: each adds a fifth of a retry to the shared budget, and a twentieth of a hedge if any group hedges.
     fn note_call(&self) {
         self.core.note_call(self.now());
     }
@@ -211,6 +221,11 @@ impl Router {
     /// Takes one retry from the shared budget; False if there is none.
     fn try_retry(&self) -> bool {
         self.core.try_retry(self.now())
+    }
+
+    /// Takes one hedge from the purse that all calls share; False if there is none.
+    fn try_hedge(&self) -> bool {
+        self.core.try_hedge(self.now())
     }
 
     /// Seconds to wait before another attempt; `attempt` counts retries from 0, `hint_s` is the provider's.
@@ -234,8 +249,8 @@ impl Router {
 impl Router {
     #[cold]
     fn denied(&self, py: Python<'_>, denied: &Denial, arguments: &Arguments<'_>) -> PyErr {
-        let asked = arguments.model.to_string();
-        denial(py, &self.core.fleet(), denied, &asked)
+        let request = arguments.with_request(RequestRecord::of);
+        request.map_or_else(|error| error, |request| denial(py, &self.core.fleet(), denied, request))
     }
 
     fn told(&self, py: Python<'_>, request: &Request<'_>, seed: Option<u64>) -> PyResult<ToldRecord> {
@@ -244,7 +259,7 @@ impl Router {
         let (decision, denial) = match self.core.explain(request, now, seed) {
             Ok(decision) => (decision, None),
             Err(denied) if denied.why == Why::UnknownModel => {
-                return Err(denial(py, &fleet, &denied, request.model));
+                return Err(denial(py, &fleet, &denied, RequestRecord::of(request)));
             }
             Err(denied) => {
                 let sentence = denied.describe(&fleet, request.model);
@@ -275,7 +290,14 @@ struct ToldRecord {
 }
 
 impl ToldRecord {
-    fn of(fleet: &Fleet, decision: &Decision, denial: Option<String>, request: &Request<'_>, all: Decision) -> Self {
+    fn of(
+        fleet: &Fleet,
+        decision: &Decision,
+        denial: Option<String>,
+        request: &Request<'_>,
+        mut all: Decision,
+    ) -> Self {
+        all.deployment = decision.deployment;
         let DecisionRecord { candidates: survey, refusals: reasons, .. } =
             DecisionRecord::of(fleet, &all, request.model);
         Self {
@@ -305,6 +327,7 @@ fn scalars(
         needs: needs(py, words)?,
         affinity: affinity(key)?,
         max_wait: Nanos::from_secs_f64(max_wait_s),
+        spare: false,
     })
 }
 

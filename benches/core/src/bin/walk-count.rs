@@ -1,6 +1,7 @@
 //! Counts what a walk costs without a clock: allocations by the allocator, instructions under callgrind.
 //!
-//! `walk-count DEPLOYMENTS RULES DECISIONS` warms up, then makes the decisions and prints the allocations they made.
+//! `walk-count DEPLOYMENTS RULES DECISIONS GROUPS` warms up, then makes the decisions and prints the allocations they
+//! made. With `GROUPS` above 0 they ask for so many groups in turn, otherwise for `auto`.
 //! Under `valgrind --tool=callgrind --toggle-collect=counted` only the decisions are counted.
 
 #![allow(unsafe_code, reason = "a global allocator is unsafe by its signature; this one counts and forwards")]
@@ -46,7 +47,7 @@ fn main() {
     let mut next = |otherwise| arguments.next().unwrap_or(otherwise);
     let (deployments, rules, decisions) = (next(100), next(100), next(10_000));
     let router = router(deployments, rules);
-    let mut traffic = Traffic::new(&router, 0);
+    let mut traffic = Traffic::new(&router, next(0));
     (0..1_000).for_each(|_| {
         traffic.one();
     });

@@ -18,7 +18,7 @@ const BLACKOUT_SAMPLES: u32 = 10;
 /// … or this long after its first sample, as in gRPC A58.
 const BLACKOUT: Nanos = Nanos::from_secs(10);
 /// Without samples for so long, nothing is known any more (gRPC A58).
-const EXPIRY: Nanos = Nanos::from_secs(180);
+pub const EXPIRY: Nanos = Nanos::from_secs(180);
 /// Time after which two thirds of past failures are forgiven.
 const FORGIVE_S: f32 = 30.0;
 /// Slow start lasts so long (Envoy, aggression 1) …

@@ -104,8 +104,10 @@ mod tests {
                     sum
                 })
                 .collect(),
+            mean_weight: 1.0,
             fallback: ArrayVec::new(),
             objective: None,
+            hedge: false,
         }
     }
 

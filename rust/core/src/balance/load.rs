@@ -6,6 +6,8 @@ use crate::fleet::Deployment;
 use crate::spec::BalanceSpec;
 use crate::units::Nanos;
 
+/// How sharply two loads are told apart; see [`Load::prefers`].
+const SHARPNESS: i32 = 8;
 /// Success rates below this count as this: the score stays finite, and a failing deployment stays reachable.
 const LEAST_SUCCESS: f32 = 0.1;
 /// A weight that is not positive counts as this.
@@ -18,7 +20,7 @@ pub struct Load {
     pub in_flight: u32,
     /// Share of the configured weight in force: learned capacity × slow start.
     pub share: f32,
-    /// Configured weight × `share`.
+    /// Weight in force relative to the group's mean: 1 is an average member.
     pub weight: f32,
     /// Expected time to first content, natural logarithm of seconds.
     pub latency: f32,
@@ -35,6 +37,7 @@ impl Load {
     pub fn of(
         deployment: &Deployment,
         record: DeploymentRecord<'_>,
+        mean_weight: f32,
         median: Option<f32>,
         constants: &BalanceSpec,
         now: Nanos,
@@ -51,14 +54,35 @@ impl Load {
         Self {
             in_flight: u32::try_from(record.in_flight()).unwrap_or(u32::MAX),
             share,
-            weight: deployment.weight as f32 * share,
+            weight: deployment.weight as f32 / mean_weight * share,
             latency,
             success: record.success().rate(now),
             age_s: age.as_secs_f64() as f32,
         }
     }
 
-    /// SPEC A1: `(n + 1)/W · e^(γℓ) · A / max(r, 0.1)³`.
+    /// Whether the second of two candidates is taken instead of the first, whose scores are these.
+    ///
+    /// Never if it is not better; surely if it is much better; in between with probability `1 − (second/first)⁸`.
+    /// Taking the better one always, by however little, would starve the worst of a group: of two idle members the one
+    /// with a trace of an old failure would get nothing. So it keeps nearly its share, and one that is twice as
+    /// loaded a two hundredth of it.
+    #[must_use]
+    #[inline]
+    pub fn prefers(first: f64, second: f64, chance: f64) -> bool {
+        chance >= (second / first).powi(SHARPNESS)
+    }
+
+    /// Whether every part is a usable number.
+    #[must_use]
+    #[inline]
+    pub fn is_sane(&self) -> bool {
+        self.weight.is_normal() && self.weight > 0.0 && self.latency.is_finite() && self.success.is_finite()
+    }
+
+    /// `(n/W + 1) · e^(γℓ) · A / max(r, 0.1)³`: permits per weight, times what the averages say.
+    ///
+    /// Idle members of any weight score alike, so that the draw alone gives them their shares.
     ///
     /// Whatever is not a usable number is replaced by what nothing being known would say: a broken input may cost
     /// precision, never the pick.
@@ -70,7 +94,7 @@ impl Load {
         let success = f64::from(if self.success.is_finite() { self.success.max(LEAST_SUCCESS) } else { 1.0 });
         let age =
             constants.age_factor.map_or(1.0, |factor| (f64::from(self.age_s) / (factor * latency.exp())).max(1.0));
-        (f64::from(self.in_flight) + 1.0) / weight * (constants.gamma * latency).exp() * age
+        (f64::from(self.in_flight) / weight + 1.0) * (constants.gamma * latency).exp() * age
             / (success * success * success)
     }
 }
@@ -88,7 +112,8 @@ mod tests {
     #[test]
     fn an_idle_candidate_scores_by_the_formula() {
         assert_eq!(score(IDLE), 1.0);
-        assert_eq!(score(Load { in_flight: 3, weight: 2.0, ..IDLE }), 2.0);
+        assert_eq!(score(Load { in_flight: 3, weight: 2.0, ..IDLE }), 2.5);
+        assert_eq!(score(Load { weight: 0.1, ..IDLE }), 1.0, "nobody idle is loaded");
         assert!((score(Load { latency: 2.0, ..IDLE }) - 1.0_f64.exp()).abs() < 1e-9);
         assert!((score(Load { success: 0.5, ..IDLE }) - 8.0).abs() < 1e-9);
         assert!((score(Load { age_s: 8.0, ..IDLE }) - 2.0).abs() < 1e-9);
@@ -98,12 +123,21 @@ mod tests {
     fn worse_is_never_better() {
         let worse = [
             Load { in_flight: 1, ..IDLE },
-            Load { weight: 0.5, ..IDLE },
             Load { latency: 0.1, ..IDLE },
             Load { success: 0.99, ..IDLE },
             Load { age_s: 4.1, ..IDLE },
         ];
         assert!(worse.into_iter().all(|load| score(load) > score(IDLE)));
+        let busy = Load { in_flight: 2, ..IDLE };
+        assert!(score(Load { weight: 0.5, ..busy }) > score(busy));
+    }
+
+    #[test]
+    fn the_second_is_taken_by_how_much_better_it_is() {
+        let never_better = [(1.0, 1.0), (1.0, 1.5), (f64::MAX, f64::MAX)];
+        assert!(never_better.into_iter().all(|(first, second)| !Load::prefers(first, second, 0.999_999)));
+        assert!(Load::prefers(1_000.0, 1.0, 1e-9));
+        assert!(Load::prefers(2.0, 1.0, 0.004) && !Load::prefers(2.0, 1.0, 0.003));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Two candidates are drawn by weight and the one with less load wins (Mitzenmacher's power of two choices): random
 //! enough that a fast or freshly recovered deployment is never stampeded, informed enough that a slow one loses its
-//! share in seconds. Load is SPEC A1's product of permits in flight, expected time to first content, age of the oldest
+//! share in seconds. Load is the product of permits in flight, expected time to first content, age of the oldest
 //! unanswered attempt and success rate over capacity. Rejected: least load of all (herds onto one fast failure),
 //! Peak-EWMA (one outlier shuns a good deployment), total latency (measures the length of answers).
 //!

@@ -67,6 +67,8 @@ pub struct Permit {
     pub probe: bool,
     /// Whether an earlier probe never reported within its lease. Count it.
     pub lost_probe: bool,
+    /// Whether it is a probe before its time. Its failure says nothing new about how long to wait.
+    pub forced: bool,
 }
 
 /// What a report did to the breaker. Count everything but `None`.
@@ -136,9 +138,22 @@ impl<'a> Breaker<'a> {
     pub fn admit(&self, now: Nanos, lease: Nanos) -> Result<Permit, Nanos> {
         let word = self.load();
         if word.state == State::Closed {
-            return Ok(Permit { generation: word.generation, probe: false, lost_probe: false });
+            return Ok(Permit { generation: word.generation, probe: false, lost_probe: false, forced: false });
         }
         self.probe(now, lease, |word| word.refuses_until(now))
+    }
+
+    /// Leave for an attempt that must not be a probe: only while it is closed.
+    ///
+    /// # Errors
+    /// The instant until which it refuses; `now` if it waits for a probe.
+    pub fn admit_if_closed(&self, now: Nanos) -> Result<Permit, Nanos> {
+        let word = self.load();
+        match word.state {
+            State::Closed => Ok(Permit { generation: word.generation, probe: false, lost_probe: false, forced: false }),
+            State::ForcedOpen => Err(Nanos::MAX),
+            State::Open | State::HalfOpen => Err(word.refuses_until(now).unwrap_or(now)),
+        }
     }
 
     /// Last resort, when every deployment is open: a probe before its time, at most one per second.
@@ -162,10 +177,28 @@ impl<'a> Breaker<'a> {
         // Zero means never, so an instant of zero is remembered as one.
         let claim = update(self.forced, |last| backoff::may_force(last, now).then_some(now.0.max(1)));
         claim.map_err(|last| Nanos(last) + backoff::BETWEEN_FORCED)?;
-        self.probe(now, lease, |word| match word.state {
+        let permit = self.probe(now, lease, |word| match word.state {
             State::Open => None,
             _ => word.refuses_until(now),
-        })
+        })?;
+        Ok(Permit { forced: permit.probe, ..permit })
+    }
+
+    /// Whether [`force_probe`](Self::force_probe) would pass. Writes nothing; another caller may still be faster.
+    ///
+    /// # Errors
+    /// As [`force_probe`](Self::force_probe).
+    pub fn peek_forced(&self, now: Nanos) -> Result<(), Nanos> {
+        let word = self.load();
+        match (word.state, word.refuses_until(now)) {
+            (State::ForcedOpen, _) => Err(Nanos::MAX),
+            (State::Closed, _) | (_, None) => Ok(()),
+            (State::HalfOpen, Some(until)) => Err(until),
+            (State::Open, Some(_)) => {
+                let last = self.forced.load(Ordering::Acquire);
+                if backoff::may_force(last, now) { Ok(()) } else { Err(Nanos(last) + backoff::BETWEEN_FORCED) }
+            }
+        }
     }
 
     /// Moves to half open unless `refuses` says otherwise; the winner of the exchange is the only probe.
@@ -182,10 +215,11 @@ impl<'a> Breaker<'a> {
                 generation: Word::unpack(new).generation,
                 probe: true,
                 lost_probe: Word::unpack(old).state == State::HalfOpen,
+                forced: false,
             }),
             // Another probe was faster and has already closed it.
             Err(word) if word.state == State::Closed => {
-                Ok(Permit { generation: word.generation, probe: false, lost_probe: false })
+                Ok(Permit { generation: word.generation, probe: false, lost_probe: false, forced: false })
             }
             Err(word) => Err(refuses(word).unwrap_or(Nanos::MAX)),
         }

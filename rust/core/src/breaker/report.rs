@@ -58,7 +58,7 @@ impl Breaker<'_> {
         }
         let (effect, generation) = self.recover(permit, now);
         // A stale probe keeps its generation, so that its end is stale too.
-        *permit = Permit { generation, probe: false, lost_probe: permit.lost_probe };
+        *permit = Permit { generation, probe: false, lost_probe: permit.lost_probe, forced: false };
         effect
     }
 
@@ -152,7 +152,9 @@ impl Breaker<'_> {
     }
 
     fn reopen(&self, permit: &Permit, least: Nanos, now: Nanos) -> Effect {
-        let reopened = |word: Word| word.opened(backoff::raised(word.exponent), least, now);
+        // A last resort probes each second of a total outage: that must not count as so many failed recoveries.
+        let exponent = |word: Word| if permit.forced { word.exponent } else { backoff::raised(word.exponent) };
+        let reopened = |word: Word| word.opened(exponent(word), least, now);
         self.answer_probe(permit, reopened).map_or(Effect::StaleReport, |word| opened(word, now))
     }
 

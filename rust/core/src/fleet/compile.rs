@@ -12,12 +12,13 @@ use crate::draw::identity;
 use crate::request::Needs;
 use crate::rules::{Predicate, RuleSet};
 use crate::spec::{DeploymentSpec, FleetSpec, Requirement};
-use crate::state::{Room, Section, State};
+use crate::state::{Room, SMALL_WORDS, Section, State};
+use crate::sync::{AtomicU64, Ordering};
 use crate::units::Nanos;
 
 /// Weights above this would drown the others in rounding.
 const MAX_WEIGHT: f64 = 1_000_000.0;
-/// SPEC A4: a probe's lease is never longer.
+/// A probe's lease is never longer, so that a lost probe is replaced within a minute.
 const MAX_PROBE_LEASE: Nanos = Nanos::from_secs(60);
 /// What an unknown context or answer length counts as.
 const UNBOUNDED: u64 = u64::MAX;
@@ -58,6 +59,7 @@ impl Fleet {
         Ok(Self {
             config_hash: spec.config_hash.as_str().into(),
             deployments: deployments.into(),
+            hedges: groups.iter().any(|group| group.hedge),
             groups: groups.into(),
             pools: pools.into(),
             limits: limits.into(),
@@ -74,13 +76,18 @@ impl Fleet {
     }
 }
 
-/// Frees the records of fleets before `current`, once the room would not hold two fleets of this size.
+/// Frees the records of fleets before `current`, once what is left of the room would not hold a fleet of this size.
 ///
 /// The current fleet keeps its own: it routes until the new one is swapped in, and for good if that does not compile.
 fn give_back_if_crowded(spec: &FleetSpec, state: &State, current: Option<&Fleet>) {
     let (needed, room) = (spec.room(), state.room());
     let Some(current) = current else { return };
-    if needed.deployments * 2 <= room.deployments && needed.buckets * 2 <= room.buckets {
+    let fits = |section, needed: usize, room: usize| state.claimed(section) + needed <= room;
+    if fits(Section::Deployments, needed.deployments, room.deployments)
+        && fits(Section::Buckets, needed.buckets, room.buckets)
+        && fits(Section::Groups, needed.groups, room.groups)
+        && fits(Section::Lengths, needed.lengths, room.lengths)
+    {
         return;
     }
     let new = spec.deployments.iter().map(|deployment| identity(&["deployment", &deployment.name]));
@@ -89,6 +96,13 @@ fn give_back_if_crowded(spec: &FleetSpec, state: &State, current: Option<&Fleet>
     let new = spec.pools.iter().flat_map(|pool| pool.limits.iter().map(|limit| limit_identity(&pool.name, limit)));
     let kept: BTreeSet<u64> = new.chain(current.limits.iter().map(|limit| limit.identity)).collect();
     state.give_back(Section::Buckets, |id, _| kept.contains(&id));
+    // What groups and lengths hold is learned anew in seconds: those of the fleet in force are enough.
+    let identity_of = |record: Option<&[AtomicU64; SMALL_WORDS]>| Some(record?.first()?.load(Ordering::Relaxed));
+    let kept: BTreeSet<u64> = current.groups.iter().filter_map(|group| identity_of(state.group(group.slot))).collect();
+    state.give_back(Section::Groups, |id, _| kept.contains(&id));
+    let members = current.groups.iter().flat_map(|group| &group.members);
+    let kept: BTreeSet<u64> = members.filter_map(|member| identity_of(state.length(member.length_slot))).collect();
+    state.give_back(Section::Lengths, |id, _| kept.contains(&id));
 }
 
 /// Conditions of the compliance clauses, and their names.
@@ -148,6 +162,8 @@ impl<'s> Compiler<'s> {
             crate::balance::note_joined(self.state, slot, now);
         }
         let limits = limits_of(spec, pools, by_name)?;
+        let shared = |index: &u32| pools.get(*index as usize).is_some_and(|pool| !pool.private);
+        let shared_pools = spec.pools.iter().filter_map(|name| by_name.get(name.as_str()).copied()).filter(shared);
         let prior = if spec.latency_prior_s > 0.0 { spec.latency_prior_s } else { 0.8 };
         Ok(Deployment {
             name: spec.name.as_str().into(),
@@ -171,6 +187,7 @@ impl<'s> Compiler<'s> {
             probe_lease: Nanos::from_secs_f64(spec.first_content_timeout_s).min(MAX_PROBE_LEASE),
             latency_prior: prior.ln() as f32,
             limits,
+            shared_pools: shared_pools.collect(),
         })
     }
 

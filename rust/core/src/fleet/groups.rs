@@ -26,7 +26,13 @@ impl Compiler<'_> {
         (0..).zip(deployments).for_each(|(index, d)| models.entry(&d.model).or_default().push(index));
         let mut groups = Vec::with_capacity(spec.groups.len() + models.len() + deployments.len());
         for group in &spec.groups {
-            groups.push(self.group(&group.name, &members(group, &index)?, group.objective.weights(), deployments)?);
+            let compiled = self.group(&group.name, &members(group, &index)?, group.objective.weights(), deployments)?;
+            if compiled.members.len() > 1 && compiled.cumulative.last() == Some(&0) {
+                let (place, value) = (format!("groups.{}", group.name), "all weights 0".into());
+                let allowed = "at least one member with a weight above 0; weight 0 drains a deployment";
+                return Err(FleetError::Range { place, value, allowed });
+            }
+            groups.push(Group { hedge: group.hedge, ..compiled });
         }
         let load_alone = ObjectiveWeights::default();
         for (model, members) in &models {
@@ -55,11 +61,7 @@ impl Compiler<'_> {
             sum = sum.saturating_add(weight_parts(deployment.weight));
             sum
         });
-        let cumulative = cumulative.collect();
-        if sum == 0 && members.len() > 1 {
-            let allowed = "at least one member with a weight above 0; weight 0 drains a deployment";
-            return Err(FleetError::Range { place: format!("groups.{name}"), value: "all weights 0".into(), allowed });
-        }
+        let cumulative: Box<[u64]> = cumulative.collect();
         let place = |&index: &u32| -> Result<Member, FleetError> {
             let model = deployments.get(index as usize).map_or("", |deployment| &*deployment.model);
             // A deployment asked for by its own name shares what its model learned.
@@ -74,10 +76,19 @@ impl Compiler<'_> {
             slot: self.claim(Section::Groups, id, id)?.0,
             members: members.iter().map(place).collect::<Result<_, _>>()?,
             cumulative,
+            mean_weight: mean_weight(members.iter().filter_map(of)),
             fallback: ArrayVec::new(),
             objective: (objective != ObjectiveWeights::default()).then_some(objective),
+            hedge: false,
         })
     }
+}
+
+/// Mean weight of those that are not drained; 1 if all are.
+fn mean_weight<'d>(members: impl Iterator<Item = &'d Deployment>) -> f32 {
+    let weights = members.map(|member| member.weight).filter(|weight| *weight > 0.0);
+    let (sum, count) = weights.fold((0.0, 0_u32), |(sum, count), weight| (sum + weight, count + 1));
+    if count == 0 { 1.0 } else { (sum / f64::from(count)) as f32 }
 }
 
 fn weight_parts(weight: f64) -> u64 {

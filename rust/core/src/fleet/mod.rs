@@ -59,6 +59,8 @@ pub struct Fleet {
     pub balance: BalanceSpec,
     /// Constants of the retry budget.
     pub retry: RetrySpec,
+    /// Whether any group hedges.
+    pub hedges: bool,
 }
 
 /// One model at one provider account and region, with its own quota.
@@ -104,6 +106,8 @@ pub struct Deployment {
     pub latency_prior: f32,
     /// Limits it draws from as indices, in the order of its pools: shared ones first.
     pub limits: ArrayVec<u32, MAX_LIMITS>,
+    /// Pools that it shares with others, as indices; also those without a limit.
+    pub shared_pools: Box<[u32]>,
 }
 
 /// A provider's quota scope.
@@ -143,10 +147,14 @@ pub struct Group {
     pub members: Box<[Member]>,
     /// Running sums of the members' weights in integer parts, for a draw by weight.
     pub cumulative: Box<[u64]>,
+    /// Mean weight of its members that are not drained.
+    pub mean_weight: f32,
     /// Where to go when it has no one free, in order, as group indices.
     pub fallback: ArrayVec<u32, MAX_CHAIN>,
     /// What to prefer among its members; `None` is load alone.
     pub objective: Option<ObjectiveWeights>,
+    /// Whether a slow attempt may be hedged by a second one at another member.
+    pub hedge: bool,
 }
 
 /// A deployment's place in a group.

@@ -3,45 +3,35 @@
 //! **Problem.** Output tokens must be reserved before the first is written. The caller's `max_tokens` is usually ten
 //! times too high; reserving it leaves most of the quota idle, reserving the average runs into 429s half the time.
 //!
-//! **Choice.** A stochastic quantile estimate in the logarithm of the length: above the estimate step up by 0.9 of the
-//! gain, below step down by 0.1; it rests where nine in ten are below. The gain falls as 4/(n + 8) to 0.004. Lengths
-//! are roughly log-normal, so a step in the logarithm suits a route with answers of 20 tokens as well as one of 2,000.
-//! The word is `samples:32 | estimate as f32 bits:32`; zero has no samples and answers with the prior.
+//! **Choice.** A [`Quantile`] of the lengths seen on the route, with a prior until there are enough of them. Nine in ten
+//! answers stay below what is held.
 //!
-//! **Rejected.** A histogram or sketch: kilobytes per key where one word does. Mean plus deviations: one answer of
-//! 100,000 tokens shifts it for hours. A fixed gain: either thousands of samples to converge or a noisy end.
+//! **Rejected.** See [`Quantile`], which says why not a histogram, a mean or a fixed gain.
 //!
-//! **Cost.** A logarithm and a compare-exchange per finished answer; an exponential per estimate. At the final gain the
-//! standard error is about 3 % and a shift is followed within some 1,500 answers.
+//! **Cost.** A logarithm and a compare-exchange per finished answer; an exponential per estimate.
 
-use crate::sync::{AtomicU64, Ordering, update};
+use crate::quantile::Quantile;
+use crate::sync::AtomicU64;
 
 /// The percentile that is reserved for: one in ten goes into debt, which the bucket bears.
 pub const QUANTILE: f32 = 0.9;
 /// Fewer samples say less than the prior: with 20, two are expected above the percentile.
 pub const MIN_SAMPLES: u32 = 20;
 
-/// First gain: 4/9 halves or doubles the estimate in two steps while nothing is known.
-const GAIN: f32 = 4.0;
-const GAIN_DELAY: f32 = 8.0;
-/// Last gain: see the standard error above.
-const LEAST_GAIN: f32 = 0.004;
-
 /// A view of one learned length.
 #[derive(Clone, Copy, Debug)]
-pub struct OutputLength<'a>(&'a AtomicU64);
+pub struct OutputLength<'a>(Quantile<'a>);
 
 impl<'a> OutputLength<'a> {
     /// A view of `word`; zero has learned nothing.
     #[must_use]
     pub const fn new(word: &'a AtomicU64) -> Self {
-        Self(word)
+        Self(Quantile::new(word, QUANTILE))
     }
 
     /// An answer of `tokens` ended by itself. One cut short by the caller says nothing; do not report it.
     pub fn observe(&self, tokens: u64) {
-        let length = (tokens.max(1) as f32).ln();
-        let _ = update(self.0, |word| Some(observed(word, length)));
+        self.0.observe((tokens.max(1) as f32).ln());
     }
 
     /// Tokens to reserve: the learned percentile, or `prior` before 20 answers; never above `max_tokens`.
@@ -57,37 +47,15 @@ impl<'a> OutputLength<'a> {
     #[inline]
     #[must_use]
     pub fn estimate(&self, max_tokens: Option<u64>, prior: u64) -> u64 {
-        let word = self.0.load(Ordering::Acquire);
-        let length = if samples(word) < MIN_SAMPLES { prior } else { learned(word).exp().round() as u64 };
+        let length = self.0.learned(MIN_SAMPLES).map_or(prior, |ln| ln.exp().round() as u64);
         max_tokens.map_or(length, |most| length.min(most)).max(1)
     }
 
     /// Answers seen so far.
     #[must_use]
     pub fn samples(&self) -> u32 {
-        samples(self.0.load(Ordering::Relaxed))
+        self.0.samples()
     }
-}
-
-fn observed(word: u64, length: f32) -> u64 {
-    let count = samples(word);
-    let estimate = if count == 0 { length } else { learned(word) };
-    let gain = (GAIN / (count as f32 + GAIN_DELAY)).max(LEAST_GAIN);
-    // The step ends at the sample itself: constant lengths are learned exactly.
-    let next = if length > estimate {
-        (estimate + gain * QUANTILE).min(length)
-    } else {
-        (estimate - gain * (1.0 - QUANTILE)).max(length)
-    };
-    (u64::from(count.saturating_add(1)) << 32) | u64::from(next.to_bits())
-}
-
-const fn samples(word: u64) -> u32 {
-    (word >> 32) as u32
-}
-
-const fn learned(word: u64) -> f32 {
-    f32::from_bits(word as u32)
 }
 
 #[cfg(test)]
@@ -95,7 +63,7 @@ mod tests {
     use super::*;
     use crate::draw::Draw;
 
-    /// A log-normal length with median 250 and σ = 1.1, as SPEC's simulation has it.
+    /// A log-normal length with median 250 and σ = 1.1, as the balancing simulations assume it.
     fn length(draw: &mut Draw, median: f64) -> u64 {
         // Box–Muller.
         let radius = (-2.0 * (1.0 - draw.unit()).ln()).sqrt();

@@ -165,10 +165,11 @@ impl<'a> RetryBudget<'a> {
         Purse { hundredths: purse.hundredths.min(self.cap(&purse, sum)), ..purse }
     }
 
-    /// What ten seconds of traffic pay in, at least ten seconds of the floor.
+    /// What ten seconds of traffic pay in, at least ten seconds of the floor, and at least one token: where traffic is
+    /// so thin that ten seconds pay in less, a purse that forgot it would never pay anything.
     fn cap(&self, purse: &Purse, sum: u64) -> u64 {
         let traffic = (sum + purse.deposits) * u64::from(self.allowance.percent);
-        traffic.max(self.allowance.floor() * SAVED_S).min(PURSE_MASK)
+        traffic.max(self.allowance.floor() * SAVED_S).clamp(TOKEN, PURSE_MASK)
     }
 }
 
@@ -281,6 +282,14 @@ mod tests {
         assert_eq!(drain(&budget, Nanos::from_secs(1_000)), 0);
         (0..1_000).for_each(|_| budget.deposit(Nanos::from_secs(1_000)));
         assert_eq!(drain(&budget, Nanos::from_secs(1_000)), 50);
+    }
+
+    #[test]
+    fn thin_traffic_hedges_too_one_in_twenty() {
+        let words = words();
+        let budget = RetryBudget::new(Allowance::HEDGE, &words);
+        let hedges = storm(&budget, 1, 1, 2_000);
+        assert!((99..=100).contains(&hedges), "{hedges} of 2,000 calls");
     }
 
     #[test]

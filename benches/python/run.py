@@ -1,0 +1,74 @@
+"""Everything in one run: text on the terminal, JSON in benches/results/.
+
+    make bench [ARGS="--quick"] · make bench-peers
+    python -m benches.python.run [--quick] [--only decision,client] [--peers] [--json FILE]
+
+Without `--json` the report goes to benches/results/local/, which git ignores. docs/benchmarks.md is written from a
+report that somebody chose to keep, by `python -m benches.python.document`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from benches.python import bench_client, bench_decision, bench_failover, bench_import, bench_walk, show
+from benches.python.harness import RESULTS, Suite, report, write
+
+SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
+    "decision": lambda quick: [bench_decision.measure(rounds=5 if quick else 25)],
+    "walk": lambda quick: [bench_walk.measure(with_time=not quick)],
+    "client": lambda quick: bench_client.measure(rounds=2 if quick else 9),
+    "import": lambda quick: [bench_import.measure(rounds=3 if quick else 15)],
+    "failover": lambda quick: [bench_failover.measure(rounds=1 if quick else 5)],
+}
+
+
+def peers(quick: bool) -> list[Suite]:
+    """The peers' suites. Imported late: they need an environment of their own."""
+    from benches.python.peers import bench_peers
+
+    return bench_peers.measure(rounds=2 if quick else 5)
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description="Benchmarks of junctor; figures are for people, nothing fails by them."
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="few rounds and no criterion: does it run, roughly how fast"
+    )
+    parser.add_argument("--only", default="", help=f"some of {', '.join(SUITES)}, with commas between")
+    parser.add_argument("--peers", action="store_true", help="the peers instead, in their own environment")
+    parser.add_argument("--json", type=Path, help="where the report goes")
+    chosen = parser.parse_args()
+    wanted = [name for name in chosen.only.split(",") if name]
+    if unknown := [name for name in wanted if name not in SUITES]:
+        parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(SUITES)}")
+    chosen.wanted = wanted or list(SUITES)
+    return chosen
+
+
+def main() -> int:
+    """Measure, print and write."""
+    chosen = options()
+    suites: list[Suite] = []
+    for measured in [peers] if chosen.peers else [SUITES[name] for name in chosen.wanted]:
+        found = measured(chosen.quick)
+        for suite in found:
+            print(show.text(suite), flush=True)
+        suites += found
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    path = chosen.json or RESULTS / "local" / f"{stamp}{'-peers' if chosen.peers else ''}.json"
+    write(report(suites), path)
+    print(f"\nwritten to {path}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
