@@ -38,7 +38,7 @@ pub enum Refusal {
     Exhausted(Nanos),
     /// Its breaker refuses until this time.
     Breaker(Nanos),
-    /// Its breaker refuses even a last resort until this time.
+    /// Its breaker refuses even a last resort now; it probes by itself at this time.
     NoProbe(Nanos),
     /// A limit, by its place among the deployment's limits, has no room before this time.
     Limit(u8, Nanos),

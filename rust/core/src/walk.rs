@@ -436,17 +436,14 @@ impl<'w> Walk<'w> {
         let Some(deployment) = fleet.deployment(member.deployment) else { return Err(Refusal::Drained) };
         let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return Err(Refusal::Drained) };
         let estimate = self.estimate(deployment, member);
-        let held = record.hold().in_force(now).map(|held| held.until);
-        let forced = record.breaker().peek_forced(now).err();
-        let full = reserve::peek(fleet, state, deployment, &estimate, 1, now).err().and_then(Refusal::until);
-        if let Some(until) = [held, forced, full].into_iter().flatten().max() {
-            return Err(Refusal::NoProbe(until.min(opens)));
+        let refused = Refusal::NoProbe(opens);
+        if record.hold().in_force(now).is_some() || record.breaker().peek_forced(now).is_err() {
+            return Err(refused);
         }
+        reserve::peek(fleet, state, deployment, &estimate, 1, now).map_err(|_| refused)?;
         if matches!(intent, Intent::Tell) {
             return Ok(None);
         }
-        reserve::hold(fleet, state, deployment, &estimate, Permission::Forced, now)
-            .map(Some)
-            .map_err(|refusal| Refusal::NoProbe(refusal.until().unwrap_or(opens).min(opens)))
+        reserve::hold(fleet, state, deployment, &estimate, Permission::Forced, now).map(Some).map_err(|_| refused)
     }
 }
