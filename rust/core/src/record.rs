@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balance::load::Load;
 use crate::decision::{Considered, Decision, Denial, Log, Why};
-use crate::fleet::{Deployment, Fleet};
+use crate::fleet::{Deployment, Fleet, MAX_NAME_BYTES};
 use crate::refusal::Refusal;
 use crate::units::Nanos;
 
@@ -182,6 +182,8 @@ impl Denial {
     #[must_use]
     pub fn describe(&self, fleet: &Fleet, asked: &str) -> String {
         let rule = self.decision.rule.and_then(|rule| fleet.rules.actions.get(rule as usize));
+        let shown: String = asked.chars().take(MAX_NAME_BYTES).collect();
+        let asked = shown.as_str();
         match &self.why {
             Why::UnknownModel => {
                 let nearest = fleet.names.nearest(asked).map(|name| format!("; did you mean {name:?}?"));

@@ -714,3 +714,12 @@ fn what_an_operator_keeps_open_is_refused_and_not_promised_for_later() {
     assert_eq!(denial.why, Why::Refused);
     assert!(denial.describe(&router.fleet(), "all").contains("held open by hand"));
 }
+
+#[test]
+fn a_name_of_a_megabyte_is_unknown_at_once_and_not_repeated() {
+    let router = router(&[deployment("a", json!({}))], json!({}));
+    let name = "a".repeat(1 << 20);
+    let Err(denial) = router.reserve(&Request { model: &name, ..ALL }, T, 1) else { panic!("nothing is called so") };
+    assert_eq!(denial.why, Why::UnknownModel);
+    assert!(denial.describe(&router.fleet(), &name).len() < 512);
+}

@@ -33,12 +33,11 @@ impl Reservation {
         Self { core, router, endpoint, call, outcome: None, ended_at: Nanos::ZERO }
     }
 
-    fn end(&mut self, py: Python<'_>, word: &str, outcome: Outcome<'_>) -> u64 {
+    fn end(&mut self, word: &str, outcome: Outcome<'_>) -> u64 {
         if self.core.is_held() {
             self.ended_at = self.router.get().now();
             self.outcome = Some(word.into());
         }
-        let _ = py;
         self.core.settle(outcome, self.ended_at).cost
     }
 }
@@ -165,17 +164,17 @@ impl Reservation {
         end.retry_after = retry_after_s.filter(|hint| *hint >= 0.0).map(Nanos::from_secs_f64);
         let reports = rate_limits.map(read_reports).transpose()?.unwrap_or_default();
         end.reports = &reports;
-        Ok(self.end(py, outcome, end))
+        Ok(self.end(outcome, end))
     }
 
     /// Gives the attempt up. `sent=False` if the request never left: then everything is given back.
     ///
     /// Otherwise the prompt stays charged, and `output_tokens` of the answer if that many are known to have come.
     #[pyo3(signature = (*, sent=true, output_tokens=None))]
-    fn cancel(&mut self, py: Python<'_>, sent: bool, output_tokens: Option<u64>) {
+    fn cancel(&mut self, sent: bool, output_tokens: Option<u64>) {
         let mut end = Outcome::bare(Ending::Cancelled { sent });
         end.output_tokens = output_tokens;
-        self.end(py, "cancelled", end);
+        self.end("cancelled", end);
     }
 
     const fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {

@@ -14,7 +14,7 @@ mod pools;
 use arrayvec::ArrayVec;
 
 pub use self::error::FleetError;
-pub use self::names::{NameBits, Names};
+pub use self::names::{MAX_NAME_BYTES, NameBits, Names};
 use crate::limit::Quota;
 use crate::request::Needs;
 use crate::rules::RuleSet;

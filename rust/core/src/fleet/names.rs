@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::rules::BuildValueHasher;
 
+/// Longest name that a caller can ask for.
+pub const MAX_NAME_BYTES: usize = 256;
+
 /// What a caller may ask for and the group that stands for it, and the deployments themselves.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -32,12 +35,16 @@ impl Names {
     #[must_use]
     #[inline]
     pub fn group(&self, name: &str) -> Option<u32> {
-        self.groups.get(name).copied()
+        // A caller's name is neither hashed nor compared beyond what a name may be.
+        if name.len() > MAX_NAME_BYTES { None } else { self.groups.get(name).copied() }
     }
 
     /// The known name most like `name`, if any is close.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
+        if name.len() > MAX_NAME_BYTES {
+            return None;
+        }
         let close = |known: &&str| strsim::jaro_winkler(known, name);
         let known = self.groups.keys().map(AsRef::as_ref);
         known.max_by(|a, b| close(a).total_cmp(&close(b))).filter(|best| close(best) > 0.75)
