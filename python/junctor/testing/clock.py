@@ -115,7 +115,6 @@ class _Loop(asyncio.SelectorEventLoop):
         return self._clock.now_s()
 
     # The base class declares a generic over argument types that cannot be repeated here without its private names.
-    # Typeshed binds the arguments by a TypeVarTuple; a virtual clock has no use for that and passes them on.
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
         future = super().run_in_executor(executor, func, *args)
         self._selector_of_jumps.threads_busy += 1
