@@ -57,8 +57,6 @@ def client_for(endpoints: list[Endpoint], transport: Transport | None = None, *,
             for place, e in enumerate(endpoints)
         ],
         "groups": [{"name": "g", "members": [e.deployment for e in endpoints], "hedge": hedge}],
-        # A third of the keys fail at once in some of these tests: that is more than a fresh budget of retries covers.
-        "retry": {"floor_per_s": 100.0},
     }
     return Client(Router(msgspec.json.encode(body), endpoints, seed=1), transport, seed=1)
 

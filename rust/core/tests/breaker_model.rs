@@ -74,14 +74,16 @@ impl Twin {
     fn probe(&mut self, now: u64, forced: bool) -> Permit {
         let lost_probe = matches!(self.state, State::Half(_));
         self.enter(State::Half(end(now + LEASE.0)));
-        Permit { generation: self.generation, probe: true, lost_probe, forced }
+        Permit { probe: true, lost_probe, forced, ..self.ordinary() }
+    }
+
+    fn ordinary(&self) -> Permit {
+        Permit { generation: self.generation, probe: false, lost_probe: false, forced: false, answered: false }
     }
 
     fn admit(&mut self, now: u64) -> Result<Permit, Nanos> {
         match self.state {
-            State::Closed(_) => {
-                Ok(Permit { generation: self.generation, probe: false, lost_probe: false, forced: false })
-            }
+            State::Closed(_) => Ok(self.ordinary()),
             State::Open(until) | State::Half(until) if now < until => Err(Nanos(until)),
             State::Open(_) | State::Half(_) => Ok(self.probe(now, false)),
             State::Forced => Err(Nanos::MAX),
@@ -104,7 +106,8 @@ impl Twin {
     fn report(&mut self, permit: &Permit, how: &How, now: u64) -> Effect {
         let live = permit.generation == self.generation;
         match (self.state, permit.probe) {
-            (State::Closed(since), false) if live => self.ordinary(how, since, now),
+            (State::Closed(_), false) if live && permit.answered && matches!(how, How::Succeed) => Effect::None,
+            (State::Closed(since), false) if live => self.result(how, since, now),
             (State::Half(_), true) if live => match how {
                 How::Succeed => self.close(now),
                 How::Fail => self.reopen(permit.forced, 0, now),
@@ -119,12 +122,34 @@ impl Twin {
         }
     }
 
+    /// The answer begins: that is the success, whatever comes after it.
+    fn first_content(&mut self, permit: &mut Permit, now: u64) -> Effect {
+        let live = permit.generation == self.generation;
+        match (self.state, permit.probe) {
+            (State::Half(_), true) if live => {
+                let effect = self.close(now);
+                *permit = Permit { lost_probe: permit.lost_probe, answered: true, ..self.ordinary() };
+                effect
+            }
+            (_, true) => {
+                let generation = permit.generation;
+                *permit = Permit { generation, lost_probe: permit.lost_probe, answered: true, ..self.ordinary() };
+                Effect::StaleReport
+            }
+            (State::Closed(since), false) if live && !permit.answered => {
+                permit.answered = true;
+                self.result(&How::Succeed, since, now)
+            }
+            _ => Effect::None,
+        }
+    }
+
     fn reopen(&mut self, forced: bool, at_least: u64, now: u64) -> Effect {
         self.doublings = (self.doublings + u32::from(!forced)).min(4);
         self.open(open_secs(self.doublings).max(at_least), now)
     }
 
-    fn ordinary(&mut self, how: &How, since: Option<u64>, now: u64) -> Effect {
+    fn result(&mut self, how: &How, since: Option<u64>, now: u64) -> Effect {
         let failed = match how {
             How::Succeed => false,
             How::Fail => true,
@@ -160,6 +185,7 @@ enum How {
 enum Step {
     Admit,
     ForceProbe,
+    FirstContent(usize),
     Report(usize, How),
     /// Admits and reports at once, a number of times: the way to trip it.
     Rush(u32, How),
@@ -183,6 +209,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => Just(Step::Admit),
         2 => Just(Step::ForceProbe),
+        4 => any::<usize>().prop_map(Step::FirstContent),
         6 => (any::<usize>(), how()).prop_map(|(i, how)| Step::Report(i, how)),
         4 => (1..8_u32, how()).prop_map(|(n, how)| Step::Rush(n, how)),
         3 => (0..2 * SECOND).prop_map(Step::Pass),
@@ -226,6 +253,13 @@ proptest! {
                     prop_assert_eq!(&answer, &twin.force_probe(now));
                     permits.extend(answer);
                 }
+                Step::FirstContent(i) if !permits.is_empty() => {
+                    let place = i % permits.len();
+                    let mut theirs = copy(&permits[place]);
+                    let want = twin.first_content(&mut theirs, now);
+                    prop_assert_eq!(breaker.first_content(&mut permits[place], Nanos(now)), want);
+                    prop_assert_eq!(&permits[place], &theirs);
+                }
                 Step::Report(i, how) if !permits.is_empty() => {
                     let permit = permits.swap_remove(i % permits.len());
                     let want = twin.report(&permit, &how, now);
@@ -248,7 +282,7 @@ proptest! {
                     twin.enter(State::Closed(Some(begin(now - 60 * SECOND))));
                     (twin.doublings, twin.last_forced) = (0, None);
                 }
-                Step::Report(..) => {}
+                Step::FirstContent(_) | Step::Report(..) => {}
             }
             let want = match twin.state {
                 State::Closed(_) => Peek::Admits,

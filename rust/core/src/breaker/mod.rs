@@ -15,7 +15,8 @@
 //! ```
 //!
 //! Each permit carries the generation it was given in. A report from another generation is late news and ignored, so
-//! neither an old success closes the breaker nor an old failure prolongs it. A probe holds a lease: if its holder dies,
+//! neither an old success closes the breaker nor an old failure prolongs it. An answer counts when its first content comes,
+//! not when it ends: what began before a fault and ends well during it says nothing about the fault. A probe holds a lease: if its holder dies,
 //! the next caller after the lease becomes the probe, and the loss is counted. The open time doubles from 30 s to 300 s,
 //! for failed probes and for flapping alike, and one doubling is forgotten per minute of health.
 //!
@@ -69,6 +70,15 @@ pub struct Permit {
     pub lost_probe: bool,
     /// Whether it is a probe before its time. Its failure says nothing new about how long to wait.
     pub forced: bool,
+    /// Whether its first content was already counted as a success.
+    pub answered: bool,
+}
+
+impl Permit {
+    /// A permit of a closed breaker.
+    const fn ordinary(generation: u32) -> Self {
+        Self { generation, probe: false, lost_probe: false, forced: false, answered: false }
+    }
 }
 
 /// What a report did to the breaker. Count everything but `None`.
@@ -138,7 +148,7 @@ impl<'a> Breaker<'a> {
     pub fn admit(&self, now: Nanos, lease: Nanos) -> Result<Permit, Nanos> {
         let word = self.load();
         if word.state == State::Closed {
-            return Ok(Permit { generation: word.generation, probe: false, lost_probe: false, forced: false });
+            return Ok(Permit::ordinary(word.generation));
         }
         self.probe(now, lease, |word| word.refuses_until(now))
     }
@@ -150,7 +160,7 @@ impl<'a> Breaker<'a> {
     pub fn admit_if_closed(&self, now: Nanos) -> Result<Permit, Nanos> {
         let word = self.load();
         match word.state {
-            State::Closed => Ok(Permit { generation: word.generation, probe: false, lost_probe: false, forced: false }),
+            State::Closed => Ok(Permit::ordinary(word.generation)),
             State::ForcedOpen => Err(Nanos::MAX),
             State::Open | State::HalfOpen => Err(word.refuses_until(now).unwrap_or(now)),
         }
@@ -212,15 +222,12 @@ impl<'a> Breaker<'a> {
         });
         match swapped.map_err(Word::unpack) {
             Ok((old, new)) => Ok(Permit {
-                generation: Word::unpack(new).generation,
                 probe: true,
                 lost_probe: Word::unpack(old).state == State::HalfOpen,
-                forced: false,
+                ..Permit::ordinary(Word::unpack(new).generation)
             }),
             // Another probe was faster and has already closed it.
-            Err(word) if word.state == State::Closed => {
-                Ok(Permit { generation: word.generation, probe: false, lost_probe: false, forced: false })
-            }
+            Err(word) if word.state == State::Closed => Ok(Permit::ordinary(word.generation)),
             Err(word) => Err(refuses(word).unwrap_or(Nanos::MAX)),
         }
     }

@@ -44,25 +44,37 @@ pub struct Snapshot {
 }
 
 impl Breaker<'_> {
-    /// The attempt was answered well. A probe closes the breaker.
+    /// The attempt was answered well. A probe closes the breaker; a success already counted at its first content is not
+    /// counted again.
     #[inline]
     pub fn succeed(&self, permit: Permit, now: Nanos) -> Effect {
-        if permit.probe { self.recover(&permit, now).0 } else { self.count(&permit, false, now) }
+        match permit {
+            Permit { probe: true, .. } => self.recover(&permit, now).0,
+            Permit { answered: true, .. } => self.stale_or_none(&permit),
+            Permit { .. } => self.count(&permit, false, now),
+        }
     }
 
-    /// The answer has begun. A probe closes the breaker now, not at the end of a long stream, and its permit becomes an
-    /// ordinary one of the new generation; any other permit is left as it is.
+    /// The answer has begun: the success counts from now on, not from the end of a long stream. A probe closes the
+    /// breaker, and its permit becomes an ordinary one of the new generation. Only the first call counts.
     pub fn first_content(&self, permit: &mut Permit, now: Nanos) -> Effect {
-        if !permit.probe {
+        if permit.probe {
+            let (effect, generation) = self.recover(permit, now);
+            // A stale probe keeps its generation, so that its end is stale too.
+            let lost_probe = permit.lost_probe;
+            *permit = Permit { lost_probe, answered: true, ..Permit::ordinary(generation) };
+            return effect;
+        }
+        // A permit of another generation is told so once, at its end.
+        if permit.answered || !self.is_live(permit, State::Closed) {
             return Effect::None;
         }
-        let (effect, generation) = self.recover(permit, now);
-        // A stale probe keeps its generation, so that its end is stale too.
-        *permit = Permit { generation, probe: false, lost_probe: permit.lost_probe, forced: false };
-        effect
+        permit.answered = true;
+        self.count(permit, false, now)
     }
 
-    /// A hard failure: connection, TLS or name error, 5xx but 529, timeout, truncated or malformed stream.
+    /// A hard failure: connection, TLS or name error, 5xx but 529, timeout, truncated or malformed stream. After a first
+    /// content it is one result more: the answer did begin, and it did break.
     #[inline]
     pub fn fail(&self, permit: Permit, now: Nanos) -> Effect {
         if permit.probe { self.reopen(&permit, Nanos::ZERO, now) } else { self.count(&permit, true, now) }

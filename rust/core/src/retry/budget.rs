@@ -6,7 +6,8 @@
 //! **Choice.** A purse that all requests share: each request pays in 0.2 tokens, each retry takes one out. What is saved
 //! is capped at what ten seconds of traffic pay in, so a quiet night does not finance a storm. Small services get a
 //! floor of three tokens a second, but only where the requests' own deposits fall short of it: at 500 requests per
-//! second there is no floor on top of the 20 %.
+//! second there is no floor on top of the 20 %. A fresh purse holds what ten quiet seconds leave in it, so that a process
+//! that starts into a fault is no poorer than one that was idle (Finagle's budget starts with the same reserve).
 //!
 //! *How traffic is measured.* Word 0 is `second:24 | deposits:16 | purse:24`: the purse in hundredths of a token and the
 //! requests counted in the current second. Whoever first comes in a later second closes the old one in the same
@@ -60,7 +61,7 @@ impl Allowance {
     }
 }
 
-/// A view of a budget's words. All zero starts with one second of the floor.
+/// A view of a budget's words. All zero starts with what ten quiet seconds of the floor pay in.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryBudget<'a> {
     allowance: Allowance,
@@ -147,7 +148,7 @@ impl<'a> RetryBudget<'a> {
         let floor = self.allowance.floor();
         if purse.second == 0 {
             // Zero means never used; the seconds therefore count from one.
-            return Rolled { purse: Purse { second, deposits: 0, hundredths: floor }, sum, passed: 0 };
+            return Rolled { purse: Purse { second, deposits: 0, hundredths: floor * SAVED_S }, sum, passed: 0 };
         }
         let passed = second.wrapping_sub(purse.second) & SECOND_MASK;
         if passed == 0 || passed > SECOND_MASK / 2 {
@@ -230,10 +231,20 @@ mod tests {
     }
 
     #[test]
+    fn a_fresh_purse_is_that_of_ten_quiet_seconds() {
+        let words = words();
+        let budget = RetryBudget::new(Allowance::RETRY, &words);
+        assert_eq!(drain(&budget, Nanos::from_secs(100)), 30);
+        assert_eq!(drain(&budget, Nanos::from_secs(110)), 30, "nor does the first one grow by being older");
+    }
+
+    #[test]
     fn when_everything_fails_one_request_in_five_is_tried_again() {
         for rps in [16, 50, 500, 20_000] {
             let words = words();
-            let retries = storm(&RetryBudget::new(Allowance::RETRY, &words), rps, 100, 20);
+            let budget = RetryBudget::new(Allowance::RETRY, &words);
+            drain(&budget, Nanos::from_secs(99));
+            let retries = storm(&budget, rps, 100, 20);
             let fifth = rps * 20 / 5;
             assert!(retries >= fifth && retries <= fifth + 3, "{retries} of {} at {rps}/s", rps * 20);
         }
@@ -242,10 +253,12 @@ mod tests {
     #[test]
     fn a_small_service_has_three_a_second() {
         let words = words();
-        let retries = storm(&RetryBudget::new(Allowance::RETRY, &words), 2, 100, 20);
-        assert_eq!(retries, 60, "its own deposits and the floor together, not one on top of the other");
+        let budget = RetryBudget::new(Allowance::RETRY, &words);
+        drain(&budget, Nanos::from_secs(99));
+        assert_eq!(storm(&budget, 2, 100, 20), 60, "its deposits and the floor together, not one on top of the other");
         let words = self::words();
         let budget = RetryBudget::new(Allowance::RETRY, &words);
+        drain(&budget, Nanos::from_secs(99));
         let retries: u64 = (100..120).map(|second| drain(&budget, Nanos::from_secs(second))).sum();
         assert_eq!(retries, 60);
     }
@@ -297,7 +310,7 @@ mod tests {
         let words = words();
         let budget = RetryBudget::new(Allowance::RETRY, &words);
         let now = Nanos::from_secs(5);
-        assert_eq!(drain(&budget, now), 3);
+        assert_eq!(drain(&budget, now), 30);
         budget.give_back(now);
         assert_eq!(budget.balance(now), 1.0);
         assert_eq!(drain(&budget, now), 1);
@@ -307,7 +320,7 @@ mod tests {
     fn an_older_reading_closes_no_second() {
         let words = words();
         let budget = RetryBudget::new(Allowance::RETRY, &words);
-        assert_eq!(drain(&budget, Nanos::from_secs(100)), 3);
+        assert_eq!(drain(&budget, Nanos::from_secs(100)), 30);
         assert_eq!(drain(&budget, Nanos::from_secs(99)), 0);
         assert_eq!(drain(&budget, Nanos::from_secs(100)), 0);
     }
