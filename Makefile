@@ -52,7 +52,7 @@ demo: $(CORE) ## Drive a simulated fleet through a bad day, in under a minute, w
 	$(VENV)/bin/junctor demo $(ARGS)
 
 test: $(CORE) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
-	cargo test --workspace --exclude junctor-py --quiet
+	cargo test --workspace --exclude junctor-py --exclude junctor-floor --quiet
 	$(PY) -m pytest --quiet $(ARGS)
 
 lint: $(READY) ## Check format and lints of Rust and Python

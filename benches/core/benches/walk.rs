@@ -1,6 +1,7 @@
 //! Time of a decision in Rust alone: reserve + settle, by size of the fleet and number of rules.
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use junctor_benches::{Traffic, one_group, router};
@@ -31,6 +32,27 @@ fn decision(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The walk as a caller waits for it: decided and held. Settling comes after the call and is left out of the time.
+fn reserve(criterion: &mut Criterion) {
+    /// Few enough that they do not crowd the deployments.
+    const BATCH: u64 = 16;
+    let router = router(100, 100);
+    let mut traffic = Traffic::new(&router, 0);
+    criterion.bench_function("walk/reserve/100d/100r", |bench| {
+        bench.iter_custom(|calls| {
+            let mut held = Vec::with_capacity(BATCH as usize);
+            let mut spent = Duration::ZERO;
+            for _ in 0..calls.div_ceil(BATCH) {
+                let started = Instant::now();
+                held.extend((0..BATCH).filter_map(|_| black_box(traffic.reserve())));
+                spent += started.elapsed();
+                held.drain(..).for_each(|reservation| traffic.settle(reservation));
+            }
+            spent.mul_f64(calls as f64 / (calls.div_ceil(BATCH) * BATCH) as f64)
+        });
+    });
+}
+
 /// All groups in turn: the memory of the whole fleet is visited.
 fn over_the_fleet(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("walk/fleet");
@@ -56,5 +78,5 @@ fn one_group_by_size(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, by_rules, decision, over_the_fleet, one_group_by_size);
+criterion_group!(benches, by_rules, decision, reserve, over_the_fleet, one_group_by_size);
 criterion_main!(benches);

@@ -4,6 +4,7 @@
 
 use junctor_core::outcome::{Ending, Outcome};
 use junctor_core::request::{Needs, Request};
+use junctor_core::reservation::Reservation;
 use junctor_core::router::Router;
 use junctor_core::spec::{FleetSpec, Objective, ObjectiveWord};
 use junctor_core::units::Nanos;
@@ -112,6 +113,16 @@ impl<'r> Traffic<'r> {
     /// Decides one request and holds nothing.
     pub fn decide(&mut self) -> Option<u32> {
         self.with_next(|router, request, now, seed| router.explain(request, now, seed).ok()?.deployment)
+    }
+
+    /// Decides and holds one request, to be settled by the caller.
+    pub fn reserve(&mut self) -> Option<Reservation> {
+        self.with_next(|router, request, now, seed| router.reserve(request, now, seed).ok())
+    }
+
+    /// Settles what [`reserve`](Self::reserve) held.
+    pub fn settle(&self, mut reservation: Reservation) {
+        reservation.settle(answer(), BETWEEN);
     }
 
     /// Decides, holds and settles one request; answers its cost.

@@ -132,7 +132,7 @@ impl Refusal {
     #[must_use]
     pub fn describe(self, fleet: &Fleet, deployment: &Deployment, now: Nanos) -> String {
         let limit = |index: u8| {
-            let found = deployment.limits.get(usize::from(index)).and_then(|&at| fleet.limit(at));
+            let found = deployment.limits.get(usize::from(index)).and_then(|at| fleet.limit(at.index));
             let named =
                 |limit: &Limit| Some(format!("{} of pool {}", limit.dimension.name(), fleet.pool_of(limit)?.name));
             found.and_then(named).unwrap_or_default()

@@ -72,8 +72,8 @@ impl Reservation {
     /// Amounts held for it, by pool and dimension.
     pub fn estimated(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
         let limits = self.deployment().map_or(&[][..], |deployment| &deployment.limits);
-        limits.iter().filter_map(|&at| {
-            let limit = self.fleet.limit(at)?;
+        limits.iter().filter_map(|at| {
+            let limit = self.fleet.limit(at.index)?;
             Some((
                 &*self.fleet.pool_of(limit)?.name,
                 limit.dimension.name(),

@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 
 use crate::balance::DeploymentRecord;
 use crate::breaker::Permit;
-use crate::fleet::{Deployment, Fleet, MAX_LIMITS};
+use crate::fleet::{Deployment, Fleet, LimitRef, MAX_LIMITS};
 use crate::limit::{Bucket, Denied, Held, hold_all};
 use crate::refusal::Refusal;
 use crate::score::Estimate;
@@ -51,9 +51,9 @@ pub const fn amount(dimension: Dimension, estimate: &Estimate) -> u64 {
 /// The bucket behind a limit, if its record is still the limit's own.
 #[must_use]
 #[inline]
-pub fn bucket<'s>(fleet: &'s Fleet, state: &'s State, at: u32) -> Option<(Dimension, Bucket<'s>)> {
-    let limit = fleet.limit(at)?;
-    let words = state.bucket(limit.slot)?;
+pub fn bucket<'s>(fleet: &'s Fleet, state: &'s State, at: LimitRef) -> Option<(Dimension, Bucket<'s>)> {
+    let words = state.bucket(at.slot)?;
+    let limit = fleet.limit(at.index)?;
     let own = words[0].load(crate::sync::Ordering::Relaxed) == limit.identity;
     own.then(|| (limit.dimension, Bucket::new(&limit.quota, words)))
 }

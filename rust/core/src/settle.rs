@@ -114,7 +114,7 @@ fn settle_limits(
         let sent_after = bucket.sent_after(&held);
         let charge = charged(dimension, deployment, outcome, settlement, held.units());
         bucket.settle(held, charge, now);
-        settlement.charged.push((at, charge));
+        settlement.charged.push((at.index, charge));
         // Headers speak of the provider's own scope: the first pool that has the dimension, and shared pools come first.
         let fits = |&(place, report): &(usize, &LimitReport)| {
             placed >> place & 1 == 0 && report.dimension == dimension && !report.is_nonsense()
@@ -165,7 +165,7 @@ fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome<'_>,
 fn exhaust_pools(fleet: &Fleet, state: &State, deployment: &Deployment, outcome: &Outcome<'_>, now: Nanos) {
     let until = now + outcome.retry_after.map_or(EXHAUSTED_FOR, |hint| hint.min(LONGEST_HINT));
     for &at in &deployment.limits {
-        if fleet.limit(at).and_then(|limit| fleet.pool_of(limit)).is_some_and(|pool| !pool.private)
+        if fleet.limit(at.index).and_then(|limit| fleet.pool_of(limit)).is_some_and(|pool| !pool.private)
             && let Some((_, bucket)) = bucket(fleet, state, at)
         {
             bucket.hold_until().exhaust(until, now);

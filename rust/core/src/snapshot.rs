@@ -153,9 +153,10 @@ const fn reason_word(reason: breaker::Reason) -> &'static str {
 }
 
 fn pool_snapshot(fleet: &Fleet, state: &State, pool: &Pool, now: Nanos) -> BTreeMap<&'static str, LimitSnapshot> {
-    let told = pool.limits.clone().filter_map(|at| bucket(fleet, state, at)).map(|(dimension, bucket)| {
-        let limit = LimitSnapshot { limit: bucket.limit(), level: bucket.level(now), free: bucket.fraction(now) };
-        (dimension.name(), limit)
-    });
+    let told =
+        pool.limits.clone().filter_map(|at| bucket(fleet, state, fleet.limit_ref(at)?)).map(|(dimension, bucket)| {
+            let limit = LimitSnapshot { limit: bucket.limit(), level: bucket.level(now), free: bucket.fraction(now) };
+            (dimension.name(), limit)
+        });
     told.collect()
 }

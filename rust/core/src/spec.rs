@@ -193,6 +193,7 @@ impl Default for DeploymentSpec {
 /// Micro-dollars per million tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[repr(C)]
 pub struct Price {
     /// Input tokens that were not cached.
     pub input: u64,

@@ -89,7 +89,6 @@ fn scan(
 mod tests {
     use super::*;
     use crate::fleet::Member;
-    use arrayvec::ArrayVec;
 
     fn group(weights: &[u64]) -> Group {
         let mut sum = 0;
@@ -105,7 +104,7 @@ mod tests {
                 })
                 .collect(),
             mean_weight: 1.0,
-            fallback: ArrayVec::new(),
+            fallback: Box::default(),
             objective: None,
             hedge: false,
         }

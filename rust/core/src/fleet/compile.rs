@@ -3,11 +3,11 @@
 //! Every identity keeps its record in the state, so levels, breakers and averages survive a reload that adds, removes
 //! or reweights something else. A renamed deployment is a new one; its pool, if it kept its name, is not.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::actions::{compile_rules, rules};
-use super::pools::{limit_identity, limits_of};
-use super::{Deployment, Fleet, FleetError, MAX_CLAUSES, NameBits, Pool};
+use super::pools::{Quotas, limit_identity};
+use super::{Deployment, Fleet, FleetError, MAX_CLAUSES, NameBits};
 use crate::draw::identity;
 use crate::request::Needs;
 use crate::rules::{Predicate, RuleSet};
@@ -51,7 +51,7 @@ impl Fleet {
         give_back_if_crowded(spec, state, replaces.map(|(current, _)| current));
         let mut compiler = Compiler::new(state, replaces.map(|(_, now)| now));
         let (pools, limits) = compiler.pools(spec)?;
-        let mut deployments = compiler.deployments(spec, &pools)?;
+        let mut deployments = compiler.deployments(spec, &Quotas::new(&pools, &limits))?;
         let (clauses, clause_names) = compiler.clauses(spec, &mut deployments)?;
         let (groups, names) = compiler.groups(spec, &deployments)?;
         let rules = rules(spec, &names)?;
@@ -139,18 +139,12 @@ impl<'s> Compiler<'s> {
         })
     }
 
-    fn deployments(&mut self, spec: &FleetSpec, pools: &[Pool]) -> Result<Vec<Deployment>, FleetError> {
+    fn deployments(&mut self, spec: &FleetSpec, quotas: &Quotas<'_>) -> Result<Vec<Deployment>, FleetError> {
         unique("deployment", spec.deployments.iter().map(|d| d.name.as_str()))?;
-        let by_name: HashMap<&str, u32> = (0..).zip(pools).map(|(index, pool)| (&*pool.name, index)).collect();
-        spec.deployments.iter().map(|deployment| self.deployment(deployment, pools, &by_name)).collect()
+        spec.deployments.iter().map(|deployment| self.deployment(deployment, quotas)).collect()
     }
 
-    fn deployment(
-        &mut self,
-        spec: &DeploymentSpec,
-        pools: &[Pool],
-        by_name: &HashMap<&str, u32>,
-    ) -> Result<Deployment, FleetError> {
+    fn deployment(&mut self, spec: &DeploymentSpec, quotas: &Quotas<'_>) -> Result<Deployment, FleetError> {
         let place = |key: &str| format!("deployments.{}.{key}", spec.name);
         if !(0.0..=MAX_WEIGHT).contains(&spec.weight) {
             let allowed = "0 (drained) to 1,000,000; only the proportion between members matters";
@@ -161,9 +155,6 @@ impl<'s> Compiler<'s> {
         if let Some(now) = self.joins_at.filter(|_| fresh) {
             crate::balance::note_joined(self.state, slot, now);
         }
-        let limits = limits_of(spec, pools, by_name)?;
-        let shared = |index: &u32| pools.get(*index as usize).is_some_and(|pool| !pool.private);
-        let shared_pools = spec.pools.iter().filter_map(|name| by_name.get(name.as_str()).copied()).filter(shared);
         let prior = if spec.latency_prior_s > 0.0 { spec.latency_prior_s } else { 0.8 };
         Ok(Deployment {
             name: spec.name.as_str().into(),
@@ -186,8 +177,8 @@ impl<'s> Compiler<'s> {
             accounting: spec.accounting,
             probe_lease: Nanos::from_secs_f64(spec.first_content_timeout_s).min(MAX_PROBE_LEASE),
             latency_prior: prior.ln() as f32,
-            limits,
-            shared_pools: shared_pools.collect(),
+            limits: quotas.limits_of(spec)?,
+            shared_pools: quotas.shared_by(spec),
         })
     }
 

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrayvec::ArrayVec;
-
 use super::compile::{Compiler, unique};
 use super::{Deployment, FleetError, Group, MAX_CHAIN, Member, Names};
 use crate::draw::identity;
@@ -77,7 +75,7 @@ impl Compiler<'_> {
             members: members.iter().map(place).collect::<Result<_, _>>()?,
             cumulative,
             mean_weight: mean_weight(members.iter().filter_map(of)),
-            fallback: ArrayVec::new(),
+            fallback: Box::default(),
             objective: (objective != ObjectiveWeights::default()).then_some(objective),
             hedge: false,
         })
@@ -132,14 +130,18 @@ fn link_fallbacks(spec: &FleetSpec, groups: &mut [Group], names: &Names) -> Resu
                 continue;
             }
             seen.push(next);
-            group.fallback.try_push(next).map_err(|_| FleetError::TooMany {
-                what: format!("fallbacks of groups.{}", group.name),
-                count: MAX_CHAIN + 1,
-                room: MAX_CHAIN,
-                hint: "a request visits at most 8 groups",
-            })?;
             open.extend(direct.get(&next).into_iter().flatten().rev());
         }
+        let chain = seen.get(1..).unwrap_or_default();
+        if chain.len() > MAX_CHAIN {
+            return Err(FleetError::TooMany {
+                what: format!("fallbacks of groups.{}", group.name),
+                count: chain.len(),
+                room: MAX_CHAIN,
+                hint: "a request visits at most 8 groups",
+            });
+        }
+        group.fallback = chain.into();
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use arrayvec::ArrayVec;
 
 use super::compile::{Compiler, unique};
-use super::{FleetError, Limit, MAX_LIMITS, Pool};
+use super::{FleetError, Limit, LimitRef, MAX_LIMITS, Pool};
 use crate::draw::identity;
 use crate::limit::{Calendar, Quota, Transition};
 use crate::spec::{DeploymentSpec, Dimension, FleetSpec, LimitSpec};
@@ -63,28 +63,47 @@ pub(super) fn limit_identity(pool: &str, limit: &LimitSpec) -> u64 {
     identity(&["limit", pool, limit.dimension.name(), counted])
 }
 
-/// The limits that a deployment draws from, in the order of its pools.
-pub(super) fn limits_of(
-    spec: &DeploymentSpec,
-    pools: &[Pool],
-    by_name: &HashMap<&str, u32>,
-) -> Result<ArrayVec<u32, MAX_LIMITS>, FleetError> {
-    let mut limits = ArrayVec::new();
-    for name in &spec.pools {
-        let found = by_name.get(name.as_str()).and_then(|&index| pools.get(index as usize));
-        let pool = found.ok_or_else(|| FleetError::Unbound {
+/// The compiled pools and limits, as deployments refer to them.
+pub(super) struct Quotas<'p> {
+    pools: &'p [Pool],
+    limits: &'p [Limit],
+    by_name: HashMap<&'p str, u32>,
+}
+
+impl<'p> Quotas<'p> {
+    pub fn new(pools: &'p [Pool], limits: &'p [Limit]) -> Self {
+        Self { pools, limits, by_name: (0..).zip(pools).map(|(index, pool)| (&*pool.name, index)).collect() }
+    }
+
+    /// The pools that a deployment names and shares with others, as indices.
+    pub fn shared_by(&self, spec: &DeploymentSpec) -> Box<[u32]> {
+        let named = spec.pools.iter().filter_map(|name| self.by_name.get(name.as_str()).copied());
+        named.filter(|&index| self.pools.get(index as usize).is_some_and(|pool| !pool.private)).collect()
+    }
+
+    /// The limits that a deployment draws from, in the order of its pools.
+    pub fn limits_of(&self, spec: &DeploymentSpec) -> Result<ArrayVec<LimitRef, MAX_LIMITS>, FleetError> {
+        let mut limits = ArrayVec::new();
+        for name in &spec.pools {
+            for index in self.pool(spec, name)?.limits.clone() {
+                let Some(limit) = self.limits.get(index as usize) else { continue };
+                limits.try_push(LimitRef { index, slot: limit.slot }).map_err(|_| FleetError::TooMany {
+                    what: format!("limits of deployments.{}, those of its pools included", spec.name),
+                    count: MAX_LIMITS + 1,
+                    room: MAX_LIMITS,
+                    hint: "a reservation holds at most 8 at once: drop the ones that never bind",
+                })?;
+            }
+        }
+        Ok(limits)
+    }
+
+    fn pool(&self, spec: &DeploymentSpec, name: &str) -> Result<&'p Pool, FleetError> {
+        let found = self.by_name.get(name).and_then(|&index| self.pools.get(index as usize));
+        found.ok_or_else(|| FleetError::Unbound {
             user: format!("deployments.{}.pools", spec.name),
             kind: "pool",
-            name: name.clone(),
-        })?;
-        for limit in pool.limits.clone() {
-            limits.try_push(limit).map_err(|_| FleetError::TooMany {
-                what: format!("limits of deployments.{}, those of its pools included", spec.name),
-                count: MAX_LIMITS + 1,
-                room: MAX_LIMITS,
-                hint: "a reservation holds at most 8 at once: drop the ones that never bind",
-            })?;
-        }
+            name: name.to_owned(),
+        })
     }
-    Ok(limits)
 }

@@ -68,20 +68,22 @@ pub const fn share(cost: u64, part: u64, units: u64) -> u64 {
     if part >= units { cost } else { mul_div_floor(cost, part, units) }
 }
 
-/// An emission rate and a burst, in ticks.
+/// An emission rate and a burst, in ticks. What [`take_plainly`](Pace::take_plainly) reads comes first, so that it lies
+/// in the cache line that the limit begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Pace {
-    /// The most one request may ask for.
-    limit: u64,
-    /// Units emitted per window: `limit`, or less where a burst must fit into the same window.
-    rate: u64,
-    window: u64,
     /// `window / rate` and its remainder: a cost is `n · whole + ceil(n · rest / rate)`.
     whole: u64,
     rest: u64,
     burst: u64,
+    /// The most one request may ask for.
+    limit: u64,
     /// Bound any one window by the limit, requests larger than the burst included.
     strict: bool,
+    /// Units emitted per window: `limit`, or less where a burst must fit into the same window.
+    rate: u64,
+    window: u64,
 }
 
 impl Pace {

@@ -67,14 +67,15 @@ pub(super) enum Rule {
     Concurrency,
 }
 
-/// An allowed rate or number. See the [module](self).
+/// An allowed rate or number. See the [module](self). The rule comes first: it is all that most requests read.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub struct Quota {
+    pub(super) rule: Rule,
     limit: u64,
     burst: u64,
     window: Nanos,
     kind: Kind,
-    pub(super) rule: Rule,
 }
 
 impl Quota {
