@@ -9,7 +9,7 @@ use crate::units::Nanos;
 
 /// Candidates that a walk remembers without allocating. A draw looks at two or three; only when most of a group is out
 /// are there more.
-const AT_HAND: usize = 6;
+const AT_HAND: usize = 4;
 /// Candidates that a walk remembers at all. One that saw more says that it cannot be replayed.
 pub const MAX_CONSIDERED: usize = 64;
 
@@ -116,13 +116,14 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// A decision that got nowhere.
+    /// A decision that got nowhere, as every one begins.
     #[must_use]
-    pub fn nowhere(at: Nanos, seed: u64, rule: Option<u32>) -> Self {
+    #[inline]
+    pub fn nowhere(at: Nanos, seed: u64) -> Self {
         Self {
             at,
             seed,
-            rule,
+            rule: None,
             asked_group: None,
             group: None,
             deployment: None,

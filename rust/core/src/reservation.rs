@@ -31,24 +31,35 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// One that holds nothing yet: made before the walk, so that the decision is written where it stays.
+    #[inline]
+    pub(crate) fn nowhere(fleet: Arc<Fleet>, state: Arc<State>, decision: Decision) -> Self {
+        let settlement = Settlement::default();
+        Self { fleet, state, decision, hold: None, pending: None, first_content: None, settlement }
+    }
+
+    /// Lets `walk` write the decision.
+    #[inline]
+    pub(crate) fn decide<T>(&mut self, walk: impl FnOnce(&Fleet, &mut Decision) -> T) -> T {
+        walk(&self.fleet, &mut self.decision)
+    }
+
     /// Enters the attempt into the deployment's state: from here on it is in flight.
-    pub(crate) fn begin(fleet: Arc<Fleet>, state: Arc<State>, decision: Decision, hold: Hold) -> Self {
-        let mut reservation = Self {
-            fleet,
-            state,
-            decision,
-            hold: Some(hold),
-            pending: None,
-            first_content: None,
-            settlement: Settlement::default(),
-        };
-        let pending = reservation.record().and_then(|record| {
+    #[inline]
+    pub(crate) fn begin(&mut self, hold: Hold) {
+        self.hold = Some(hold);
+        self.pending = self.record().and_then(|record| {
             record.enter();
             record.add(Total::Attempts, 1);
-            record.pending().note(reservation.decision.at, reservation.decision.seed)
+            record.pending().note(self.decision.at, self.decision.seed)
         });
-        reservation.pending = pending;
-        reservation
+    }
+
+    /// What was looked at by a walk that held nothing.
+    #[cold]
+    pub(crate) fn into_decision(mut self) -> Decision {
+        let nowhere = Decision::nowhere(self.decision.at, self.decision.seed);
+        std::mem::replace(&mut self.decision, nowhere)
     }
 
     /// The decision behind it.

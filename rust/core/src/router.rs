@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 
 use crate::balance::DeploymentRecord;
 use crate::balance::load::Load;
+use crate::breaker::Permit;
 use crate::counters::{Counter, count};
 use crate::decision::{Decision, Denial, Log, Why};
 use crate::draw::Draw;
@@ -72,21 +73,24 @@ impl Router {
     /// # Errors
     /// [`Denial`] with the reason and what was looked at; then nothing is held.
     pub fn reserve(&self, request: &Request<'_>, now: Nanos, seed: u64) -> Result<Reservation, Box<Denial>> {
-        let fleet = self.fleet.load_full();
-        let scene = self.scene(&fleet, request, now, seed, Intent::Hold);
-        match walk(scene) {
-            Ok((decision, Some(hold))) => {
-                self.count_decision(&decision, hold.permit.probe, hold.permit.lost_probe);
-                Ok(Reservation::begin(fleet, Arc::clone(&self.state), decision, hold))
+        let mut reservation =
+            Reservation::nowhere(self.fleet.load_full(), Arc::clone(&self.state), Decision::nowhere(now, seed));
+        let made =
+            reservation.decide(|fleet, decision| walk(self.scene(fleet, request, now, seed, Intent::Hold), decision));
+        match made {
+            Ok(Some(hold)) => {
+                self.count_decision(reservation.decision(), &hold.permit);
+                reservation.begin(hold);
+                Ok(reservation)
             }
             // A walk that means to hold always holds what it decided on.
-            Ok((decision, None)) => Err(Box::new(Denial { why: Why::Refused, decision })),
-            Err(denial) => {
+            Ok(None) => Err(Box::new(Denial { why: Why::Refused, decision: reservation.into_decision() })),
+            Err(why) => {
                 // A hedge that finds nobody turns no request away.
                 if !request.spare {
-                    self.count_denial(&denial);
+                    self.count_denial(&why);
                 }
-                Err(denial)
+                Err(Box::new(Denial { why, decision: reservation.into_decision() }))
             }
         }
     }
@@ -97,7 +101,7 @@ impl Router {
     /// As [`Router::reserve`].
     pub fn explain(&self, request: &Request<'_>, now: Nanos, seed: u64) -> Result<Decision, Box<Denial>> {
         let fleet = self.fleet.load();
-        walk(self.scene(&fleet, request, now, seed, Intent::Tell)).map(|(decision, _)| decision)
+        told(self.scene(&fleet, request, now, seed, Intent::Tell))
     }
 
     /// Makes an earlier decision again from what it saw.
@@ -106,7 +110,7 @@ impl Router {
     /// As [`Router::reserve`]: an earlier denial is denied again.
     pub fn replay(&self, request: &Request<'_>, now: Nanos, seed: u64, log: &Log) -> Result<Decision, Box<Denial>> {
         let fleet = self.fleet.load();
-        walk(self.scene(&fleet, request, now, seed, Intent::Replay(log))).map(|(decision, _)| decision)
+        told(self.scene(&fleet, request, now, seed, Intent::Replay(log)))
     }
 
     /// Every deployment that `request` may visit, in the order of its groups, with the reason why it is out if it is.
@@ -193,21 +197,30 @@ impl Router {
         crate::retry::delay(same_deployment, attempt, hint, &mut Draw::new(seed))
     }
 
-    fn count_decision(&self, decision: &Decision, probe: bool, lost_probe: bool) {
+    fn count_decision(&self, decision: &Decision, permit: &Permit) {
         count(&self.state, Counter::Reserved);
         let rare = [
             (decision.is_downgrade(), Counter::Downgraded),
             (decision.last_resort, Counter::ForcedProbe),
-            (probe, Counter::Probe),
-            (lost_probe, Counter::ProbeLost),
+            (permit.probe, Counter::Probe),
+            (permit.lost_probe, Counter::ProbeLost),
         ];
         rare.into_iter().filter(|(happened, _)| *happened).for_each(|(_, counter)| count(&self.state, counter));
     }
 
     #[cold]
-    fn count_denial(&self, denial: &Denial) {
-        let no_capacity = matches!(denial.why, Why::NoCapacity { .. });
+    fn count_denial(&self, why: &Why) {
+        let no_capacity = matches!(why, Why::NoCapacity { .. });
         count(&self.state, if no_capacity { Counter::NoCapacity } else { Counter::Refused });
+    }
+}
+
+/// A walk that holds nothing.
+fn told(scene: Scene<'_>) -> Result<Decision, Box<Denial>> {
+    let mut decision = Decision::nowhere(scene.now, scene.seed);
+    match walk(scene, &mut decision) {
+        Ok(_) => Ok(decision),
+        Err(why) => Err(Box::new(Denial { why, decision })),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::balance::group::median;
 use crate::balance::load::Load;
 use crate::breaker::Peek;
 use crate::counters::{Counter, count};
-use crate::decision::{Considered, Decision, Denial, Log, MAX_CONSIDERED, Why};
+use crate::decision::{Considered, Decision, Log, MAX_CONSIDERED, Why};
 use crate::draw::Draw;
 use crate::fleet::{Deployment, Fleet, Group, Member};
 use crate::gate::Terms;
@@ -64,41 +64,43 @@ pub struct Scene<'w> {
     pub intent: Intent<'w>,
 }
 
-/// Walks, and answers with the decision and what was held for it.
+/// Walks, and answers with what was held. `decision` comes in as [`Decision::nowhere`] and is written in place: it holds
+/// all that was looked at, and moving it from stage to stage would cost more than a stage.
 ///
 /// # Errors
-/// [`Denial`] with the reason and what was looked at.
-pub fn walk(scene: Scene<'_>) -> Result<(Decision, Option<Hold>), Box<Denial>> {
-    let route = Route::of(scene.fleet, scene.request).map_err(|(why, rule)| denied(scene, why, rule))?;
-    let mut walk = Walk::new(scene, &route);
-    let Some(asked) = scene.fleet.group(route.group) else { return Err(denied(scene, Why::UnknownModel, route.rule)) };
+/// Why nobody was chosen; what was looked at is in the decision.
+pub fn walk(scene: Scene<'_>, decision: &mut Decision) -> Result<Option<Hold>, Why> {
+    let route = Route::of(scene.fleet, scene.request).map_err(|(why, rule)| {
+        decision.rule = rule;
+        why
+    })?;
+    let mut walk = Walk::new(scene, &route, decision);
+    let asked = scene.fleet.group(route.group).ok_or(Why::UnknownModel)?;
     let mut draw = Draw::new(scene.seed);
     for index in chain(scene, route.group, asked) {
         let Some(group) = scene.fleet.group(index) else { continue };
         if let Some((member, hold)) = walk.pick(group, &mut draw) {
-            return Ok(walk.decided(&route, index, member, false, hold));
+            walk.decide(index, member);
+            return Ok(hold);
         }
     }
-    walk.settle_for_less(&route, asked)
+    walk.settle_for_less(route.group, asked)
 }
 
 /// Looks at every member of the groups that the request may visit; at as many as a log holds.
 #[must_use]
 pub fn survey(scene: Scene<'_>) -> Decision {
-    let Ok(route) = Route::of(scene.fleet, scene.request) else {
-        return Decision::nowhere(scene.now, scene.seed, None);
-    };
-    let mut walk = Walk::new(scene, &route);
-    let Some(asked) = scene.fleet.group(route.group) else {
-        return walk.told(&route, None, false, Estimate::default());
-    };
+    let mut decision = Decision::nowhere(scene.now, scene.seed);
+    let Ok(route) = Route::of(scene.fleet, scene.request) else { return decision };
+    let Some(asked) = scene.fleet.group(route.group) else { return decision };
+    let mut walk = Walk::new(scene, &route, &mut decision);
     for index in chain(scene, route.group, asked) {
         let Some(group) = scene.fleet.group(index) else { continue };
         for place in 0..group.members.len() {
             walk.standing(group, place);
         }
     }
-    walk.told(&route, None, false, Estimate::default())
+    decision
 }
 
 /// The groups that the request may visit, in order. A hedge is no reason for a downgrade.
@@ -107,19 +109,13 @@ fn chain<'w>(scene: Scene<'w>, index: u32, asked: &'w Group) -> impl Iterator<It
     std::iter::once(index).chain(fallbacks.iter().copied())
 }
 
-fn denied(scene: Scene<'_>, why: Why, rule: Option<u32>) -> Box<Denial> {
-    let decision = Decision::nowhere(scene.now, scene.seed, rule);
-    Box::new(Denial { why, decision })
-}
-
 struct Walk<'w> {
     scene: Scene<'w>,
     terms: Terms<'w>,
-    max_tokens: Option<u64>,
     max_cost: u64,
     tried: ArrayVec<u32, MAX_TRIED>,
-    log: Log,
     delays: Delays,
+    decision: &'w mut Decision,
 }
 
 /// When the deployments that are out for a while come back.
@@ -146,21 +142,25 @@ impl Delays {
 }
 
 impl<'w> Walk<'w> {
-    fn new(scene: Scene<'w>, route: &Route<'_>) -> Self {
+    fn new(scene: Scene<'w>, route: &Route<'_>, decision: &'w mut Decision) -> Self {
         let Scene { fleet, request, .. } = scene;
         let max_tokens = match (request.output_tokens, route.max_tokens) {
             (Some(asked), Some(cap)) => Some(asked.min(cap)),
             (asked, cap) => asked.or(cap),
         };
+        decision.rule = route.rule;
+        decision.asked_group = Some(route.group);
+        decision.max_tokens = max_tokens;
+        decision.streamed = request.needs.has(Flag::Streaming);
+        decision.hedge = request.spare;
         let place = |name: &&str| fleet.deployment_named(name);
         Self {
             scene,
             terms: Terms::of(fleet, request, max_tokens.unwrap_or(0)),
-            max_tokens,
             max_cost: route.max_cost.unwrap_or(u64::MAX),
             tried: request.tried.iter().filter_map(place).take(MAX_TRIED).collect(),
-            log: Log::default(),
             delays: Delays::default(),
+            decision,
         }
     }
 
@@ -203,14 +203,15 @@ impl<'w> Walk<'w> {
             return None;
         }
         let hold = self.hold(member)?;
-        self.log.warm = Some(member.deployment);
+        self.decision.log.warm = Some(member.deployment);
         Some((member, hold))
     }
 
     fn less_loaded(&self, group: &Group, first: usize, second: Option<usize>, chance: f64) -> Option<Member> {
         let member = |place: usize| group.members.get(place).copied();
         let score = |member: Member| {
-            let seen = self.log.find(member.deployment).copied().unwrap_or_else(|| self.examine(member, group));
+            let seen =
+                self.decision.log.find(member.deployment).copied().unwrap_or_else(|| self.examine(member, group));
             seen.load.score(&self.scene.fleet.balance)
         };
         let first = member(first)?;
@@ -223,7 +224,7 @@ impl<'w> Walk<'w> {
     fn standing(&mut self, group: &Group, place: usize) -> Option<Standing> {
         let member = *group.members.get(place)?;
         // Past what the log holds, looking again is quicker than searching it.
-        let known = if self.log.is_complete() { self.log.find(member.deployment) } else { None };
+        let known = if self.decision.log.is_complete() { self.decision.log.find(member.deployment) } else { None };
         let seen = match known {
             Some(seen) => *seen,
             None => {
@@ -231,7 +232,7 @@ impl<'w> Walk<'w> {
                 if let Some(refusal) = seen.refusal {
                     self.delays.note(refusal);
                 }
-                self.log.add(seen);
+                self.decision.log.add(seen);
                 seen
             }
         };
@@ -279,7 +280,7 @@ impl<'w> Walk<'w> {
 
     #[inline]
     fn estimate(&self, deployment: &Deployment, member: Member) -> Estimate {
-        Estimate::of(self.scene.state, deployment, member, self.scene.request.input_tokens, self.max_tokens)
+        Estimate::of(self.scene.state, deployment, member, self.scene.request.input_tokens, self.decision.max_tokens)
     }
 
     /// Law first, then what the call already knows, then state.
@@ -335,63 +336,43 @@ impl<'w> Walk<'w> {
             }
         };
         self.delays.note(refusal);
-        self.log.refuse(member.deployment, refusal);
+        self.decision.log.refuse(member.deployment, refusal);
         None
     }
 
-    fn decided(
-        self,
-        route: &Route<'_>,
-        group: u32,
-        member: Member,
-        last_resort: bool,
-        hold: Option<Hold>,
-    ) -> (Decision, Option<Hold>) {
+    /// Writes down who was chosen.
+    #[inline]
+    fn decide(&mut self, group: u32, member: Member) {
         let deployment = self.scene.fleet.deployment(member.deployment);
         let mut estimate = deployment.map(|deployment| self.estimate(deployment, member)).unwrap_or_default();
         if let Intent::Replay(log) = self.scene.intent {
             // Lengths may have been learned since.
             estimate.cost = log.find(member.deployment).map_or(estimate.cost, |seen| seen.cost);
         }
-        let decision = self.told(route, Some((group, member)), last_resort, estimate);
-        (decision, hold)
-    }
-
-    fn told(self, route: &Route<'_>, place: Option<(u32, Member)>, last_resort: bool, estimate: Estimate) -> Decision {
-        Decision {
-            at: self.scene.now,
-            seed: self.scene.seed,
-            rule: route.rule,
-            asked_group: Some(route.group),
-            group: place.map(|(group, _)| group),
-            deployment: place.map(|(_, member)| member.deployment),
-            length_slot: place.map(|(_, member)| member.length_slot),
-            last_resort,
-            max_tokens: self.max_tokens,
-            estimate,
-            streamed: self.scene.request.needs.has(Flag::Streaming),
-            hedge: self.scene.request.spare,
-            log: self.log,
-        }
+        self.decision.estimate = estimate;
+        self.decision.group = Some(group);
+        self.decision.deployment = Some(member.deployment);
+        self.decision.length_slot = Some(member.length_slot);
     }
 
     /// Nobody was free: wait if that is soon enough, else force a probe, else say when.
     #[cold]
-    fn settle_for_less(mut self, route: &Route<'_>, asked: &Group) -> Result<(Decision, Option<Hold>), Box<Denial>> {
+    fn settle_for_less(mut self, asked_index: u32, asked: &Group) -> Result<Option<Hold>, Why> {
         let Scene { now, request, .. } = self.scene;
         let soon = self.delays.frees.is_some_and(|frees| frees.since(now) <= request.max_wait);
         if !soon
             && !request.spare
-            && let Some((group, member, hold)) = self.force_probe(route.group, asked)
+            && let Some((group, member, hold)) = self.force_probe(asked_index, asked)
         {
-            return Ok(self.decided(route, group, member, true, hold));
+            self.decide(group, member);
+            self.decision.last_resort = true;
+            return Ok(hold);
         }
-        let why = match self.delays {
+        Err(match self.delays {
             Delays { soonest: Some(until), .. } => Why::NoCapacity { until },
             Delays { too_large: true, .. } => Why::TooLarge,
             _ => Why::Refused,
-        };
-        Err(Box::new(Denial { why, decision: self.told(route, None, false, Estimate::default()) }))
+        })
     }
 
     /// Last resort: a probe, before its time, of the deployment whose breaker comes back first and lets itself be
@@ -402,7 +383,7 @@ impl<'w> Walk<'w> {
             match self.force(member, opens) {
                 Ok(hold) => return Some((group, member, hold)),
                 // Nobody should wait for a last resort: `retry_after` stays the time at which a breaker probes by itself.
-                Err(refusal) => self.log.refuse(index, refusal),
+                Err(refusal) => self.decision.log.refuse(index, refusal),
             }
         }
         None
@@ -414,7 +395,7 @@ impl<'w> Walk<'w> {
             Refusal::Breaker(until) => Some((until, seen.deployment)),
             _ => None,
         };
-        let mut found: Vec<(Nanos, u32)> = self.log.considered().filter_map(open).collect();
+        let mut found: Vec<(Nanos, u32)> = self.decision.log.considered().filter_map(open).collect();
         found.sort_unstable();
         found.into_iter().take(MAX_FORCED).collect()
     }
