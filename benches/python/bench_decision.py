@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from benches.python import show
 from benches.python.fleets import router
+from benches.python.floor import load as load_floor
 from benches.python.harness import Rounds, Spread, Suite, Verdict, in_rounds, ratio, rows
 from junctor import _core
 
@@ -26,6 +27,7 @@ SINGLE: Final = 10_000
 EMPTY: Final = "empty PyO3 call"
 DECISION: Final = "reserve + settle"
 WORD: Final = "PyO3 call, word in and out"
+CALLS: Final = "the same two PyO3 calls, deciding nothing"
 TEN_LINES: Final = "plain Python, 2 buckets + breaker"
 
 Step = Callable[[], object]
@@ -70,6 +72,19 @@ def word() -> Step:
 
     def step() -> object:
         return health_of("ok")
+
+    return step
+
+
+def calls() -> Step:
+    """Two calls with the arguments of a decision: taken from Python, looked at, one object made and freed."""
+    floor = load_floor().Floor()
+    needs = frozenset({"tools"})
+    tags = {"task": "extraction", "user_tier": "paid", "tenant": "acme"}
+
+    def step() -> object:
+        held = floor.reserve("auto", input_tokens=900, output_tokens=300, needs=needs, tags=tags)
+        return held.settle("ok", input_tokens=880, output_tokens=122, first_token_s=0.41)
 
     return step
 
@@ -135,7 +150,8 @@ METHOD: Final = (
     f"the greatest. p50 and p99 are of {SINGLE:,} calls timed one by one, less {CLOCK_NS} ns, the least time between "
     "two readings of the clock. One thread, the garbage collector on. Each attempt holds 4 limits of 2 pools; prices, "
     "2 compliance clauses, groups of 20 unless said otherwise. The empty call is `ManualClock.now_s()`, the "
-    'cheapest that the binding has; the one with a word in and out is `health_of("ok")`.'
+    'cheapest that the binding has; the one with a word in and out is `health_of("ok")`; the two calls that decide '
+    "nothing are in benches/floor."
 )
 
 
@@ -156,6 +172,7 @@ def floors() -> dict[str, Step]:
     return {
         EMPTY: empty(),
         WORD: word(),
+        CALLS: calls(),
         "plain Python, weighted pick": weighted_pick(),
         TEN_LINES: ten_lines(),
     }
@@ -197,7 +214,7 @@ def measure(*, rounds: int = 25, sizes: Sequence[int] = SIZES) -> Suite:
 def _verdicts(batches: Rounds, tails: Rounds) -> list[Verdict]:
     main = f"{DECISION}, 100 deployments, 100 rules"
     p50, p99 = Spread.of(tails[f"p50: {main}"]), Spread.of(tails[f"p99: {main}"])
-    floors = {floor: ratio(batches, main, floor) for floor in (EMPTY, WORD)}
+    floors = {floor: ratio(batches, main, floor) for floor in (CALLS, WORD, EMPTY)}
     return [
         Verdict(what=f"{main}: p50", budget="≤ 2 µs", measured=f"{p50.told()} µs", met=p50.median <= 2),
         Verdict(what=f"{main}: p99", budget="≤ 6 µs", measured=f"{p99.told()} µs", met=p99.median <= 6),

@@ -32,12 +32,11 @@ SHAPES: Final = (
 )
 DECISIONS: Final = 10_000
 BUDGETS_NS: Final = {
-    "walk/decide/100d/100r": 400,
-    "walk/auto/100d/100r": 400,
+    "walk/reserve/100d/100r": 400,
     "parts/limits, 4 held and settled": 250,
     "parts/breaker admits, closed": 5,
 }
-"""`decide` is the walk without settling, `auto` with it; the last two are parts of it."""
+"""`reserve` is the walk: from the request to what is held for it. The last two are parts of it."""
 
 
 def build() -> Path:
@@ -110,7 +109,8 @@ def measure(*, with_time: bool = True) -> Suite:
         method=(
             f"Allocations over {DECISIONS:,} decisions, instructions over 1,000 under callgrind, both when warm; "
             "time by criterion with the bounds of its median's confidence interval. 4 limits over 2 pools per attempt; "
-            "`fleet` asks for all groups in turn, `auto` goes through the rules."
+            "`reserve` leaves the settlement out, `decide` also the holding; `fleet` asks for all groups in turn, "
+            "`auto` goes through the rules."
         ),
         command="python -m benches.python.bench_walk",
         rows=[*found, *timed],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -78,3 +79,18 @@ def test_a_wheel_with_strays_gaps_and_a_wrong_tag_is_reported(tmp_path: Path) ->
     assert "missing: junctor-0.1.0.dist-info/licenses/LICENSE" in found
     assert "does not belong into the wheel: tests/test_x.py" in found
     assert "missing: junctor/__init__.py" not in found
+
+
+def _signatures(source: str) -> dict[str, str]:
+    """The signature of each method that has one, without its line breaks."""
+    found = re.findall(r"signature = \((.*?)\)\)\].*?fn (\w+)", source, flags=re.DOTALL)
+    return {name: " ".join(signature.split()) for signature, name in found}
+
+
+def test_the_floor_takes_the_arguments_of_a_decision() -> None:
+    """The benchmark's floor would flatter or slander the router if its calls took others."""
+    root = Path(__file__).parents[2]
+    floor = _signatures((root / "benches/floor/src/lib.rs").read_text(encoding="utf-8"))
+    router = _signatures((root / "rust/py/src/router.rs").read_text(encoding="utf-8"))
+    reservation = _signatures((root / "rust/py/src/reservation.rs").read_text(encoding="utf-8"))
+    assert floor == {"reserve": router["reserve"], "settle": reservation["settle"]}
