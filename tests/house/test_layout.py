@@ -115,10 +115,10 @@ def _imports(path: Path) -> set[str]:
 
 
 def _distributions(path: Path) -> set[str]:
-    """The packages of the index that a file imports from, in lower case."""
+    """The packages of the index that a file imports from; one that is not installed is called as its module is."""
     ours = {"junctor", "scripts", "tests", "benches"}
     foreign = _imports(path) - ours - set(sys.stdlib_module_names)
-    return {_installed().get(name, [name])[0].lower() for name in foreign}
+    return {_normal(_installed().get(name, [name])[0]) for name in foreign}
 
 
 @cache
@@ -135,4 +135,9 @@ def _declared() -> dict[str, set[str]]:
 
 
 def _names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[^\w.-]", line)[0].lower() for line in requirements}
+    return {_normal(re.split(r"[^\w.-]", line)[0]) for line in requirements}
+
+
+def _normal(name: str) -> str:
+    """A package's name as the index compares it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
