@@ -196,7 +196,7 @@ fn learn(
     match outcome.ending {
         Ending::Succeeded => {
             record.success().add(true, now);
-            record.hold().ease(now);
+            record.hold().ease(decision.at);
             record.latency().add(first_content, now, reference);
             if let Some(tokens) = outcome.output_tokens {
                 observe_length(state, decision, tokens);
