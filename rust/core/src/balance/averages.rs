@@ -11,8 +11,8 @@ use crate::units::{Nanos, Tick};
 const ALPHA: f32 = 0.1;
 /// A sample counts for at most this factor (e) above the average: one outlier moves it by at most 10 %.
 const CLIP: f32 = 1.0;
-/// Samples in a row beyond that each count twice as much and twice as far as the one before, up to so many doublings: one
-/// answer in twenty is so late by chance, three in a row are not.
+/// Each factor e by which late samples in a row were late doubles the weight and the reach of the next one, up to so many
+/// doublings: one answer in twenty is late by chance, but hardly two in a row, and nobody is a hundred times late by chance.
 const MAX_SURPRISES: u32 = 7;
 /// The most that one sample weighs.
 const MOST_ALPHA: f32 = 0.5;
@@ -56,7 +56,7 @@ pub struct Reference {
 pub struct Latency<'s> {
     /// `average: f32 | tick of the last sample`.
     average: &'s AtomicU64,
-    /// `number of samples: 29 bits | surprises in a row: 3 bits | tick of the first`.
+    /// `surprises: 3 bits | number of samples: 29 bits | tick of the first`.
     samples: &'s AtomicU64,
 }
 
@@ -110,9 +110,9 @@ impl<'s> Latency<'s> {
         };
         let Ok((old, _)) = update(self.average, step) else { return };
         let begins = old == 0 || Tick::at(now).span_since(Tick(unpack(old).1)) > EXPIRY;
-        let surprising = sample > base(old) + CLIP;
+        let late = ((sample - base(old)) / CLIP).max(0.0) as u32;
         // A lost race here miscounts one sample of the blackout, or of a row of surprises.
-        let _ = update(self.samples, |word| Some(Samples::unpack(word).and_one(surprising, begins, now).pack()));
+        let _ = update(self.samples, |word| Some(Samples::unpack(word).and_one(late, begins, now).pack()));
     }
 
     fn decayed(word: u64, now: Nanos, reference: Reference) -> f32 {
@@ -129,7 +129,7 @@ impl<'s> Latency<'s> {
 #[derive(Clone, Copy)]
 struct Samples {
     count: u32,
-    /// Samples in a row that were far above the average, the last one included.
+    /// By how many factors of e the last samples in a row were late.
     surprises: u32,
     first: Tick,
 }
@@ -152,8 +152,9 @@ impl Samples {
         self.count >= BLACKOUT_SAMPLES || (self.count > 0 && Tick::at(now).span_since(self.first) >= BLACKOUT)
     }
 
-    fn and_one(self, surprising: bool, begins: bool, now: Nanos) -> Self {
-        let surprises = if surprising { (self.surprises + 1).min(MAX_SURPRISES) } else { 0 };
+    /// One more sample, `late` times e late.
+    fn and_one(self, late: u32, begins: bool, now: Nanos) -> Self {
+        let surprises = if late > 0 { late.saturating_add(self.surprises).min(MAX_SURPRISES) } else { 0 };
         if begins {
             return Self { count: 1, surprises, first: Tick::at(now) };
         }
@@ -163,7 +164,7 @@ impl Samples {
 
 const _: () = assert!(MAX_SURPRISES < 1 << (u32::BITS - Samples::COUNT_BITS), "a row fits above the count");
 
-/// Where a sample moves the average to, after so many surprises in a row.
+/// Where a sample moves the average to, after so many surprises.
 fn moved(average: f32, sample: f32, surprises: u32) -> f32 {
     let times = if sample > average + CLIP { (1_u32 << surprises.min(MAX_SURPRISES)) as f32 } else { 1.0 };
     let (alpha, clip) = ((ALPHA * times).min(MOST_ALPHA), CLIP * times);
@@ -268,7 +269,7 @@ mod tests {
             latency.expected(at(0), LEVEL)
         };
         let moves = [4.0, 4.0, 4.0, 4.0].map(&mut after);
-        for (moved, by_hand) in moves.iter().zip([0.1, 0.5, 1.9, 2.95]) {
+        for (moved, by_hand) in moves.iter().zip([0.1, 2.05, 3.025, 3.1225]) {
             assert!((moved - by_hand).abs() < 1e-5, "{moves:?}");
         }
         let calmer = after(2.0);
