@@ -67,30 +67,34 @@ pub fn first_contents(tokens: u64) -> f64 {
     1.0 + tokens as f64 / TOKENS_PER_FIRST_CONTENT
 }
 
-/// Teaches the group how late first contents are. `first_content_ln` is the time to first content of a good answer.
-pub(crate) fn learn(
+/// Teaches the group how late first contents are: one came so long after its decision, a natural logarithm of seconds.
+pub(crate) fn learn_first_content(state: &State, group: &Group, first_content: f32) {
+    if let Some(slow) = first_content_p95(state, group).filter(|_| group.hedge) {
+        slow.observe(first_content);
+    }
+}
+
+/// Teaches the group that a first content takes at least as long as an attempt was silent before it was cut off.
+pub(crate) fn learn_silence(
     fleet: &Fleet,
     state: &State,
     group: &Group,
     decision: &Decision,
     outcome: &Outcome<'_>,
-    first_content_ln: f32,
     now: Nanos,
 ) {
-    if !group.hedge {
+    let cut_off = match outcome.ending {
+        Ending::Failed(Fault::Silent) => true,
+        Ending::Cancelled { .. } => outcome.beaten,
+        _ => false,
+    };
+    if !group.hedge || !cut_off || outcome.first_content.is_some() {
         return;
     }
-    let Some(slow) = first_content_p95(state, group) else { return };
-    match outcome.ending {
-        Ending::Succeeded => slow.observe(first_content_ln),
-        Ending::Failed(Fault::Silent) | Ending::Cancelled { .. } if outcome.first_content.is_none() => {
-            let cut_off = outcome.beaten || !matches!(outcome.ending, Ending::Cancelled { .. });
-            if let Some(usual) = usual_ln(fleet, state, group, decision, now).filter(|_| cut_off) {
-                let silent_s = now.since(decision.at).as_secs_f64() - writing_s(state, decision, usual);
-                slow.observe_at_least(silent_s.max(f64::MIN_POSITIVE).ln() as f32);
-            }
-        }
-        _ => {}
+    let Some(usual) = usual_ln(fleet, state, group, decision, now) else { return };
+    let silent_s = now.since(decision.at).as_secs_f64() - writing_s(state, decision, usual);
+    if let Some(slow) = first_content_p95(state, group) {
+        slow.observe_at_least(silent_s.max(f64::MIN_POSITIVE).ln() as f32);
     }
 }
 

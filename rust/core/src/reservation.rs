@@ -103,13 +103,15 @@ impl Reservation {
 
     /// Notes the first content: the attempt is no longer unanswered, and a probe has shown what it was sent for.
     ///
-    /// Only the first call counts.
+    /// Only the first call counts, and none after the settlement.
     pub fn first_content(&mut self, now: Nanos) {
-        if self.first_content.is_some() {
+        if self.first_content.is_some() || !self.is_held() {
             return;
         }
-        self.first_content = Some(now.since(self.decision.at));
+        let after = now.since(self.decision.at);
+        self.first_content = Some(after);
         self.count_won_hedge();
+        settle::answered(&self.fleet, &self.state, &self.decision, settle::ln_seconds(after), now);
         let Some(record) = self.deployment().and_then(|d| DeploymentRecord::of(&self.state, d.slot)) else { return };
         if let Some(cell) = self.pending.take() {
             record.pending().forget(cell);
@@ -127,6 +129,8 @@ impl Reservation {
         if let Some(hold) = self.hold.take() {
             if self.first_content.is_none() && matches!(outcome.ending, Ending::Succeeded) {
                 self.count_won_hedge();
+                let first_content = settle::first_content_ln(&outcome, now.since(self.decision.at));
+                settle::answered(&self.fleet, &self.state, &self.decision, first_content, now);
             }
             outcome.first_content = outcome.first_content.or(self.first_content);
             let cell = self.pending.take();

@@ -189,15 +189,8 @@ fn learn(
     outcome: &Outcome<'_>,
     now: Nanos,
 ) {
-    let prior = deployment.latency_prior;
-    let reference = Reference { median: group.and_then(|group| median(state, group, now)).unwrap_or(prior), prior };
-    let elapsed = now.since(decision.at);
-    let first_content = first_content_ln(outcome, elapsed);
     match outcome.ending {
         Ending::Succeeded => {
-            record.success().add(true, now);
-            record.hold().ease(now);
-            record.latency().add(first_content, now, reference);
             if let Some(tokens) = outcome.output_tokens {
                 observe_length(state, decision, tokens);
             }
@@ -205,7 +198,8 @@ fn learn(
         Ending::Failed(fault) => {
             record.success().add(false, now);
             if matches!(fault, Fault::Silent) && outcome.first_content.is_none() {
-                record.latency().add_at_least(ln_seconds(elapsed), now, reference);
+                let silent = ln_seconds(now.since(decision.at));
+                record.latency().add_at_least(silent, now, reference(state, deployment, group, now));
             }
         }
         Ending::Throttled => {
@@ -223,14 +217,37 @@ fn learn(
         Ending::Misconfigured | Ending::CallersFault | Ending::Cancelled { .. } => {}
     }
     if let Some(group) = group {
-        hedge::learn(fleet, state, group, decision, outcome, first_content, now);
+        hedge::learn_silence(fleet, state, group, decision, outcome, now);
         refresh_median(fleet, state, group, now);
+    }
+}
+
+/// What the averages are compared with.
+fn reference(state: &State, deployment: &Deployment, group: Option<&Group>, now: Nanos) -> Reference {
+    let prior = deployment.latency_prior;
+    Reference { median: group.and_then(|group| median(state, group, now)).unwrap_or(prior), prior }
+}
+
+/// Teaches that an answer has begun, `first_content` (a natural logarithm of seconds) after its decision.
+///
+/// That is known at the first content; waiting for the end of the stream would judge a deployment by how it was when
+/// its longest answers began.
+pub(crate) fn answered(fleet: &Fleet, state: &State, decision: &Decision, first_content: f32, now: Nanos) {
+    let Some(deployment) = decision.deployment.and_then(|index| fleet.deployment(index)) else { return };
+    let group = decision.group.and_then(|index| fleet.group(index));
+    let record = DeploymentRecord::of(state, deployment.slot).filter(|record| record.identity() == deployment.identity);
+    let Some(record) = record else { return };
+    record.success().add(true, now);
+    record.hold().ease(decision.at);
+    record.latency().add(first_content, now, reference(state, deployment, group, now));
+    if let Some(group) = group {
+        hedge::learn_first_content(state, group, first_content);
     }
 }
 
 /// Logarithm of the time to first content. Where only the whole answer was timed, the time is divided by how many
 /// first contents long the answer was, so that long answers do not make a deployment look slow.
-fn first_content_ln(outcome: &Outcome<'_>, elapsed: Nanos) -> f32 {
+pub(crate) fn first_content_ln(outcome: &Outcome<'_>, elapsed: Nanos) -> f32 {
     if let Some(first) = outcome.first_content {
         return ln_seconds(first);
     }
@@ -238,7 +255,7 @@ fn first_content_ln(outcome: &Outcome<'_>, elapsed: Nanos) -> f32 {
     (elapsed.as_secs_f64().max(1e-6) / hedge::first_contents(tokens)).ln() as f32
 }
 
-fn ln_seconds(span: Nanos) -> f32 {
+pub(crate) fn ln_seconds(span: Nanos) -> f32 {
     span.as_secs_f64().max(1e-6).ln() as f32
 }
 

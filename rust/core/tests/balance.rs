@@ -9,7 +9,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::world::{Fault, Provider, World};
+use common::world::{FAIR, Fault, Provider, World, ailing_from_60_to_180 as run, members, ten_even_keys};
 use common::{
     ALL, counter, deployment, failed, fleet, good, plain, reserve_at, router, secs, state_of, throttled, told, trip,
 };
@@ -98,10 +98,7 @@ fn worsen(router: &Router, how: &str, now: Nanos) -> Option<Reservation> {
         "failing" => flight.settle(failed(), now),
         "throttled" => flight.settle(throttled(Some(0.0)), now),
         "slow" => flight.settle(Outcome { first_content: Some(secs(9.0)), ..good(1, 1) }, now),
-        "busy" => {
-            flight.first_content(now);
-            return Some(flight);
-        }
+        // Unanswered, but not for long.
         _ => return Some(flight),
     };
     None
@@ -349,37 +346,7 @@ fn a_burst_of_failures_trips_at_the_same_count_as_slow_ones() {
 
 // ---- a world ----
 
-const FAIR: f64 = 0.16;
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=4;
-
-fn members() -> (Vec<Value>, Vec<Value>, Vec<Provider>) {
-    let tpm = |at: usize| {
-        [1_200_000_u64, 1_200_000, 1_200_000, 1_200_000, 600_000, 600_000, 600_000, 300_000, 300_000, 300_000][at]
-    };
-    let name = |at: usize| format!("d{at}");
-    let own = |at: usize| json!({"name": name(at), "limits": [{"dimension": "tpm", "limit": tpm(at)}]});
-    let made = |at: usize| {
-        let extra = json!({"weight": tpm(at) as f64 / 1e6, "pools": [name(at)], "accounting": {"output": "learned"}});
-        deployment(&name(at), extra)
-    };
-    let provider = |at: usize| Provider::new(&name(at), 0.4 + 0.05 * ((at * 7) % 10) as f64, tpm(at) as f64);
-    ((0..10).map(own).collect(), (0..10).map(made).collect(), (0..10).map(provider).collect())
-}
-
-/// A run of 54 calls a second for 200 s; the first provider ails from 60 to 180 s.
-fn run(seed: u64, fault: Option<Fault>) -> World {
-    let (pools, deployments, mut providers) = members();
-    if let Some(fault) = fault {
-        providers[0] = providers[0].clone().ailing(60.0, 180.0, fault);
-    }
-    let mut world = World::new(router(&deployments, json!({"pools": pools})), providers, seed);
-    world.traffic(54.0, 0.0, 200.0);
-    world.run();
-    assert!(world.is_at_rest(), "something is still held");
-    let late = world.calls.iter().filter(|call| call.ended.unwrap().since(call.arrived) > secs(world.deadline_s));
-    assert_eq!(late.count(), 0, "no call outlives its deadline by starting anew");
-    world
-}
 
 fn share_of_429(world: &World, from: f64, to: f64) -> f64 {
     let throttled = world.endings(from, to, |ending| matches!(ending, Ending::Throttled));
@@ -399,15 +366,24 @@ fn failures_of_the_first(world: &World, from: f64, to: f64) -> usize {
 }
 
 #[test]
-fn a_healthy_fleet_fails_nobody_and_shares_by_weight() {
+fn a_healthy_fleet_fails_nobody_and_is_never_refused() {
     for seed in SEEDS {
         let world = run(seed, None);
         assert_eq!((world.failures(0.0, 200.0), share_of_429(&world, 0.0, 200.0)), (0.0, 0.0));
         assert_eq!(counter(&world.router, "opened"), 0);
-        let weight = |at: usize| world.router.fleet().deployments[at].weight / 7.5;
-        let misplaced: f64 = (0..10).map(|at| (world.share(at, 20.0, 200.0) - weight(at)).abs()).sum::<f64>() / 2.0;
-        assert!(misplaced < 0.11, "{misplaced} of the traffic is elsewhere than the weights say");
     }
+}
+
+#[test]
+fn a_hundred_thousand_picks_by_weight_and_latency_are_misplaced_by_at_most_six_in_a_hundred() {
+    let (pools, deployments, providers) = members();
+    let mut world = World::new(router(&deployments, json!({"pools": pools})), providers, 1);
+    world.traffic(54.0, 0.0, 1_900.0);
+    world.run();
+    assert!(world.attempts.len() > 100_000);
+    let weight = |at: usize| world.router.fleet().deployments[at].weight / 7.5;
+    let misplaced: f64 = (0..10).map(|at| (world.share(at, 0.0, 1_900.0) - weight(at)).abs()).sum::<f64>() / 2.0;
+    assert!(misplaced <= 0.06, "{misplaced} of the traffic is elsewhere than the weights say");
 }
 
 #[test]
@@ -416,7 +392,9 @@ fn one_that_fails_fast_attracts_nobody_and_no_caller_notices() {
         let world = run(seed, Some(Fault::Errors { after_s: 0.02, share: 1.0 }));
         assert!(world.failures(60.0, 70.0) <= 0.001);
         assert_eq!(world.failures(70.0, 180.0), 0.0);
-        assert!(world.share(0, 62.0, 180.0) <= FAIR / 10.0, "{}", world.share(0, 62.0, 180.0));
+        for (from, to) in [(62.0, 89.0), (62.0, 180.0)] {
+            assert!(world.share(0, from, to) <= FAIR / 10.0, "{} from {from} s", world.share(0, from, to));
+        }
         assert!(most_of_its_fair_share(&world) < 2.0);
         let under_way = |attempt: &&common::world::Attempt| attempt.provider == 0 && attempt.ended > Some(secs(60.0));
         let in_flight = world.between(0.0, 60.0).filter(under_way).count();
@@ -431,7 +409,6 @@ fn one_that_fails_fast_is_out_after_at_most_twenty_wasted_attempts() {
         let world = run(seed, Some(Fault::Errors { after_s: 0.02, share: 1.0 }));
         let wasted = failures_of_the_first(&world, 60.0, 89.0);
         assert!(wasted <= 20, "{wasted}");
-        assert!(world.share(0, 63.0, 89.0) <= FAIR / 10.0, "{}", world.share(0, 63.0, 89.0));
     }
 }
 
@@ -441,8 +418,8 @@ fn half_of_the_answers_failing_opens_it_within_a_window_and_no_caller_notices() 
         let world = run(seed, Some(Fault::Errors { after_s: 0.02, share: 0.5 }));
         assert_eq!(world.failures(60.0, 180.0), 0.0);
         assert!(counter(&world.router, "opened") > 0);
-        assert!(world.share(0, 61.0, 72.0) < FAIR);
-        assert!(world.share(0, 75.0, 180.0) <= FAIR / 4.0, "{}", world.share(0, 75.0, 180.0));
+        assert!(world.share(0, 61.0, 72.0) < FAIR / 2.0, "{}", world.share(0, 61.0, 72.0));
+        assert!(world.share(0, 70.0, 180.0) <= FAIR / 5.0, "{}", world.share(0, 70.0, 180.0));
     }
 }
 
@@ -469,27 +446,43 @@ fn one_that_never_answers_loses_its_share_within_five_seconds() {
 }
 
 #[test]
-fn one_that_is_eight_times_slower_loses_most_of_its_share_and_not_all() {
-    let mut shifts = Vec::new();
-    for seed in SEEDS {
-        let world = run(seed, Some(Fault::Slow(8.0)));
-        shifts.push(world.time_to_shift(0, 60.0, FAIR));
-        let share = world.share(0, 70.0, 180.0);
-        assert!((FAIR / 100.0..FAIR / 2.0).contains(&share), "{share}");
-        assert!(most_of_its_fair_share(&world) < 2.0, "nobody drowns because another is slow");
-        assert_eq!(world.failures(60.0, 180.0), 0.0);
-    }
-    assert!(shifts.iter().all(|&shift| shift <= 4.0), "{shifts:?}");
+fn one_that_is_eight_times_slower_loses_most_of_its_share_within_four_seconds_and_not_all() {
+    let mut shifts: Vec<f64> = (1..=9)
+        .map(|seed| {
+            let world = run(seed, Some(Fault::Slow(8.0)));
+            let share = world.share(0, 64.0, 180.0);
+            assert!((FAIR / 100.0..FAIR / 2.0).contains(&share), "{share}");
+            assert!(most_of_its_fair_share(&world) < 2.0, "nobody drowns because another is slow");
+            assert_eq!(world.failures(60.0, 180.0), 0.0);
+            world.time_to_shift(0, 60.0, FAIR)
+        })
+        .collect();
+    // It keeps a third of its share, so when a half second without it comes is chance too: the usual run counts.
+    shifts.sort_unstable_by(f64::total_cmp);
+    assert!(shifts[4] <= 4.0, "{shifts:?}");
 }
 
 #[test]
-fn a_quota_that_was_cut_to_a_fifth_is_learned_within_half_a_minute() {
-    for seed in SEEDS {
-        let world = run(seed, Some(Fault::Quota(0.2)));
-        let (early, late) = (share_of_429(&world, 60.0, 90.0), share_of_429(&world, 90.0, 180.0));
-        assert!(late <= 0.0035 && late < early, "{early}, then {late}");
-        assert!(world.share(0, 90.0, 180.0) < FAIR / 2.0);
+fn a_quota_that_was_cut_is_learned_within_half_a_minute_whatever_is_left_of_it() {
+    for (left, seed) in [(0.5, 1), (0.2, 1), (0.2, 2), (0.2, 3), (0.2, 4), (0.1, 1)] {
+        let world = run(seed, Some(Fault::Quota(left)));
+        let late = share_of_429(&world, 90.0, 180.0);
+        assert!(late <= 0.002, "{left} left: {late}");
+        // At 60 % load what is left is used whole, and the first ten seconds of burst too.
+        let usable = left / 0.6;
+        let used = world.share(0, 90.0, 180.0) / FAIR;
+        assert!((usable * 0.8..usable * 1.1).contains(&used), "{left} left: {used} of its fair share");
         assert_eq!(world.failures(60.0, 180.0), 0.0);
+    }
+}
+
+#[test]
+fn one_slow_and_one_dead_key_of_ten_are_not_in_the_99th_percentile_at_any_pace() {
+    for (per_s, seed) in [(5.0, 1), (25.0, 1), (25.0, 2), (100.0, 1), (100.0, 2), (400.0, 1)] {
+        let world = ten_even_keys(seed, per_s, 100.0);
+        let (healthy, ailing) = (world.p99_s(0.0, 60.0), world.p99_s(60.0, f64::INFINITY));
+        assert!(ailing <= 1.5 * healthy, "{per_s} calls a second: {healthy} s, then {ailing} s");
+        assert_eq!(world.failures(0.0, f64::INFINITY), 0.0);
     }
 }
 

@@ -588,6 +588,47 @@ fn a_refused_key_is_out_for_five_minutes_and_named_and_the_others_go_on() {
 }
 
 #[test]
+fn a_stream_teaches_at_its_first_content_and_once() {
+    let router = router(&plain(&["a"]), json!({}));
+    let now = T + secs(1.0);
+    let mut stream = reserve_at(&router, &ALL, "a", T);
+    for _ in 0..20 {
+        reserve_at(&router, &ALL, "a", now).settle(Outcome { first_content: Some(secs(0.5)), ..good(1, 1) }, now);
+    }
+    let latency = || state_of(&router, "a", now).latency_s;
+    let before = latency();
+    stream.first_content(now);
+    let taught = latency();
+    assert!(
+        (taught.ln() - 0.9 * before.ln()).abs() < 1e-3,
+        "a tenth of the way to one second: {before}, then {taught}"
+    );
+    stream.settle(good(1, 1), now);
+    assert_eq!(latency(), taught, "its end says nothing new");
+    let mut broken = reserve_at(&router, &ALL, "a", now);
+    broken.first_content(now + secs(1.0));
+    assert_eq!(state_of(&router, "a", now + secs(1.0)).success, 1.0);
+    broken.settle(failed(), now + secs(2.0));
+    assert!(state_of(&router, "a", now + secs(2.0)).success < 0.95, "a break after it is a failure");
+}
+
+#[test]
+fn a_long_answer_from_before_a_hold_does_not_make_the_next_hold_short_again() {
+    let router = router(&plain(&["a"]), json!({}));
+    let mut long = reserve_at(&router, &ALL, "a", T);
+    reserve_at(&router, &ALL, "a", T).settle(throttled(None), T);
+    assert_eq!(state_of(&router, "a", T).held_s, 1.0);
+    long.settle(good(1, 1), T + secs(1.5));
+    let after = T + secs(2.0);
+    reserve_at(&router, &ALL, "a", after).settle(throttled(None), after);
+    assert_eq!(state_of(&router, "a", after).held_s, 2.0);
+    let later = T + secs(5.0);
+    reserve_at(&router, &ALL, "a", later).settle(good(1, 1), later);
+    reserve_at(&router, &ALL, "a", later).settle(throttled(None), later);
+    assert_eq!(state_of(&router, "a", later).held_s, 1.0);
+}
+
+#[test]
 fn a_shorter_hint_never_shortens_a_hold() {
     let router = router(&plain(&["a", "b"]), json!({}));
     let mut flights: Vec<_> = (0..4).map(|_| reserve_at(&router, &ALL, "a", T)).collect();

@@ -11,6 +11,11 @@ use crate::units::{Nanos, Tick};
 const ALPHA: f32 = 0.1;
 /// A sample counts for at most this factor (e) above the average: one outlier moves it by at most 10 %.
 const CLIP: f32 = 1.0;
+/// Each factor e by which late samples in a row were late doubles the weight and the reach of the next one, up to so many
+/// doublings: one answer in twenty is late by chance, but hardly two in a row, and nobody is a hundred times late by chance.
+const MAX_SURPRISES: u32 = 7;
+/// The most that one sample weighs.
+const MOST_ALPHA: f32 = 0.5;
 /// Time after which two thirds of the distance to the group's median are gone.
 const TO_MEDIAN_S: f32 = 60.0;
 /// A fresh average is believed after this many samples …
@@ -51,7 +56,7 @@ pub struct Reference {
 pub struct Latency<'s> {
     /// `average: f32 | tick of the last sample`.
     average: &'s AtomicU64,
-    /// `number of samples: u32 | tick of the first`.
+    /// `surprises: 3 bits | number of samples: 29 bits | tick of the first`.
     samples: &'s AtomicU64,
 }
 
@@ -68,11 +73,8 @@ impl<'s> Latency<'s> {
     #[inline]
     pub fn expected(self, now: Nanos, reference: Reference) -> f32 {
         let word = self.average.load(Ordering::Acquire);
-        let (samples, first) = self.samples.load(Ordering::Acquire).to_halves();
-        if word == 0 || samples == 0 {
-            return reference.median;
-        }
-        if samples < BLACKOUT_SAMPLES && Tick::at(now).span_since(Tick(first)) < BLACKOUT {
+        let samples = Samples::unpack(self.samples.load(Ordering::Acquire));
+        if word == 0 || !samples.are_believed(now) {
             return reference.median;
         }
         Self::decayed(word, now, reference)
@@ -100,19 +102,17 @@ impl<'s> Latency<'s> {
         if !sample.is_finite() {
             return;
         }
+        let base = |word: u64| if word == 0 { reference.median } else { Self::decayed(word, now, reference) };
+        let surprises = Samples::unpack(self.samples.load(Ordering::Acquire)).surprises;
         let step = |word: u64| {
-            let base = if word == 0 { reference.median } else { Self::decayed(word, now, reference) };
-            let target = sample.min(base + CLIP);
-            let learned = base + ALPHA * (target - base);
-            (!only_up || learned > base).then(|| pack(learned, Tick::at(now).0))
+            let learned = moved(base(word), sample, surprises);
+            (!only_up || learned > base(word)).then(|| pack(learned, Tick::at(now).0))
         };
         let Ok((old, _)) = update(self.average, step) else { return };
         let begins = old == 0 || Tick::at(now).span_since(Tick(unpack(old).1)) > EXPIRY;
-        // A lost race here miscounts one sample of the blackout.
-        let _ = update(self.samples, |word| {
-            let (samples, first) = word.to_halves();
-            Some(if begins { (1, Tick::at(now).0) } else { (samples.saturating_add(1), first) }.to_word())
-        });
+        let late = ((sample - base(old)) / CLIP).max(0.0) as u32;
+        // A lost race here miscounts one sample of the blackout, or of a row of surprises.
+        let _ = update(self.samples, |word| Some(Samples::unpack(word).and_one(late, begins, now).pack()));
     }
 
     fn decayed(word: u64, now: Nanos, reference: Reference) -> f32 {
@@ -123,6 +123,52 @@ impl<'s> Latency<'s> {
         }
         reference.median + (average - reference.median) * fade(idle, TO_MEDIAN_S)
     }
+}
+
+/// How many samples an average has, and how the last ones were.
+#[derive(Clone, Copy)]
+struct Samples {
+    count: u32,
+    /// By how many factors of e the last samples in a row were late.
+    surprises: u32,
+    first: Tick,
+}
+
+impl Samples {
+    const COUNT_BITS: u32 = 29;
+    const MOST: u32 = (1 << Self::COUNT_BITS) - 1;
+
+    const fn unpack(word: u64) -> Self {
+        let high = (word >> 32) as u32;
+        Self { count: high & Self::MOST, surprises: high >> Self::COUNT_BITS, first: Tick(word as u32) }
+    }
+
+    const fn pack(self) -> u64 {
+        ((self.surprises << Self::COUNT_BITS | self.count) as u64) << 32 | self.first.0 as u64
+    }
+
+    #[inline]
+    fn are_believed(self, now: Nanos) -> bool {
+        self.count >= BLACKOUT_SAMPLES || (self.count > 0 && Tick::at(now).span_since(self.first) >= BLACKOUT)
+    }
+
+    /// One more sample, `late` times e late.
+    fn and_one(self, late: u32, begins: bool, now: Nanos) -> Self {
+        let surprises = if late > 0 { late.saturating_add(self.surprises).min(MAX_SURPRISES) } else { 0 };
+        if begins {
+            return Self { count: 1, surprises, first: Tick::at(now) };
+        }
+        Self { count: (self.count + 1).min(Self::MOST), surprises, ..self }
+    }
+}
+
+const _: () = assert!(MAX_SURPRISES < 1 << (u32::BITS - Samples::COUNT_BITS), "a row fits above the count");
+
+/// Where a sample moves the average to, after so many surprises.
+fn moved(average: f32, sample: f32, surprises: u32) -> f32 {
+    let times = if sample > average + CLIP { (1_u32 << surprises.min(MAX_SURPRISES)) as f32 } else { 1.0 };
+    let (alpha, clip) = ((ALPHA * times).min(MOST_ALPHA), CLIP * times);
+    average + alpha * (sample.min(average + clip) - average)
 }
 
 /// Success rate, kept as its deficit so that a fresh word means "always".
@@ -184,28 +230,6 @@ fn seconds(span: Nanos) -> f32 {
     span.as_secs_f64() as f32
 }
 
-/// The two halves of a packed word.
-trait Halves {
-    fn to_halves(self) -> (u32, u32);
-}
-
-impl Halves for u64 {
-    fn to_halves(self) -> (u32, u32) {
-        ((self >> 32) as u32, self as u32)
-    }
-}
-
-/// A word of two halves.
-trait ToWord {
-    fn to_word(self) -> u64;
-}
-
-impl ToWord for (u32, u32) {
-    fn to_word(self) -> u64 {
-        u64::from(self.0) << 32 | u64::from(self.1)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +258,22 @@ mod tests {
         let latency = Latency::new(&average, &count);
         latency.add(8.0, at(0), LEVEL);
         assert!((latency.expected(at(0), LEVEL) - 0.1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_row_of_late_answers_is_believed_quickly_and_an_ordinary_one_ends_the_row() {
+        let (average, count) = taught(&[0.0; 20]);
+        let latency = Latency::new(&average, &count);
+        let mut after = |sample| {
+            latency.add(sample, at(0), LEVEL);
+            latency.expected(at(0), LEVEL)
+        };
+        let moves = [4.0, 4.0, 4.0, 4.0].map(&mut after);
+        for (moved, by_hand) in moves.iter().zip([0.1, 2.05, 3.025, 3.1225]) {
+            assert!((moved - by_hand).abs() < 1e-5, "{moves:?}");
+        }
+        let calmer = after(2.0);
+        assert!(after(8.0) - calmer < 0.1 + 1e-5, "one outlier again");
     }
 
     #[test]

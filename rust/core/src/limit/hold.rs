@@ -86,14 +86,16 @@ impl<'a> HoldUntil<'a> {
         self.merge(|word| later(word, until, streak(word), EXHAUSTED))
     }
 
-    /// A success: the next hold without a hint is short again. Does not end the hold in force.
+    /// A success of an attempt sent at `sent_at`: the next hold without a hint is short again. Does not end the hold in
+    /// force.
     #[inline]
-    pub fn ease(&self, now: Nanos) {
+    pub fn ease(&self, sent_at: Nanos) {
         if streak(self.0.load(Ordering::Relaxed)) == 0 {
             return;
         }
-        // An answer to a call from before the hold proves nothing; one after it does.
-        let _ = update(self.0, |word| (until_ms(word) <= millis(now)).then_some(word & !(MAX_STREAK << STREAK_SHIFT)));
+        // An answer to a call from before the hold's end proves nothing, however late it comes.
+        let after = |word: u64| until_ms(word) <= millis(sent_at);
+        let _ = update(self.0, |word| after(word).then_some(word & !(MAX_STREAK << STREAK_SHIFT)));
     }
 
     /// Ends the hold: the operator knows better.

@@ -31,9 +31,9 @@
 //! # Ok::<(), junctor_core::limit::QuotaError>(())
 //! ```
 
-pub mod aimd;
 pub mod bucket;
 pub mod calendar;
+pub mod capacity;
 pub mod concurrency;
 pub mod gcra;
 pub mod hold;
@@ -42,9 +42,9 @@ pub mod quota;
 pub mod reserve;
 pub mod resync;
 
-pub use aimd::Capacity;
 pub use bucket::{BUCKET_WORDS, Bucket, Held};
 pub use calendar::{Calendar, Transition};
+pub use capacity::Capacity;
 pub use hold::{Hold, HoldUntil};
 pub use output::OutputLength;
 pub use quota::{Kind, Quota, QuotaError};

@@ -15,6 +15,7 @@ use junctor_core::reservation::Reservation;
 use junctor_core::retry::{Deadline, MAX_ATTEMPTS};
 use junctor_core::router::Router;
 use junctor_core::units::Nanos;
+use serde_json::{Value, json};
 
 use super::{secs, told};
 
@@ -31,6 +32,8 @@ pub enum Fault {
     Slow(f64),
     /// The quota is so many times smaller, and nobody says so.
     Quota(f64),
+    /// Every call is answered with a 401.
+    Misconfigured,
 }
 
 /// One provider's key.
@@ -39,6 +42,10 @@ pub struct Provider {
     pub name: String,
     /// Median seconds to the first content.
     pub median_s: f64,
+    /// Standard deviation of its logarithm; one in a hundred takes eight times longer unless it is 0.
+    pub sigma: f64,
+    /// Tokens that it writes in a second.
+    pub tokens_per_s: f64,
     /// Tokens per minute that it really admits, with ten seconds of burst.
     pub tpm: f64,
     pub faults: Vec<(f64, f64, Fault)>,
@@ -48,7 +55,21 @@ pub struct Provider {
 
 impl Provider {
     pub fn new(name: &str, median_s: f64, tpm: f64) -> Self {
-        Self { name: name.into(), median_s, tpm, faults: Vec::new(), free: tpm / 6.0, filled_at: Nanos::ZERO }
+        Self {
+            name: name.into(),
+            median_s,
+            sigma: 0.6,
+            tokens_per_s: 100.0,
+            tpm,
+            faults: Vec::new(),
+            free: tpm / 6.0,
+            filled_at: Nanos::ZERO,
+        }
+    }
+
+    /// A key that always takes the same time, writes at once and has no quota.
+    pub fn even(name: &str, seconds: f64) -> Self {
+        Self { sigma: 0.0, tokens_per_s: f64::INFINITY, ..Self::new(name, seconds, 1e12) }
     }
 
     /// The same, ailing from `from` to `to` seconds.
@@ -75,8 +96,8 @@ impl Provider {
         let bare =
             |after_s: f64, ending| Answer { first: None, end: now + secs(after_s), outcome: Outcome::bare(ending) };
         let output = log_normal(draw, 250.0, 1.1).round().clamp(1.0, 1_024.0);
-        let outlier = if draw.unit() < 0.01 { 8.0 } else { 1.0 };
-        let mut first_s = log_normal(draw, self.median_s, 0.6) * outlier;
+        let outlier = if draw.unit() < 0.01 && self.sigma > 0.0 { 8.0 } else { 1.0 };
+        let mut first_s = log_normal(draw, self.median_s, self.sigma) * outlier;
         match self.fault(now) {
             Some(Fault::Errors { after_s, share }) if draw.unit() < share => {
                 return bare(after_s, Ending::Failed(Ill::Down));
@@ -86,6 +107,7 @@ impl Provider {
                 answer.outcome.retry_after = hint_s.map(secs);
                 return answer;
             }
+            Some(Fault::Misconfigured) => return bare(0.02, Ending::Misconfigured),
             Some(Fault::Hangs) => return bare(FIRST_CONTENT_S, Ending::Failed(Ill::Silent)),
             Some(Fault::Slow(factor)) => first_s *= factor,
             _ => {}
@@ -97,7 +119,7 @@ impl Provider {
             return bare(FIRST_CONTENT_S, Ending::Failed(Ill::Silent));
         }
         let outcome = super::good(prompt, output as u64);
-        Answer { first: Some(now + secs(first_s)), end: now + secs(first_s + output / 100.0), outcome }
+        Answer { first: Some(now + secs(first_s)), end: now + secs(first_s + output / self.tokens_per_s), outcome }
     }
 }
 
@@ -338,4 +360,49 @@ impl World {
         let snapshot = super::snapshot(&self.router, self.now);
         self.calls.iter().all(|call| call.ended.is_some()) && snapshot.deployments.values().all(|d| d.in_flight == 0)
     }
+}
+
+/// What the first provider gets when all is well.
+pub const FAIR: f64 = 0.16;
+
+/// SPEC's fleet: pools, deployments and providers with quotas 4 × 1.2, 3 × 0.6 and 3 × 0.3 million tokens a minute.
+pub fn members() -> (Vec<Value>, Vec<Value>, Vec<Provider>) {
+    let tpm = |at: usize| {
+        [1_200_000_u64, 1_200_000, 1_200_000, 1_200_000, 600_000, 600_000, 600_000, 300_000, 300_000, 300_000][at]
+    };
+    let name = |at: usize| format!("d{at}");
+    let own = |at: usize| json!({"name": name(at), "limits": [{"dimension": "tpm", "limit": tpm(at)}]});
+    let made = |at: usize| {
+        let extra = json!({"weight": tpm(at) as f64 / 1e6, "pools": [name(at)], "accounting": {"output": "learned"}});
+        super::deployment(&name(at), extra)
+    };
+    let provider = |at: usize| Provider::new(&name(at), 0.4 + 0.05 * ((at * 7) % 10) as f64, tpm(at) as f64);
+    ((0..10).map(own).collect(), (0..10).map(made).collect(), (0..10).map(provider).collect())
+}
+
+/// A run of 54 calls a second for 200 s; the first provider ails from 60 to 180 s.
+pub fn ailing_from_60_to_180(seed: u64, fault: Option<Fault>) -> World {
+    let (pools, deployments, mut providers) = members();
+    if let Some(fault) = fault {
+        providers[0] = providers[0].clone().ailing(60.0, 180.0, fault);
+    }
+    let mut world = World::new(super::router(&deployments, json!({"pools": pools})), providers, seed);
+    world.traffic(54.0, 0.0, 200.0);
+    world.run();
+    assert!(world.is_at_rest(), "something is still held");
+    let late = world.calls.iter().filter(|call| call.ended.unwrap().since(call.arrived) > secs(world.deadline_s));
+    assert_eq!(late.count(), 0, "no call outlives its deadline by starting anew");
+    world
+}
+
+/// Ten equal keys that answer in 20 ms; from 60 s on one takes `slower` times as long, and one is revoked.
+pub fn ten_even_keys(seed: u64, per_s: f64, slower: f64) -> World {
+    let deployments: Vec<Value> = (0..10).map(|at| super::deployment(&format!("d{at}"), json!({}))).collect();
+    let mut providers: Vec<_> = (0..10).map(|at| Provider::even(&format!("d{at}"), 0.02)).collect();
+    providers[0] = providers[0].clone().ailing(60.0, 1e9, Fault::Slow(slower));
+    providers[1] = providers[1].clone().ailing(60.0, 1e9, Fault::Misconfigured);
+    let mut world = World::new(super::router(&deployments, json!({})), providers, seed);
+    world.traffic(per_s, 0.0, 60.0 + f64::max(1_000.0 / per_s, 40.0));
+    world.run();
+    world
 }

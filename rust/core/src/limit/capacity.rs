@@ -3,15 +3,17 @@
 //! **Problem.** A provider cuts a quota without saying so, another host burns the same key, or a pool has no numbers at
 //! all. The only sign is a share of 429s.
 //!
-//! **Choice.** Additive increase, multiplicative decrease, the rule that keeps TCP stable: a refusal cuts the factor
-//! to 70 %, at most once a second however many arrive together; it recovers by 0.01 per second up to 1. The word is
-//! `cut_ms:44 | deficit:20` with the deficit from 1 in millionths, and the recovery is worked out on reading, so there
-//! is no timer and an all-zero word is a factor of 1.
+//! **Choice.** A refusal cuts the factor to 70 %, at most once a second however many arrive together; it recovers by 1 %
+//! of itself per second, up to 1. Both are proportions, so an account is asked too much equally seldom whatever is left
+//! of it: every 36 seconds, at 90 % of the configured quota as at 10 %. The word is `cut_ms:44 | deficit:20` with the
+//! deficit from 1 in millionths, and the recovery is worked out on reading, so there is no timer and an all-zero word is
+//! a factor of 1.
 //!
-//! **Rejected.** Learning a number of requests per minute: it is wrong the moment somebody else uses the key. A lower
-//! bound of 0: what gets no traffic cannot prove that it has recovered.
+//! **Rejected.** Recovery by 0.01 per second, as TCP would: where a fifth of the quota is left, that is found again
+//! after 6 seconds and refused again (docs/decisions/013). Learning a number of requests per minute: it is wrong the
+//! moment somebody else uses the key. A lower bound of 0: what gets no traffic cannot prove that it has recovered.
 //!
-//! **Cost.** One load, one multiplication.
+//! **Cost.** One load; an exponential while it recovers. From the bottom to the top takes five minutes.
 
 use super::{MILLIS_BITS, MILLIS_MAX, millis};
 use crate::sync::{AtomicU64, Ordering, update};
@@ -21,8 +23,8 @@ const ONE: u64 = 1_000_000;
 /// The least factor, 0.05: a twentieth of the traffic still notices within seconds that the provider has recovered.
 pub const LEAST: f64 = 0.05;
 const MOST_DEFICIT: u64 = 950_000;
-/// 0.01 per second is 10 millionths per millisecond: from the bottom to the top in 95 s, a little over one window.
-const RECOVERY_PER_MS: u64 = 10;
+/// Growth per second.
+const RECOVERY: f64 = 0.01;
 /// Refusals within a second are answers to one and the same excess.
 const BETWEEN_CUTS_MS: u64 = 1_000;
 
@@ -49,7 +51,7 @@ impl<'a> Capacity<'a> {
     /// assert_eq!(capacity.factor(now), 1.0);
     /// assert!(capacity.cut(now) && !capacity.cut(now));
     /// assert_eq!(capacity.factor(now), 0.7);
-    /// assert_eq!(capacity.factor(now + Nanos::from_secs(10)), 0.8);
+    /// assert!((capacity.factor(now + Nanos::from_secs(10)) - 0.7 * 0.1_f64.exp()).abs() < 1e-6);
     /// ```
     #[inline]
     #[must_use]
@@ -66,7 +68,12 @@ impl<'a> Capacity<'a> {
 /// The deficit left at `now_ms`. A reading older than the cut recovers nothing.
 fn deficit(word: u64, now_ms: u64) -> u64 {
     let elapsed = now_ms.saturating_sub(word & MILLIS_MAX);
-    (word >> MILLIS_BITS).saturating_sub(elapsed.saturating_mul(RECOVERY_PER_MS))
+    let deficit = word >> MILLIS_BITS;
+    if deficit == 0 {
+        return 0;
+    }
+    let recovered = (ONE - deficit) as f64 * (elapsed as f64 / 1e3 * RECOVERY).exp();
+    ONE.saturating_sub(recovered as u64)
 }
 
 fn cut(word: u64, now_ms: u64) -> Option<u64> {
@@ -92,8 +99,11 @@ mod tests {
         let capacity = Capacity::new(&word);
         let cuts = (0..3_000).filter(|&t| capacity.cut(ms(t))).count();
         assert_eq!(cuts, 3);
-        // 0.7, then (0.7 + 0.01)·0.7, then (0.497 + 0.01)·0.7
-        assert_eq!(capacity.factor(ms(2_000)), 0.3549);
+        let by_hand = 0.7_f64.powi(3) * 0.02_f64.exp();
+        assert!(
+            (capacity.factor(ms(2_000)) - by_hand).abs() < 1e-5,
+            "three cuts, two seconds of recovery between them"
+        );
     }
 
     #[test]
@@ -104,9 +114,21 @@ mod tests {
             capacity.cut(ms(second * 1_000));
         }
         assert_eq!(capacity.factor(ms(99_000)), LEAST);
-        assert_eq!(capacity.factor(ms(99_000 + 94_999)), 0.99999);
-        assert_eq!(capacity.factor(ms(99_000 + 95_000)), 1.0);
+        // e^(0.01 t) = 20
+        assert!(capacity.factor(ms(99_000 + 299_000)) < 1.0);
+        assert_eq!(capacity.factor(ms(99_000 + 300_000)), 1.0);
         assert_eq!(capacity.factor(Nanos::MAX), 1.0);
+    }
+
+    #[test]
+    fn whatever_is_left_is_asked_too_much_equally_seldom() {
+        for cuts in [1, 4, 8] {
+            let word = AtomicU64::new(0);
+            let capacity = Capacity::new(&word);
+            assert!((0..cuts).all(|second| capacity.cut(ms(second * 1_000))));
+            let (low, later) = (capacity.factor(ms(cuts * 1_000)), capacity.factor(ms(cuts * 1_000 + 10_000)));
+            assert!((later / low - 0.1_f64.exp()).abs() < 1e-4, "after {cuts} cuts: {low} and {later}");
+        }
     }
 
     #[test]
