@@ -196,7 +196,15 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
     (
         "pool of nobody",
         lambda f: f["pools"]["acme"].update(provider="openal"),
-        ["pools.acme.provider: there is no provider 'openal'; known providers: anthropic, vllm"],
+        ["pools.acme.provider: there is no provider 'openal'; did you mean 'openai'?"],
+    ),
+    (
+        "pool of a provider that no deployment uses",
+        lambda f: f["pools"].update(spare={"provider": "gemini", "rpm": 5}),
+        [
+            "pools.spare.provider: no deployment is of gemini; name the provider of those that draw from the pool",
+            "pools.spare: binds nothing: no deployment draws from it; name it under pools of a deployment or remove it",
+        ],
     ),
     (
         "reset without a daily limit",
@@ -252,7 +260,7 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
     (
         "unknown fallback",
         lambda f: f["groups"]["strong"].update(fallback=["smal"]),
-        ["groups.strong.fallback[0]: there is no group 'smal'; did you mean 'small'?"],
+        ["groups.strong.fallback[0]: there is no group, model or deployment 'smal'; did you mean 'small'?"],
     ),
     (
         "fallback to itself",

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, NoReturn
 
-from junctor.cli.ending import INTERRUPTED, USAGE, CommandError
+from junctor.cli.ending import INTERRUPTED, OK, PROBLEMS, USAGE, CommandError, give_output_up
 
 COMMANDS: Final = {
     "demo": "drive a simulated fleet through a bad day, without key or network",
@@ -52,13 +52,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("junctor: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:  # the reader (`| head`) left before there was anything to answer
+        give_output_up()
+        return OK
+    except OSError as error:  # commands tell their own: this one is the output's, as on a full disk
+        give_output_up()
+        print(f"junctor: the output cannot be written ({error.strerror or error})", file=sys.stderr)
+        return PROBLEMS
 
 
 def _run(argv: list[str]) -> int:
+    if sys.stdout is None:  # closed by whoever started the command (`>&-`): only the status is wanted
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open as long as the process
     parser = _parser(wanted=next((word for word in argv if not word.startswith("-")), None))
     try:
         arguments = parser.parse_args(argv)
