@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"junctor: {error}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
-        print("junctor: interrupted", file=sys.stderr)
+        print("\njunctor: interrupted", file=sys.stderr)  # below what Ctrl-C left on the line
         return INTERRUPTED
     except BrokenPipeError:  # the reader (`| head`) left before there was anything to answer
         give_output_up()

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from junctor.demo.caller import Caller
-from junctor.demo.tally import INTERRUPTED, OK, Ended
+from junctor.demo.tally import INTERRUPTED, NO_CAPACITY, OK, Ended
 from junctor.demo.timeline import Faulty, Moment, moments, outage
 from junctor.demo.traffic import Ask
 
@@ -25,6 +25,8 @@ class Progress:
         self.begun = 0
         self.ended: list[Ended] = []
         self.now_s = 0.0
+        self.found_back = False
+        """Whether a call that only the lost region may take was answered after the region's return."""
 
     @property
     def under_way(self) -> int:
@@ -69,11 +71,19 @@ async def run(
 
 async def _call(caller: Caller, ask: Ask, due_s: float, outage_s: tuple[float, float], progress: Progress) -> None:
     ended = await caller.ask(ask, due_s=due_s)
-    if ask.eu_only and ended.kind not in (OK, INTERRUPTED):
-        # No EU key was up at some time of the call, and no other may answer it.
-        hopeless = ask.at_s < outage_s[1] and ask.at_s + ended.total_s > outage_s[0]
-        ended = msgspec.structs.replace(ended, hopeless=hopeless)
+    if ask.eu_only:
+        ended = judged(ended, ask.at_s, outage_s, progress)
     progress.ended.append(ended)
+
+
+def judged(ended: Ended, at_s: float, outage_s: tuple[float, float], progress: Progress) -> Ended:
+    """Whether somebody could have answered this call, which only the region that is lost for a while may take."""
+    if ended.kind in (OK, INTERRUPTED):
+        progress.found_back |= at_s > outage_s[1]
+        return ended
+    hopeless = at_s < outage_s[1] and at_s + ended.total_s > outage_s[0]
+    unnoticed = at_s >= outage_s[1] and ended.kind == NO_CAPACITY and not progress.found_back
+    return msgspec.structs.replace(ended, hopeless=hopeless, unnoticed=unnoticed)
 
 
 async def _faults(provider: Faulty, seconds: float, started_s: float, watcher: Watcher) -> None:
