@@ -7,18 +7,20 @@ import io
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 
+import msgspec
 import pytest
 
 from junctor.cli.text import Paint, width
 from junctor.demo import report, truth
 from junctor.demo.caller import Standing
-from junctor.demo.fleet import KEYS
+from junctor.demo.fleet import GROUPS, KEYS
+from junctor.demo.outage import Outage
 from junctor.demo.report import Told
-from junctor.demo.run import Progress, judged
+from junctor.demo.run import Progress
 from junctor.demo.table import Reactions, Shares, lines
 from junctor.demo.tally import Ended, Figures, Spread, figures
-from junctor.demo.timeline import DAY, moments, outage
-from junctor.demo.traffic import EU_MARK
+from junctor.demo.timeline import DAY, moments
+from junctor.demo.traffic import EU_MARK, Ask
 from junctor.demo.watch import LiveWatcher, LogWatcher
 from junctor.demo.wire import WireWatch
 from junctor.request import HttpRequest
@@ -60,11 +62,6 @@ def test_the_timeline_leaves_a_provider_with_nothing_but_the_dead_key() -> None:
     assert [name for name, is_hit in hit.items() if is_hit] == ["gpt-us-a"]
 
 
-def test_the_outage_is_that_of_the_region() -> None:
-    begins_s, ends_s = outage("eu", 100.0)
-    assert 60.0 < begins_s < ends_s < 90.0
-
-
 def test_figures_account_for_every_call() -> None:
     found = figures(
         7,
@@ -85,37 +82,62 @@ def test_figures_account_for_every_call() -> None:
     assert (found.first_content.p50_ms, found.whole.p99_ms) == (20.0, 300.0)
 
 
-OUTAGE_S = (10.0, 12.0)
+LOST, BACK = (next(m for m in moments(10.0) if m.trouble.region and m.begins is begins) for begins in (True, False))
+
+
+def _bound(at_s: float, group: str = "strong") -> Ask:
+    return Ask(
+        number=1, at_s=at_s, model="auto", group=group, messages=[], options={}, streamed=False, eu_only=True
+    )  # fmt: skip
+
+
+def _outage() -> Outage:
+    outage = Outage()
+    outage.happened(LOST, before_s=10.0, after_s=10.1)
+    outage.happened(BACK, before_s=11.9, after_s=12.0)
+    return outage
 
 
 @pytest.mark.parametrize(
-    ("at_s", "kind", "found_back", "hopeless", "unnoticed"),
+    ("at_s", "kind", "hopeless", "unnoticed"),
     [
-        (9.9, "no_capacity", False, True, False),  # it ended while the region was lost
-        (9.8, "no_capacity", False, False, False),
-        (11.9, "connection", False, True, False),
-        (12.0, "no_capacity", False, False, True),
-        (12.0, "connection", False, False, False),  # somebody was asked
-        (12.5, "no_capacity", True, False, False),
-        (11.0, "ok", False, False, False),
+        (9.8, "no_capacity", False, False),
+        (9.9, "no_capacity", True, False),  # it ended while the region was lost
+        (11.95, "connection", True, False),  # the switch was not through yet
+        (12.0, "no_capacity", False, True),
+        (12.0, "connection", False, False),  # somebody was asked
+        (11.0, "ok", False, False),
     ],
 )
 def test_who_could_have_answered_a_call_bound_to_the_lost_region(
-    at_s: float, kind: str, found_back: bool, hopeless: bool, unnoticed: bool
+    at_s: float, kind: str, hopeless: bool, unnoticed: bool
 ) -> None:
-    progress = Progress(1)
-    progress.found_back = found_back
-    ended = judged(_ended(kind, total_s=0.15), at_s, OUTAGE_S, progress)
+    ended = _outage().judge(_bound(at_s), _ended(kind, total_s=0.15))
     assert (ended.hopeless, ended.unnoticed) == (hopeless, unnoticed)
 
 
-def test_the_first_answer_after_the_return_shows_that_the_region_is_back() -> None:
-    progress = Progress(3)
-    seen = []
-    for at_s in (11.9, 12.1):
-        judged(_ended("ok"), at_s, OUTAGE_S, progress)
-        seen.append(progress.found_back)
-    assert seen == [False, True]
+@pytest.mark.parametrize(
+    ("answered", "unnoticed"),
+    [
+        ([(11.9, "strong", False)], {"strong", "small"}),  # begun while the region was lost
+        ([(12.1, "strong", False)], {"small"}),
+        ([(12.1, "small", False)], set()),
+        ([(12.1, "strong", True)], set()),  # by the small group
+    ],
+)
+def test_an_answer_after_the_return_shows_which_groups_are_back(
+    answered: list[tuple[float, str, bool]], unnoticed: set[str]
+) -> None:
+    outage = _outage()
+    for at_s, group, downgrade in answered:
+        outage.judge(_bound(at_s, group), _ended("ok", downgrade=downgrade))
+    groups = {group for group in GROUPS if outage.judge(_bound(12.2, group), _ended("no_capacity")).unnoticed}
+    assert groups == unnoticed
+
+
+def test_a_call_that_any_region_may_take_is_never_excused() -> None:
+    ask = msgspec.structs.replace(_bound(11.0), eu_only=False)
+    assert not _outage().judge(ask, _ended("no_capacity")).hopeless
 
 
 def test_spread_of_nothing_is_zero_and_of_a_hundred_is_the_ninety_ninth() -> None:
