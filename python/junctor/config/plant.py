@@ -200,5 +200,7 @@ class _Plain:
         )
 
     def _price(self) -> Price:
-        row = self.spec.price or self.facts.price
-        return Price() if row is None else price_from_usd(row.input, row.output, row.cached_input, row.cache_write)
+        own, listed = self.spec.price, self.facts.price
+        if own is not None:
+            return price_from_usd(own.input, own.output, own.cached_input, own.cache_write)
+        return Price() if listed is None else listed.whole
