@@ -18,12 +18,12 @@ ASKED = """\
 request     auto · 900 input tokens · at most 200 output tokens · needs tools · tenant=acme
 gate        4 of 4 deployments may take it
 rules       otherwise → group strong
-candidates  two are drawn, the one with less load is chosen
-            deployment                load  in flight  weight  first content  success       cost
-            big-eu      chosen       0.894          0    1.33         800 ms     100%  $0.009500
-            big-us      passed over  0.894          0   0.667         800 ms     100%  $0.009500
-            small-us    fallback     0.894          0       1         800 ms     100%  $0.001900
-            small-eu    fallback     0.894          0       1         800 ms     100%  $0.001900
+candidates  two are drawn, less load is preferred
+  deployment                load  in flight  weight  latency  success       cost
+  big-eu      chosen       0.894          0    1.33   800 ms     100%  $0.009500
+  big-us      passed over  0.894          0   0.667   800 ms     100%  $0.009500
+  small-us    fallback     0.894          0       1   800 ms     100%  $0.001900
+  small-eu    fallback     0.894          0       1   800 ms     100%  $0.001900
 choice      big-eu of group strong
             at most 200 output tokens · about $0.009500
 repeat      seed 7, config HASH
@@ -35,9 +35,9 @@ gate        2 of 4 deployments may take it
             small-us  compliance: EU personal data
 rules       otherwise → group strong
 candidates  one is left
-            deployment             load  in flight  weight  first content  success       cost
-            big-eu      chosen    0.894          0    1.33         800 ms     100%    $0.0129
-            small-eu    fallback  0.894          0       1         800 ms     100%  $0.002575
+  deployment             load  in flight  weight  latency  success       cost
+  big-eu      chosen    0.894          0    1.33   800 ms     100%    $0.0129
+  small-eu    fallback  0.894          0       1   800 ms     100%  $0.002575
 choice      big-eu of group strong
             about $0.0129
 repeat      seed 0, config HASH
@@ -47,9 +47,9 @@ request     auto · task=extraction · tried small-us
 gate        2 of 2 deployments may take it
 rules       extraction → group small
 candidates  one is left
-            deployment           load  in flight  weight  first content  success       cost
-            small-eu    chosen  0.894          0       1         800 ms     100%  $0.000500
-            small-us    tried                                                     $0.000500
+  deployment           load  in flight  weight  latency  success       cost
+  small-eu    chosen  0.894          0       1   800 ms     100%  $0.000500
+  small-us    tried                                               $0.000500
 choice      small-eu of group small
             at most 100 output tokens · effort low · about $0.000500
 repeat      seed 0, config HASH
