@@ -383,7 +383,10 @@ def test_each_mistake_has_its_message(
     assert problems_of(small) == [f"fleet.yaml: {line}" for line in expected]
 
 
-def test_all_problems_of_a_file_are_told_at_once_each_with_its_line(tmp_path: pathlib.Path) -> None:
+def test_all_problems_of_a_file_are_told_at_once_each_with_its_line(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "fleet.yaml"
     file.write_text(
         "version: 1\n"
@@ -397,7 +400,7 @@ def test_all_problems_of_a_file_are_told_at_once_each_with_its_line(tmp_path: pa
         "    members: [a, 3]\n"
     )
     with pytest.raises(ConfigError) as caught:
-        config.load(file)
+        config.load(file.name)
     assert str(caught.value).splitlines() == [
         "fleet.yaml: 3 problems",
         "  fleet.yaml:5: deployments.a.rpm: 'many' is not a whole number from 1 to 1,000,000,000",

@@ -46,7 +46,7 @@ def from_mapping(mapping: Mapping[str, Any], *, source: str = "config", folder: 
 def examine(path: str | os.PathLike[str]) -> tuple[Config | None, Problems]:
     """Reads a file and says everything that is wrong with it instead of raising."""
     file = pathlib.Path(path)
-    problems = Problems(file.name or str(file))
+    problems = Problems(str(path))
     parse = _FORMATS.get(file.suffix.lower())
     if parse is None:
         problems.unreadable(f"the ending {show(file.suffix)} is unknown; name the file *.yaml, *.yml or *.toml")
