@@ -58,7 +58,7 @@ class ConfigError(JunctorError, ValueError):
 
 
 class InvalidRequest(JunctorError, ValueError):
-    """The call itself is wrong: an unknown need, a negative token count, a tag that is too long. Nothing was sent."""
+    """The call itself is wrong: no messages, an unknown need or model, too many tags. Nothing was sent."""
 
 
 class Refused(JunctorError):
