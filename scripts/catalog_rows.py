@@ -126,7 +126,7 @@ def abilities(provider: str, said: Sequence[Said]) -> list[str]:
 def bytes_per_token(name: str) -> float:
     """Bytes of English text per token of the model's family."""
     factor = next((factor for pattern, factor in FACTORS if re.search(pattern, name)), 1.0)
-    return round(BYTES_PER_TOKEN / factor, 1)
+    return round(BYTES_PER_TOKEN / factor, 2)
 
 
 def disagreements(said: Iterable[Said]) -> list[str]:

@@ -59,12 +59,12 @@ NOTES: Final = (
     "bytes_per_token: 3.5 over the measured token factor of the family.",
 )
 FAMILIES: Final[dict[str, dict[str, Any]]] = {
-    "openai": {"capabilities": ["tools", "structured_output", "streaming"], "bytes_per_token": 3.4},
+    "openai": {"capabilities": ["tools", "structured_output", "streaming"], "bytes_per_token": 3.2},
     "anthropic": {
         "capabilities": [
             "tools", "parallel_tools", "images", "files", "structured_output", "reasoning", "streaming",
         ],
-        "bytes_per_token": 2.4,
+        "bytes_per_token": 2.45,
     },
     "gemini": {
         "capabilities": [

@@ -83,11 +83,11 @@ def test_an_open_model_has_neither_price_nor_longest_answer() -> None:
     [
         ("gpt-5.6", 3.5),
         ("claude-opus-4-6", 3.1),
-        ("claude-opus-4-7", 2.4),
-        ("claude-sonnet-5-5", 2.4),
+        ("claude-opus-4-7", 2.45),
+        ("claude-sonnet-5-5", 2.45),
         ("gemini-2.5-pro", 3.4),
-        ("grok-4.5", 3.6),
-        ("mistral-nemo", 3.2),
+        ("grok-4.5", 3.61),
+        ("mistral-nemo", 3.24),
     ],
 )
 def test_token_sizes_are_those_of_the_family(name: str, expected: float) -> None:
