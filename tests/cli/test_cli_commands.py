@@ -97,6 +97,14 @@ def test_a_reader_that_has_enough_is_no_error(fleet: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+def test_an_output_that_knows_few_letters_shows_question_marks(fleet: Path) -> None:
+    command = [sys.executable, "-m", "junctor", "explain", str(fleet), "{}"]
+    env = os.environ | {"PYTHONPATH": str(ROOT / "python"), "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "rules       otherwise ? group strong" in ran.stdout
+
+
 @pytest.mark.parametrize(
     ("output", "status", "said"),
     [

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Final, NoReturn
 
 from junctor.cli.ending import INTERRUPTED, OK, PROBLEMS, USAGE, CommandError, give_output_up
@@ -62,8 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    if sys.stdout is None:  # closed by whoever started the command (`>&-`): only the status is wanted
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open as long as the process
+    _ready_output()
     parser = _parser(wanted=next((word for word in argv if not word.startswith("-")), None))
     try:
         arguments = parser.parse_args(argv)
@@ -75,6 +75,15 @@ def _run(argv: list[str]) -> int:
     status: int = import_module(f"junctor.cli.{arguments.command}").run(arguments)
     sys.stdout.flush()
     return status
+
+
+def _ready_output() -> None:
+    """Make sure that printing cannot fail for want of an output, or of a letter in its encoding."""
+    if sys.stdout is None:  # closed by whoever started the command (`>&-`): only the status is wanted
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _parser(*, wanted: str | None) -> argparse.ArgumentParser:
