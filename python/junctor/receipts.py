@@ -138,6 +138,11 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
         """This receipt as one line of JSON."""
         return msgspec.json.encode(self)
 
+    @classmethod
+    def from_json(cls, line: bytes | str) -> Receipt:
+        """The receipt that `to_json` wrote. Raises `ValueError` for anything else."""
+        return decode_receipt(line)
+
 
 decode_receipt = msgspec.json.Decoder(Receipt).decode
 """A receipt from its JSON form. The core calls it to make `Reservation.receipt`."""
