@@ -51,6 +51,16 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
         ["deployments.opus.model: 'gpt-4.1' is not a provider and a model name, such as anthropic/claude-haiku-4-5"],
     ),
     (
+        "half a character in a value",
+        lambda f: f["deployments"]["opus"].update(region="\ud800"),
+        ["deployments.opus.region: holds half a character (a lone surrogate); write whole text"],
+    ),
+    (
+        "half a character in a key",
+        lambda f: f["groups"].update({"\udfff": {"members": ["opus"]}}),
+        ["groups: a key here is half a character; keys are texts"],
+    ),
+    (
         "limit of zero",
         lambda f: f["deployments"]["llama"].update(rpm=0),
         [

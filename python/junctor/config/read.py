@@ -70,13 +70,17 @@ class _Plain:
             return self._mapping(value, path, depth)
         if isinstance(value, list | tuple):
             return [self.copy(item, (*path, index), depth + 1) for index, item in enumerate(value)]
+        if isinstance(value, str) and not _is_whole(value):
+            self.problems.error(path, "holds half a character (a lone surrogate); write whole text")
+            return "?"
         return value
 
     def _mapping(self, value: Mapping[object, object], path: Path, depth: int) -> dict[str, object]:
         copied = {}
         for key, item in value.items():
-            if not isinstance(key, str):
-                self.problems.error(path, f"a key here is a {type(key).__name__}; keys are texts")
+            if not isinstance(key, str) or not _is_whole(key):
+                what = "half a character" if isinstance(key, str) else f"a {type(key).__name__}"
+                self.problems.error(path, f"a key here is {what}; keys are texts")
             elif item is None:
                 self.problems.error((*path, key), "is empty; give it a value, or remove it (an empty section is {})")
             else:
@@ -90,6 +94,17 @@ class _Plain:
             )
             self.problems.error(path[:6], f"{what}; a fleet file is flatter and smaller")
         self.stopped = True
+
+
+def _is_whole(text: str) -> bool:
+    """Whether the text can be written as UTF-8; what JSON escapes made of half a pair cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def look(value: object, kind: Any, path: Path, problems: Problems) -> None:
