@@ -16,6 +16,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 PEERS_READY := .venv-peers/.ready
+CATALOG_READY := .venv-catalog/.ready
 CORE := python/junctor/_core.abi3.so
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml \))
@@ -38,12 +39,16 @@ $(PEERS_READY): benches/python/peers/setup.sh benches/python/peers/requirements.
 	@benches/python/peers/setup.sh $(@D) $(PY)
 	@touch $@
 
+$(CATALOG_READY): scripts/setup_catalog.sh | $(READY)
+	@scripts/setup_catalog.sh $(@D) $(PY)
+	@touch $@
+
 # The release profile: what is tested, measured and shown is what ships.
 $(CORE): $(READY) $(RUST_SOURCES)
 	PIP_QUIET=1 $(PY) -m maturin develop --release --quiet
 	@touch $@
 
-.PHONY: help demo test lint types bench bench-peers docs build wheel ci clean
+.PHONY: help demo test lint types bench bench-peers catalog docs build wheel ci clean
 
 help: ## List these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +76,9 @@ bench: $(CORE) $(BENCH_READY) ## Measure: medians with spread, ratios to floors 
 bench-peers: $(CORE) $(BENCH_READY) $(PEERS_READY) ## Measure LiteLLM and TensorZero beside it, in an environment of their own (.venv-peers)
 	$(PY) -m benches.python.run --peers $(ARGS)
 
+catalog: $(CATALOG_READY) ## Write the catalog of models and prices anew from public tables (.venv-catalog); review the diff
+	PYTHONPATH=. $(<D)/bin/python -m scripts.make_catalog
+
 docs: $(CORE) ## Build the Rust pages with warnings denied; check links, anchors and code blocks of the documents
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 	$(PY) -m scripts.check_docs
@@ -88,5 +96,5 @@ ci: ## Run what continuous integration runs
 
 clean: ## Remove everything that these words made
 	cargo clean --quiet
-	rm -rf $(VENV) .venv-peers dist $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-catalog dist $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(PYTHON_TREES) -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -102,6 +102,7 @@ class Call:
 
         Raises the failure as its exception when no attempt is left, allowed or affordable.
         """
+        failure = failure.without(reservation.endpoint.key)
         plan = self.note_failure(failure, reservation)
         router, remaining_s = self.client.router, self.deadline - self.clock()
         step = attempts.next_step(failure, made=self.made, remaining_s=remaining_s, limit=router.attempts)

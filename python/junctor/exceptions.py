@@ -19,8 +19,8 @@ JunctorError
 
 One warning: `NarrowerStateWarning`.
 
-A message names the thing, the value and the allowed range, then gives one hint. No message carries a secret or
-the content of a prompt.
+A message names the thing, the value and the allowed range, then gives one hint. No message carries a secret, and none
+of ours the content of a prompt; a `ProviderError` ends with the provider's own words, which may quote the request.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ConfigError(JunctorError, ValueError):
 
 
 class InvalidRequest(JunctorError, ValueError):
-    """The call itself is wrong: an unknown need, a negative token count, a tag that is too long. Nothing was sent."""
+    """The call itself is wrong: no messages, an unknown need or model, too many tags. Nothing was sent."""
 
 
 class Refused(JunctorError):

@@ -6,11 +6,14 @@ is gone. Here an adapter maps whatever a provider said to one of a few kinds, an
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from junctor import exceptions as exc
+
+if TYPE_CHECKING:
+    from junctor.request import Secret
 
 Kind = Literal[
     "auth",
@@ -82,6 +85,12 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     def meaning(self) -> Meaning:
         """The row of the table for this failure's kind."""
         return KINDS[self.kind]
+
+    def without(self, key: Secret | None) -> Failure:
+        """The same failure with the key hidden: some hosts quote it in their refusal."""
+        if key is None or (message := key.hide_in(self.message)) == self.message:
+            return self
+        return msgspec.structs.replace(self, message=message)
 
     def error(self, *, deployment: str | None = None, provider: str | None = None) -> exc.ProviderError:
         """The exception that tells this failure to the caller."""

@@ -91,10 +91,17 @@ def take_apart(messages: Sequence[Message], options: dict[str, Any], *, deadline
 
 
 def _refuse_nonsense(request: ChatRequest, deadline_s: float | None, max_wait_s: float | None) -> None:
-    if isinstance(request.messages, str | bytes | Mapping) or not request.messages:
+    messages = request.messages
+    if isinstance(messages, str | bytes) or not isinstance(messages, Sequence) or not messages:
         raise InvalidRequest(
             "messages must be a non-empty sequence of messages, such as [{'role': 'user', 'content': 'Hi'}]"
         )
+    for index, message in enumerate(messages):
+        if type(message) is not dict and not isinstance(message, Mapping):
+            raise InvalidRequest(
+                f"messages[{index}] is of type {type(message).__name__}; it must be a mapping, such as "
+                "{'role': 'user', 'content': 'Hi'}"
+            )
     if request.max_tokens is not None and request.max_tokens < 1:
         raise InvalidRequest(f"max_tokens is {request.max_tokens}; it must be at least 1, or left out for no bound")
     if deadline_s is not None and not 0 < deadline_s < float("inf"):

@@ -18,7 +18,7 @@ from junctor.exceptions import JunctorError
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     """One deployment that a decision looked at.
 
-    `verdict` is `chosen`, `passed_over` (the other of two had less load) or the reason of its refusal. The other fields
+    `verdict` is `chosen`, `passed_over` (the other of two was preferred) or the reason of its refusal. The other fields
     are the load that was seen: permits in flight, effective weight and the share of it in force, expected time to first
     content (and its logarithm, in which the core reckons), success rate, age of the oldest unanswered attempt; `score`
     is their product, less is better. `tier` is the rank by cost and quality, lowest first; `until_ns` when a
@@ -137,6 +137,11 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     def to_json(self) -> bytes:
         """This receipt as one line of JSON."""
         return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, line: bytes | str) -> Receipt:
+        """The receipt that `to_json` wrote. Raises `ValueError` for anything else."""
+        return decode_receipt(line)
 
 
 decode_receipt = msgspec.json.Decoder(Receipt).decode

@@ -56,6 +56,10 @@ class Secret:
         """The secret itself. Only adapters call this, when they write the authentication header."""
         return self._value
 
+    def hide_in(self, text: str) -> str:
+        """The text with its reference wherever the secret stood."""
+        return text.replace(self._value, f"<{self.reference}>")
+
     def __repr__(self) -> str:
         return f"Secret({self.reference})"
 

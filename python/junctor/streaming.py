@@ -229,6 +229,7 @@ class _StreamAttempt:
 
     def interrupted(self, failure: Failure) -> StreamInterrupted:
         """Settle a stream that broke after its first content, and make its exception."""
+        failure = failure.without(self._endpoint.key)
         self._settled = True
         usage = self._usage()
         self._call.settle_failed(self._reservation, failure, usage=usage, first_token_s=self._first_content_s)

@@ -57,8 +57,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Path:
-    """A fleet file without errors."""
-    path = tmp_path / "fleet.yaml"
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fleet file without errors, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("fleet.yaml")
     path.write_text(FLEET, encoding="utf-8")
     return path

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Run = Callable[..., Any]
 
 
@@ -59,8 +61,20 @@ def test_a_file_that_cannot_be_read_is_status_2(run: Run, tmp_path: Path) -> Non
     assert err == f"junctor: {missing} cannot be read (No such file or directory); give the path of a file\n"
 
 
-def test_a_syntax_error_is_a_problem_of_the_file(run: Run, fleet: Path) -> None:
-    fleet.write_text("version: [1\n")
-    status, out, _ = run("check", str(fleet))
-    assert status == 1
+@pytest.mark.parametrize(
+    "raw", [b"", b"~", b"- 1", b"version: [1\n", b"\xff\xfe", b"a: !run x", b"[" * 9000, b"x" * 1_000_000]
+)
+def test_what_is_no_fleet_file_at_all_is_told_with_status_2(run: Run, fleet: Path, raw: bytes) -> None:
+    fleet.write_bytes(raw)
+    status, out, err = run("check", str(fleet))
+    assert (status, err, out.count("\n")) == (2, "", 2)
     assert out.startswith("error: fleet.yaml:")
+    told = json.loads(run("check", "--json", str(fleet)).out)
+    assert [problem["unreadable"] for problem in told["problems"]] == [True]
+
+
+def test_toml_that_python_cannot_convert_is_told_with_status_2(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(f"version = {'9' * 5000}\n")
+    status, out, _ = run("check", str(file))
+    assert (status, out.count("\n")) == (2, 2)

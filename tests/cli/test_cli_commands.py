@@ -95,3 +95,30 @@ def test_a_reader_that_has_enough_is_no_error(fleet: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT / "python")}
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=env)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_an_output_that_knows_few_letters_shows_question_marks(fleet: Path) -> None:
+    command = [sys.executable, "-m", "junctor", "explain", str(fleet), "{}"]
+    env = os.environ | {"PYTHONPATH": str(ROOT / "python"), "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "rules       otherwise ? group strong" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "said"),
+    [
+        ("| true; exit ${PIPESTATUS[0]}", 1, ""),
+        (">&-", 1, ""),
+        ("> /dev/full", 1, "junctor: the output cannot be written (No space left on device)\n"),
+    ],
+    ids=["a reader that left", "closed", "a full disk"],
+)
+def test_the_status_is_that_of_the_file_wherever_the_output_goes(
+    fleet: Path, output: str, status: int, said: str
+) -> None:
+    fleet.write_text(fleet.read_text().replace("rpm: 60", "rmp: 60"))
+    command = f"{sys.executable} -m junctor check {fleet} {output}"
+    env = os.environ | {"PYTHONPATH": str(ROOT / "python")}
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=env)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (status, "", said)

@@ -18,12 +18,12 @@ ASKED = """\
 request     auto · 900 input tokens · at most 200 output tokens · needs tools · tenant=acme
 gate        4 of 4 deployments may take it
 rules       otherwise → group strong
-candidates  two are drawn, the one with less load is chosen
-            deployment                load  in flight  weight  first content  success       cost
-            big-eu      chosen       0.894          0    1.33         800 ms     100%  $0.009500
-            big-us      passed over  0.894          0   0.667         800 ms     100%  $0.009500
-            small-us    fallback     0.894          0       1         800 ms     100%  $0.001900
-            small-eu    fallback     0.894          0       1         800 ms     100%  $0.001900
+candidates  two are drawn, less load is preferred
+  deployment                load  in flight  weight  latency  success       cost
+  big-eu      chosen       0.894          0    1.33   800 ms     100%  $0.009500
+  big-us      passed over  0.894          0   0.667   800 ms     100%  $0.009500
+  small-us    fallback     0.894          0       1   800 ms     100%  $0.001900
+  small-eu    fallback     0.894          0       1   800 ms     100%  $0.001900
 choice      big-eu of group strong
             at most 200 output tokens · about $0.009500
 repeat      seed 7, config HASH
@@ -35,9 +35,9 @@ gate        2 of 4 deployments may take it
             small-us  compliance: EU personal data
 rules       otherwise → group strong
 candidates  one is left
-            deployment             load  in flight  weight  first content  success       cost
-            big-eu      chosen    0.894          0    1.33         800 ms     100%    $0.0129
-            small-eu    fallback  0.894          0       1         800 ms     100%  $0.002575
+  deployment             load  in flight  weight  latency  success       cost
+  big-eu      chosen    0.894          0    1.33   800 ms     100%    $0.0129
+  small-eu    fallback  0.894          0       1   800 ms     100%  $0.002575
 choice      big-eu of group strong
             about $0.0129
 repeat      seed 0, config HASH
@@ -47,9 +47,9 @@ request     auto · task=extraction · tried small-us
 gate        2 of 2 deployments may take it
 rules       extraction → group small
 candidates  one is left
-            deployment           load  in flight  weight  first content  success       cost
-            small-eu    chosen  0.894          0       1         800 ms     100%  $0.000500
-            small-us    tried                                                     $0.000500
+  deployment           load  in flight  weight  latency  success       cost
+  small-eu    chosen  0.894          0       1   800 ms     100%  $0.000500
+  small-us    tried                                               $0.000500
 choice      small-eu of group small
             at most 100 output tokens · effort low · about $0.000500
 repeat      seed 0, config HASH
@@ -130,6 +130,7 @@ def test_the_request_comes_from_a_file_or_from_standard_input(
     direct = run("explain", str(fleet), text)
     (tmp_path / "request.json").write_text(text)
     assert run("explain", str(fleet), f"@{tmp_path / 'request.json'}") == direct
+    assert run("explain", str(fleet), f"{tmp_path / 'request.json'}") == direct
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert run("explain", str(fleet), "-") == direct
 
@@ -140,11 +141,16 @@ def test_the_request_comes_from_a_file_or_from_standard_input(
         ("nonsense", "the request is not JSON ("),
         ("[1]", "the request is a JSON list, not an object"),
         ('{"mesages": []}', "the request: it has no field 'mesages'; did you mean 'messages'?"),
-        ('{"input_tokens": "many"}', "the request: Expected `int | null`, got `str` - at `$.input_tokens`"),
-        ('{"input_tokens": -1}', "the request: Expected `int` >= 0 - at `$.input_tokens`"),
+        ('{"input_tokens": "many"}', "the request: input_tokens: 'many' is not a whole number from 0 to 1,000,000,000"),
+        ('{"input_tokens": -1}', "the request: input_tokens: -1 is not a whole number from 0 to 1,000,000,000"),
+        ('{"messages": "hi"}', "the request: messages: 'hi' is not a list, each a mapping"),
+        ('{"messages": [{}, 3]}', "the request: messages[1]: 3 is not a mapping"),
+        ('{"temperature": "hot"}', "the request: temperature: 'hot' is not a number"),
+        ('{"tags": {"a": 1}}', "the request: tags.a: 1 is not a text"),
         ('{"needs": ["tols"]}', 'the request: needs holds "tols"; allowed are tools,'),
         ('{"model": "nobody"}', 'the request: nothing is called "nobody"; ask for'),
         ("@missing.json", "missing.json cannot be read (No such file or directory)"),
+        ("missing.json", "missing.json cannot be read (No such file or directory)"),
     ],
 )
 def test_an_unreadable_request_is_status_2(run: Run, fleet: Path, request_json: str, said: str) -> None:
@@ -153,9 +159,9 @@ def test_an_unreadable_request_is_status_2(run: Run, fleet: Path, request_json: 
     assert err.startswith(f"junctor: {said}")
 
 
-def test_a_fleet_with_problems_is_status_1_and_names_the_first(run: Run, fleet: Path) -> None:
+def test_a_fleet_with_problems_cannot_be_asked_and_names_the_first(run: Run, fleet: Path) -> None:
     fleet.write_text(fleet.read_text().replace("rpm: 60", "rmp: 60"))
     status, out, err = run("explain", str(fleet), "{}")
-    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert (status, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("junctor: fleet.yaml:6: deployments.big-us")
     assert err.endswith(f"(4 problems; see junctor check {fleet})\n")

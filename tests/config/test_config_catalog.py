@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import pathlib
 
 import pytest
 
 from junctor.config import accounting
-from junctor.config.catalog import catalog
+from junctor.config import catalog as catalog_module
+from junctor.config.catalog import Price, catalog
 from junctor.config.providers import ADAPTER_ACCOUNTING, KNOWN
 from junctor.config.spec import CAPABILITIES
 
@@ -16,11 +18,15 @@ def test_every_row_is_plausible() -> None:
     for name, facts in catalog().models.items():
         assert set(facts.capabilities) <= set(CAPABILITIES), name
         assert "streaming" in facts.capabilities, name
-        assert 0 < (facts.max_output_tokens or 0) <= (facts.context_tokens or 0) <= 2_000_000, name
+        assert 0 < (facts.context_tokens or 0) <= 2_000_000, name
         assert 2 <= facts.bytes_per_token <= 4, name
-        assert (facts.price is not None) or name.startswith("open/"), name
+        assert dt.date(2026, 8, 1) <= dt.date.fromisoformat(facts.as_of) <= dt.date.fromisoformat(catalog().as_of), name
+        assert set(facts.source.split(", ")) <= set(catalog().sources), name
+        # Whoever serves an open model sets its price and its longest answer.
+        assert (facts.price is None) == (facts.max_output_tokens is None) == name.startswith("open/"), name
         if facts.price is not None:
-            assert 0 < facts.price.input <= facts.price.output <= 100, name
+            assert 0 < (facts.max_output_tokens or 0) <= (facts.context_tokens or 0), name
+            assert 0 < facts.price.input <= facts.price.output <= 100_000_000, name
             assert facts.price.cached_input is None or facts.price.cached_input < facts.price.input, name
             assert facts.price.cache_write is None or facts.price.cache_write > facts.price.input, name
 
@@ -28,6 +34,21 @@ def test_every_row_is_plausible() -> None:
 def test_the_models_that_the_documentation_names_are_listed() -> None:
     named = {"anthropic/claude-opus-4-8", "anthropic/claude-haiku-4-5", "openai/gpt-5.6", "gemini/gemini-2.5-flash"}
     assert named <= set(catalog().models)
+
+
+def test_every_known_provider_has_models_and_the_file_stays_small_enough_to_review() -> None:
+    listed = {name.partition("/")[0] for name in catalog().models}
+    assert listed == {*KNOWN, "open"} - {"azure", "openrouter"}  # these serve models of the others
+    assert pathlib.Path(str(catalog_module.__file__)).with_name("catalog.json").stat().st_size < 100 * 1024
+
+
+def test_prices_are_micro_dollars_and_what_is_not_told_costs_what_input_costs() -> None:
+    models = catalog().models
+    opus, groq = models["anthropic/claude-opus-4-8"].price, models["groq/llama-3.3-70b-versatile"].price
+    assert opus is not None
+    assert groq is not None
+    assert opus.whole == Price(input=5_000_000, output=25_000_000, cached_input=500_000, cache_write=6_250_000)
+    assert groq.whole == Price(input=590_000, output=790_000, cached_input=590_000, cache_write=590_000)
 
 
 def test_catalog_and_profiles_are_dated() -> None:
@@ -46,6 +67,10 @@ def test_catalog_and_profiles_are_dated() -> None:
         ("my-proxy/claude-opus-4-8", "anthropic", True, 1_000_000),
         ("vllm/Llama-3.3-70B-Instruct", "openai", True, 131_072),
         ("vllm/meta-llama/Llama-3.3-70B-Instruct", "openai", True, 131_072),
+        ("openrouter/anthropic/claude-opus-4.8", "openai", True, 1_000_000),
+        ("openrouter/google/gemini-2.5-flash", "openai", True, 1_048_576),
+        ("openrouter/openai/gpt-5.6", "openai", True, 1_050_000),
+        ("openrouter/nobody/nothing", "openai", False, None),
         ("openai/gpt-99", "openai", False, None),
         ("gemini/gemini-99", "gemini", False, None),
     ],

@@ -175,9 +175,12 @@ def test_an_expanded_deployment_is_told_once(checked: Checked) -> None:
     ]
 
 
-def test_problems_know_their_lines(fixtures: pathlib.Path, shadowed: list[tuple[int, list[int]]]) -> None:
+def test_problems_know_their_file_as_it_was_named_and_their_lines(
+    fixtures: pathlib.Path, shadowed: list[tuple[int, list[int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     shadowed.append((3, [2]))
-    found = config.check(fixtures / "design.yaml", environ={})
+    monkeypatch.chdir(fixtures)
+    found = config.check("design.yaml", environ={})
     assert [str(problem) for problem in found if problem.severity == "error"] == [
         "design.yaml:24: rules[3]: is never reached: rules[2] (short) takes all of its requests; "
         "move it up or remove it"

@@ -82,6 +82,10 @@ def test_anchors_and_merge_keys_work_and_own_keys_win() -> None:
         ("a: [", "f.yaml: is not valid YAML: did not find expected node content (line 2, column 1)"),
         ("a: *nobody", "f.yaml: is not valid YAML: found undefined alias (line 1, column 4)"),
         ("", "f.yaml: is empty; a fleet file begins with version: 1"),
+        ("~", "f.yaml: is empty; a fleet file begins with version: 1"),
+        ("# nothing", "f.yaml: is empty; a fleet file begins with version: 1"),
+        ("a:\n\tb: 1", "f.yaml: is not valid YAML: found character that cannot start any token (line 2, column 1); "
+         "indent with blanks, not with tabs"),
         ("a: 1\n---\nb: 2", "f.yaml: is not valid YAML: but found another document (line 2, column 1)"),
     ],
 )  # fmt: skip
@@ -103,32 +107,48 @@ def test_deep_nesting_is_an_error_and_no_crash() -> None:
     assert len(problems) == 1
 
 
-@pytest.mark.parametrize("text", ["a = ", "a = 1\na = 2", "a = " + "[" * 5000 + "]" * 5000])
-def test_toml_that_cannot_be_read_is_one_problem(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("a = ", "Invalid value (at "),
+        ("a = 1\na = 2", "Cannot overwrite a value (at "),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a = " + "9" * 5000, "a number has thousands of digits"),
+    ],
+)
+def test_toml_that_cannot_be_read_is_one_problem(text: str, what: str) -> None:
     problems = Problems("f.toml")
     assert parse_toml(text, problems) is None
-    assert len(problems.found) == 1
-    assert str(problems.found[0]).startswith("f.toml: is not valid TOML: ")
+    assert [problem.unreadable for problem in problems.found] == [True]
+    assert str(problems.found[0]).startswith(f"f.toml: is not valid TOML: {what}")
+
+
+def test_what_was_found_in_an_endless_document_is_not_told() -> None:
+    _, problems = read("a: 1\na: 2\nb: !run x\n")
+    assert problems == ["f.yaml: line 3: the tag '!run' is not allowed; write plain values"]
 
 
 @pytest.mark.parametrize(
     ("name", "raw", "problem"),
     [
         ("fleet.json", b"{}", "fleet.json: the ending '.json' is unknown; name the file *.yaml, *.yml or *.toml"),
-        ("fleet.yaml", b"\xff\xfe", "fleet.yaml: is not UTF-8 text (byte 0); save it as UTF-8"),
+        ("fleet.yaml", b"\xff\xfe", "fleet.yaml: is not UTF-8 text (line 1, byte 0); save it as UTF-8"),
         ("fleet.yaml", b"just text", "fleet.yaml: is 'just text', not a mapping of sections; begin with version: 1"),
         ("fleet.yaml", b"- 1\n- 2", "fleet.yaml: is a list, not a mapping of sections; begin with version: 1"),
     ],
 )
-def test_files_that_are_no_fleet_files(tmp_path: pathlib.Path, name: str, raw: bytes, problem: str) -> None:
-    (tmp_path / name).write_bytes(raw)
+def test_files_that_are_no_fleet_files(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str, raw: bytes, problem: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path(name).write_bytes(raw)
     with pytest.raises(ConfigError) as caught:
-        config.load(tmp_path / name)
+        config.load(name)
     assert caught.value.problems == (problem,)
 
 
 def test_a_file_that_is_not_there_is_a_config_error(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ConfigError, match=r"^none.yaml: cannot be read \(No such file or directory\); give the path"):
+    with pytest.raises(ConfigError, match=r"/none.yaml: cannot be read \(No such file or directory\); give the path"):
         config.load(tmp_path / "none.yaml")
 
 

@@ -51,6 +51,16 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
         ["deployments.opus.model: 'gpt-4.1' is not a provider and a model name, such as anthropic/claude-haiku-4-5"],
     ),
     (
+        "half a character in a value",
+        lambda f: f["deployments"]["opus"].update(region="\ud800"),
+        ["deployments.opus.region: holds half a character (a lone surrogate); write whole text"],
+    ),
+    (
+        "half a character in a key",
+        lambda f: f["groups"].update({"\udfff": {"members": ["opus"]}}),
+        ["groups: a key here is half a character; keys are texts"],
+    ),
+    (
         "limit of zero",
         lambda f: f["deployments"]["llama"].update(rpm=0),
         [
@@ -196,7 +206,15 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
     (
         "pool of nobody",
         lambda f: f["pools"]["acme"].update(provider="openal"),
-        ["pools.acme.provider: there is no provider 'openal'; known providers: anthropic, vllm"],
+        ["pools.acme.provider: there is no provider 'openal'; did you mean 'openai'?"],
+    ),
+    (
+        "pool of a provider that no deployment uses",
+        lambda f: f["pools"].update(spare={"provider": "gemini", "rpm": 5}),
+        [
+            "pools.spare.provider: no deployment is of gemini; name the provider of those that draw from the pool",
+            "pools.spare: binds nothing: no deployment draws from it; name it under pools of a deployment or remove it",
+        ],
     ),
     (
         "reset without a daily limit",
@@ -252,7 +270,7 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
     (
         "unknown fallback",
         lambda f: f["groups"]["strong"].update(fallback=["smal"]),
-        ["groups.strong.fallback[0]: there is no group 'smal'; did you mean 'small'?"],
+        ["groups.strong.fallback[0]: there is no group, model or deployment 'smal'; did you mean 'small'?"],
     ),
     (
         "fallback to itself",
@@ -375,7 +393,10 @@ def test_each_mistake_has_its_message(
     assert problems_of(small) == [f"fleet.yaml: {line}" for line in expected]
 
 
-def test_all_problems_of_a_file_are_told_at_once_each_with_its_line(tmp_path: pathlib.Path) -> None:
+def test_all_problems_of_a_file_are_told_at_once_each_with_its_line(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "fleet.yaml"
     file.write_text(
         "version: 1\n"
@@ -389,7 +410,7 @@ def test_all_problems_of_a_file_are_told_at_once_each_with_its_line(tmp_path: pa
         "    members: [a, 3]\n"
     )
     with pytest.raises(ConfigError) as caught:
-        config.load(file)
+        config.load(file.name)
     assert str(caught.value).splitlines() == [
         "fleet.yaml: 3 problems",
         "  fleet.yaml:5: deployments.a.rpm: 'many' is not a whole number from 1 to 1,000,000,000",

@@ -48,7 +48,7 @@ def test_another_host_speaks_openais_dialect() -> None:
     ("options", "message"),
     [
         ({"keys": "sk-one"}, "over_keys: keys: is not a list of texts; write keys=[key]"),
-        ({"keys": []}, "over_keys: deployments.gpt-5.6.keys: an empty list is not a non-empty list, "),
+        ({"keys": []}, "over_keys: keys: is empty; name at least one key"),
         ({"keys": [""]}, "over_keys: keys[0]: is empty or holds characters that no HTTP header may carry"),
         ({"keys": ["a\nb"]}, "over_keys: keys[0]: is empty or holds characters that no HTTP header may carry"),
         ({"keys": ["a", "a"]}, "over_keys: keys[1]: is the same as keys[0]; name each key once"),

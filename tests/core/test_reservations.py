@@ -11,7 +11,7 @@ from junctor import Router, _core
 from junctor._core import ManualClock
 from junctor.exceptions import InvalidRequest, NoCapacity, Refused, TooLarge
 from junctor.failures import KINDS, Kind
-from junctor.receipts import Decision, Receipt, decode_receipt
+from junctor.receipts import Decision, Receipt
 from tests.core.conftest import PRICED, A, B, RouterOf, fleet, pool
 
 
@@ -141,13 +141,26 @@ def test_a_receipt_is_data_that_survives_json(router_of: RouterOf, clock: Manual
     reservation.settle(input_tokens=90, output_tokens=5)
     receipt = reservation.receipt
     assert isinstance(receipt, Receipt)
-    assert decode_receipt(receipt.to_json()) == receipt
+    assert Receipt.from_json(receipt.to_json()) == receipt
     (attempt,) = receipt.attempts
     assert (attempt.deployment, attempt.outcome, attempt.started_s) == ("a", "ok", 1_000.0)
     assert (attempt.first_content_s, attempt.duration_s) == (0.5, 2.0)
     assert (attempt.settled, attempt.decision.held) == ({"a.tpm": 95}, {"a.tpm": 150})
     assert (receipt.cost_usd_micros, receipt.deployment, receipt.downgrade) == (100, "a", False)
     assert attempt.decision.config_hash == "c0ffee"
+
+
+def test_a_receipt_from_a_log_is_replayed_by_another_router_of_the_same_fleet(router_of: RouterOf) -> None:
+    with router_of(A, B).reserve("all", tags={"task": "chat"}, seed=7) as reservation:
+        line = reservation.receipt.to_json()
+    receipt = Receipt.from_json(line.decode())
+    assert router_of(A, B).replay(receipt) == receipt.decision
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", '{"attempts": 3}'])
+def test_what_is_no_receipt_is_a_value_error(line: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the decoder's own words
+        Receipt.from_json(line)
 
 
 def decision_of(receipt: Receipt | None) -> Decision:

@@ -7,25 +7,27 @@ import io
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 
+import msgspec
 import pytest
 
 from junctor.cli.text import Paint, width
 from junctor.demo import report, truth
 from junctor.demo.caller import Standing
-from junctor.demo.fleet import KEYS
+from junctor.demo.fleet import GROUPS, KEYS
+from junctor.demo.outage import Outage
 from junctor.demo.report import Told
 from junctor.demo.run import Progress
 from junctor.demo.table import Reactions, Shares, lines
 from junctor.demo.tally import Ended, Figures, Spread, figures
-from junctor.demo.timeline import DAY, moments, outage
-from junctor.demo.traffic import EU_MARK
+from junctor.demo.timeline import DAY, moments
+from junctor.demo.traffic import EU_MARK, Ask
 from junctor.demo.watch import LiveWatcher, LogWatcher
 from junctor.demo.wire import WireWatch
 from junctor.request import HttpRequest
 from junctor.testing import Counts, SimulatedProvider
 from junctor.transport.base import Response, StreamedResponse
 
-COLUMNS = 100
+COLUMNS = 80
 
 
 def _ended(kind: str, **more: object) -> Ended:
@@ -60,14 +62,9 @@ def test_the_timeline_leaves_a_provider_with_nothing_but_the_dead_key() -> None:
     assert [name for name, is_hit in hit.items() if is_hit] == ["gpt-us-a"]
 
 
-def test_the_outage_is_that_of_the_region() -> None:
-    begins_s, ends_s = outage("eu", 100.0)
-    assert 60.0 < begins_s < ends_s < 90.0
-
-
 def test_figures_account_for_every_call() -> None:
     found = figures(
-        6,
+        7,
         [
             _ended("ok", attempts=2, downgrade=True, cost_usd_micros=5, first_content_s=0.02),
             _ended("ok", total_s=0.3),
@@ -75,13 +72,72 @@ def test_figures_account_for_every_call() -> None:
             _ended("no_capacity", attempts=0, hopeless=True),
             _ended("connection", attempts=3),
             _ended("ok", hopeless=False),
+            _ended("no_capacity", attempts=0, unnoticed=True),
         ],
     )
-    assert (found.calls, found.answered, found.interrupted, found.failures) == (6, 3, 1, 2)
-    assert (found.hopeless, found.avoidable) == (1, 1)
-    assert found.failed == {"connection": 1, "no_capacity": 1}
+    assert (found.calls, found.answered, found.interrupted, found.failures) == (7, 3, 1, 3)
+    assert (found.hopeless, found.unnoticed, found.avoidable) == (1, 1, 1)
+    assert found.failed == {"connection": 1, "no_capacity": 2}
     assert (found.retried_and_answered, found.downgrades, found.attempts, found.cost_usd_micros) == (1, 1, 8, 7)
     assert (found.first_content.p50_ms, found.whole.p99_ms) == (20.0, 300.0)
+
+
+LOST, BACK = (next(m for m in moments(10.0) if m.trouble.region and m.begins is begins) for begins in (True, False))
+
+
+def _bound(at_s: float, group: str = "strong") -> Ask:
+    return Ask(
+        number=1, at_s=at_s, model="auto", group=group, messages=[], options={}, streamed=False, eu_only=True
+    )  # fmt: skip
+
+
+def _outage() -> Outage:
+    outage = Outage()
+    outage.happened(LOST, before_s=10.0, after_s=10.1)
+    outage.happened(BACK, before_s=11.9, after_s=12.0)
+    return outage
+
+
+@pytest.mark.parametrize(
+    ("at_s", "kind", "hopeless", "unnoticed"),
+    [
+        (9.8, "no_capacity", False, False),
+        (9.9, "no_capacity", True, False),  # it ended while the region was lost
+        (11.95, "connection", True, False),  # the switch was not through yet
+        (12.0, "no_capacity", False, True),
+        (12.0, "connection", False, False),  # somebody was asked
+        (11.0, "ok", False, False),
+    ],
+)
+def test_who_could_have_answered_a_call_bound_to_the_lost_region(
+    at_s: float, kind: str, hopeless: bool, unnoticed: bool
+) -> None:
+    ended = _outage().judge(_bound(at_s), _ended(kind, total_s=0.15))
+    assert (ended.hopeless, ended.unnoticed) == (hopeless, unnoticed)
+
+
+@pytest.mark.parametrize(
+    ("answered", "unnoticed"),
+    [
+        ([(11.9, "strong", False)], {"strong", "small"}),  # begun while the region was lost
+        ([(12.1, "strong", False)], {"small"}),
+        ([(12.1, "small", False)], set()),
+        ([(12.1, "strong", True)], set()),  # by the small group
+    ],
+)
+def test_an_answer_after_the_return_shows_which_groups_are_back(
+    answered: list[tuple[float, str, bool]], unnoticed: set[str]
+) -> None:
+    outage = _outage()
+    for at_s, group, downgrade in answered:
+        outage.judge(_bound(at_s, group), _ended("ok", downgrade=downgrade))
+    groups = {group for group in GROUPS if outage.judge(_bound(12.2, group), _ended("no_capacity")).unnoticed}
+    assert groups == unnoticed
+
+
+def test_a_call_that_any_region_may_take_is_never_excused() -> None:
+    ask = msgspec.structs.replace(_bound(11.0), eu_only=False)
+    assert not _outage().judge(ask, _ended("no_capacity")).hopeless
 
 
 def test_spread_of_nothing_is_zero_and_of_a_hundred_is_the_ninety_ninth() -> None:
@@ -114,8 +170,9 @@ def test_a_prompt_outside_its_region_is_seen_on_the_wire(host: str, body: bytes,
 def _figures(**more: object) -> Figures:
     spread = Spread(1.0, 2.0)
     plain = {
-        "calls": 10, "answered": 8, "interrupted": 1, "failed": {"server": 1}, "hopeless": 0, "retried_and_answered": 2,
-        "downgrades": 0, "attempts": 12, "cost_usd_micros": 99, "first_content": spread, "whole": spread,
+        "calls": 10, "answered": 8, "interrupted": 1, "failed": {"server": 1}, "hopeless": 0, "unnoticed": 0,
+        "retried_and_answered": 2, "downgrades": 0, "attempts": 12, "cost_usd_micros": 99,
+        "first_content": spread, "whole": spread,
     }  # fmt: skip
     return Figures(**{**plain, **more})  # type: ignore[arg-type]  # any field
 
@@ -143,8 +200,8 @@ def test_a_clean_run_holds_all_its_promises() -> None:
     [
         (_figures(), _wire(outside=1), Counts(requests=12, ok=8), _snapshot(), "no prompt went where"),
         (_figures(answered=7), _wire(), Counts(requests=12, ok=8), _snapshot(), "every call ended, once"),
-        (_figures(), _wire(), Counts(requests=13, ok=8), _snapshot(), "the providers saw no attempt"),
-        (_figures(), _wire(sent=13), Counts(requests=12, ok=8), _snapshot(), "the providers saw no attempt"),
+        (_figures(), _wire(), Counts(requests=13, ok=8), _snapshot(), "nothing was sent untold"),
+        (_figures(), _wire(sent=13), Counts(requests=12, ok=8), _snapshot(), "nothing was sent untold"),
         (_figures(), _wire(), Counts(requests=12, ok=7), _snapshot(), "no answer was made up"),
         (_figures(), _wire(), Counts(requests=12, ok=8), _snapshot(in_flight=1), "nothing is held any more"),
         (_figures(), _wire(), Counts(requests=12, ok=8), _snapshot(attempts=13), "every attempt is in a receipt"),
@@ -159,7 +216,7 @@ def test_each_broken_promise_is_found(
     assert found.startswith(broken)
 
 
-def test_the_table_fits_a_hundred_columns_at_its_widest() -> None:
+def test_the_table_fits_eighty_columns_at_its_widest() -> None:
     wide = [
         _standing(
             plan.name, attempts=99_999, in_flight=999, throttled=9999, failed=9999, latency_s=9.99, breaker="open",
@@ -191,6 +248,13 @@ def test_reactions_tell_each_change_once() -> None:
     held = _standing("gpt-eu", held_s=1.5)
     assert reactions.look([held]) == ["gpt-eu: left alone for 1.50 s, as its provider asks"]
     assert reactions.look([held]) == []
+
+
+def test_a_hold_shows_while_the_breaker_is_closed_and_not_over_it() -> None:
+    held = [_standing("gpt-eu", held_s=1.93), _standing("gpt-eu", held_s=1.93, breaker="open", breaker_s=30.0)]
+    _, first, second = lines(held, {"gpt-eu": 0.5}, {}, Paint(False))
+    assert " held 1.9 s " in first
+    assert " open 30 s " in second
 
 
 class Idle:
@@ -241,7 +305,7 @@ def outages(screen: list[str]) -> str:
     return [line for line in screen if " s  " in line][-1].replace("\x1b[K", "").rpartition(" s  ")[2]
 
 
-def test_the_report_fits_a_hundred_columns_and_names_what_broke() -> None:
+def test_the_report_fits_eighty_columns_and_names_what_broke() -> None:
     checks = truth.of_any_run(_figures(calls=99_999), _wire(outside=1), Counts(requests=12, ok=8))
     run = Told(
         title="random choice", figures=_figures(calls=99_999), provider=Counts(), by_key={}, sent_by_region={},

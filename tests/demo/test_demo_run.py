@@ -92,9 +92,7 @@ def test_providers_that_cannot_be_served_are_one_line(
 
     monkeypatch.setattr(demo, "drive", fails)
     assert main(["demo"]) == 1
-    assert capsys.readouterr().err == (
-        "junctor: the simulated providers could not be served on loopback (no port is free)\n"
-    )
+    assert capsys.readouterr().err == "junctor: the demo cannot go on (no port is free)\n"
 
 
 def test_a_reader_that_leaves_ends_the_demo_quietly() -> None:

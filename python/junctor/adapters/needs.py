@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from junctor.request import ChatRequest
@@ -18,7 +19,9 @@ def needs(request: ChatRequest) -> frozenset[str]:
     for message in request.messages:
         content = message.get("content")
         if content.__class__ is not str and isinstance(content, list | tuple):
-            found.update(_PART_NEEDS[kind] for part in content if (kind := part.get("type")) in _PART_NEEDS)
+            # What is no part at all is for the adapters to refuse: they say where it stands.
+            kinds = [part.get("type") for part in content if isinstance(part, Mapping)]
+            found.update(_PART_NEEDS[kind] for kind in kinds if isinstance(kind, str) and kind in _PART_NEEDS)
     if request.tools:
         found.add("tools")
         if request.parallel_tool_calls:

@@ -13,9 +13,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Final, NoReturn
 
-from junctor.cli.ending import INTERRUPTED, USAGE, CommandError
+from junctor.cli.ending import INTERRUPTED, OK, PROBLEMS, USAGE, CommandError, give_output_up
 
 COMMANDS: Final = {
     "demo": "drive a simulated fleet through a bad day, without key or network",
@@ -50,15 +51,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"junctor: {error}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
-        print("junctor: interrupted", file=sys.stderr)
+        print("\njunctor: interrupted", file=sys.stderr)  # below what Ctrl-C left on the line
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:  # the reader (`| head`) left before there was anything to answer
+        give_output_up()
+        return OK
+    except OSError as error:  # commands tell their own: this one is the output's, as on a full disk
+        give_output_up()
+        print(f"junctor: the output cannot be written ({error.strerror or error})", file=sys.stderr)
+        return PROBLEMS
 
 
 def _run(argv: list[str]) -> int:
+    _ready_output()
     parser = _parser(wanted=next((word for word in argv if not word.startswith("-")), None))
     try:
         arguments = parser.parse_args(argv)
@@ -70,6 +75,15 @@ def _run(argv: list[str]) -> int:
     status: int = import_module(f"junctor.cli.{arguments.command}").run(arguments)
     sys.stdout.flush()
     return status
+
+
+def _ready_output() -> None:
+    """Make sure that printing cannot fail for want of an output, or of a letter in its encoding."""
+    if sys.stdout is None:  # closed by whoever started the command (`>&-`): only the status is wanted
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _parser(*, wanted: str | None) -> argparse.ArgumentParser:

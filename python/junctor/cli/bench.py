@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from junctor.cli.ending import OK, USAGE, CommandError
-from junctor.cli.text import is_terminal, paint_for, table
+from junctor.cli.text import is_terminal, paint_for, table, wrapped
 
 SIZES: Final = (10, 100, 1_000, 10_000)
 BATCHES: Final = 60
@@ -174,7 +174,7 @@ def _print(told: dict[str, Any]) -> None:
         )
         for row in told["reserve_settle"]
     ]
-    print(f"{told['what']}\n{told['method']}\n")
+    print("\n".join([*wrapped(told["what"]), *wrapped(told["method"]), ""]))
     print("\n".join(table(rows, ">>>>")))
     print(f"\n  an empty call into Rust and back: {_us(empty['median_ns'])} ({_spread(empty)})")
     if told["debug_build"]:

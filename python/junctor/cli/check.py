@@ -1,6 +1,7 @@
 """`junctor check FILE`: every problem of a fleet file, at once.
 
-Errors make the exit status 1. Warnings do not, since a group of one can be meant, unless `--strict` is given.
+Errors make the exit status 1. Warnings do not, since a group of one can be meant, unless `--strict` is given. A file
+that is no document at all (not YAML, not text, empty) is status 2, as one that is not there: nothing in it was checked.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from junctor.cli.ending import OK, PROBLEMS
+from junctor.cli.ending import OK, PROBLEMS, USAGE, reader_may_leave
 from junctor.cli.files import readable
 from junctor.cli.text import paint_for, plural
 
@@ -23,7 +24,7 @@ def declare(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check and print; 1 if there is an error (with `--strict`: anything at all)."""
+    """Check and print; 1 if there is an error (with `--strict`: anything at all), 2 if there was nothing to check."""
     from junctor.config import Problem, check
 
     problems: list[Problem] = check(readable(arguments.file))
@@ -36,11 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
         "warnings": len(problems) - errors,
         "problems": [msgspec.structs.asdict(problem) for problem in problems],
     }
-    if arguments.json:
-        print(msgspec.json.encode(told).decode())
-    else:
-        _print(told, problems)
-    return OK if ok else PROBLEMS
+    with reader_may_leave():
+        if arguments.json:
+            print(msgspec.json.encode(told).decode())
+        else:
+            _print(told, problems)
+    return OK if ok else USAGE if any(problem.unreadable for problem in problems) else PROBLEMS
 
 
 def _print(told: dict[str, Any], problems: list[Any]) -> None:

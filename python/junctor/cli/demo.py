@@ -46,4 +46,4 @@ def run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise CommandError(f"the simulated providers could not be served on loopback ({error})") from error
+        raise CommandError(f"the demo cannot go on ({error})") from error

@@ -9,34 +9,36 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from junctor import adapters
-from junctor.cli.ending import OK, PROBLEMS, USAGE, CommandError
+from junctor.cli.ending import OK, PROBLEMS, USAGE, CommandError, reader_may_leave
 from junctor.cli.files import decider, json_object
 from junctor.cli.options import seed
 from junctor.cli.text import paint_for
 from junctor.cli.walk import lines
-from junctor.config.errors import did_you_mean
+from junctor.config.errors import Problems, did_you_mean
+from junctor.config.read import look
+from junctor.config.spec import Count
 from junctor.estimate import measure
 from junctor.exceptions import InvalidRequest
 from junctor.options import KNOWN_TAGS
 from junctor.request import ChatRequest
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+T = TypeVar("T")
 LISTS: Final = ("tried", "regions", "providers", "exclude_providers", "agreements")
 """Names that bound the walk, as `Router.reserve` takes them."""
 
 
 def declare(command: argparse.ArgumentParser) -> None:
     """The options of `junctor explain`."""
-    command.add_argument("file", metavar="FILE", help="a fleet file")
+    command.add_argument("file", metavar="FILE", help="a fleet file: *.yaml, *.yml or *.toml")
     command.add_argument(
         "request",
         metavar="REQUEST",
-        help="a JSON object, @FILE, or - for standard input; for example "
+        help="a JSON object, a file that holds one (also @FILE), or - for standard input; for example "
         """'{"model": "auto", "input_tokens": 900, "tags": {"task": "chat"}, "needs": ["tools"]}'""",
     )
     command.add_argument("--seed", type=seed, default=0, help="of the draws (default 0): same seed, same choice")
@@ -45,17 +47,19 @@ def declare(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Explain and print; 1 if the request would be refused or find nobody."""
     router, fleet = decider(arguments.file, seed=arguments.seed)
+    request = json_object(arguments.request)
     try:
-        model, asked = as_asked(json_object(arguments.request))
+        model, asked = as_asked(request)
         told = router.explain(model, seed=arguments.seed, **asked)
     except (InvalidRequest, ValueError, TypeError, OverflowError) as error:
         raise CommandError(f"the request: {error}", status=USAGE) from None
-    if arguments.json:
-        print(msgspec.json.encode(told).decode())
-    else:
-        group = fleet.groups.get(told.group or "")
-        members = None if group is None else frozenset(group.members)
-        print("\n".join(lines(model, asked, told, members=members, paint=paint_for(sys.stdout))))
+    with reader_may_leave():
+        if arguments.json:
+            print(msgspec.json.encode(told).decode())
+        else:
+            group = fleet.groups.get(told.group or "")
+            members = None if group is None else frozenset(group.members)
+            print("\n".join(lines(model, asked, told, members=members, paint=paint_for(sys.stdout))))
     return OK if told.deployment is not None else PROBLEMS
 
 
@@ -91,13 +95,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 def as_asked(request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """A request in either form as the arguments of `Router.explain`.
 
-    Raises `InvalidRequest` for unknown fields and `msgspec.ValidationError`, a ValueError, for wrong types.
+    Raises `InvalidRequest` for unknown fields and for values of a wrong type or range.
     """
     sent_fields, routing_fields = ChatRequest.__struct_fields__, Asked.__struct_fields__
     _refuse_unknown(request, {*sent_fields, *routing_fields})
-    asked = msgspec.convert({name: request[name] for name in request if name in routing_fields}, Asked)
+    asked = _typed({name: request[name] for name in request if name in routing_fields}, Asked)
     sent = {name: request[name] for name in request if name in sent_fields}
-    found = _measured(msgspec.convert({"messages": [], **sent}, ChatRequest))
+    found = _measured(_typed({"messages": [], **sent}, ChatRequest))
     needs = {*found.pop("needs"), *asked.needs, *(["streaming"] if asked.stream else [])}
     given = {name: getattr(asked, name) for name in ("input_tokens", "output_tokens", "prompt_chars")}
     found.update({name: value for name, value in given.items() if value is not None})
@@ -105,6 +109,17 @@ def as_asked(request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if asked.session is not None:
         found["affinity"] = asked.session
     return asked.model, found | {"needs": sorted(needs), "tags": asked.all_tags}
+
+
+def _typed(fields: dict[str, Any], kind: type[T]) -> T:
+    """The fields as this struct, or the first that is wrong, told as in a fleet file."""
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        problems = Problems("the request")
+        look(fields, kind, (), problems)
+        found = [f"{problem.path}: {problem.message}" for problem in problems.found]
+        raise InvalidRequest(found[0] if found else str(error)) from None
 
 
 def _measured(request: ChatRequest) -> dict[str, Any]:

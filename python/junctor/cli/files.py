@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from junctor.cli.ending import PROBLEMS, USAGE, CommandError
+from junctor.cli.ending import USAGE, CommandError
 from junctor.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ def readable(name: str) -> Path:
 
 
 def decider(name: str, *, seed: int | None) -> tuple[Router, Config]:
-    """A router for the fleet file `name` that can decide but not send: no secret is opened. And what the file says."""
+    """A router for the fleet file `name` that can decide but not send: no secret is opened. And what the file says.
+
+    Raises `CommandError` with status 2 for a file that is no valid fleet: nothing can be asked of it.
+    """
     from junctor import config
     from junctor.router import Router
 
@@ -38,11 +42,11 @@ def decider(name: str, *, seed: int | None) -> tuple[Router, Config]:
         return Router(compiled.fleet, compiled.endpoints, seed=seed), fleet
     except ConfigError as error:
         more = f" ({len(error.problems)} problems; see junctor check {name})" if error.problems[1:] else ""
-        raise CommandError(f"{error.problems[0]}{more}", status=PROBLEMS) from None
+        raise CommandError(f"{error.problems[0]}{more}", status=USAGE) from None
 
 
 def json_object(argument: str) -> dict[str, Any]:
-    """The JSON object in `argument`, in the file after its `@`, or on standard input for `-`.
+    """The JSON object in `argument`, in the file that it names (with or without `@`), or on standard input for `-`.
 
     Raises `CommandError` with status 2 for what is no JSON object.
     """
@@ -50,7 +54,7 @@ def json_object(argument: str) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(raw)
     except msgspec.DecodeError as error:
-        raise CommandError(f"the request is not JSON ({error}); give an object, @FILE or -", status=USAGE) from None
+        raise CommandError(f"the request is not JSON ({error}); give an object, a file or -", status=USAGE) from None
     if not isinstance(found, dict):
         raise CommandError(f"the request is a JSON {_kind(found)}, not an object", status=USAGE)
     return found
@@ -61,6 +65,8 @@ def _text_of(argument: str) -> bytes:
         return sys.stdin.buffer.read()
     if argument.startswith("@"):
         return readable(argument[1:]).read_bytes()
+    if argument.endswith(".json") or os.path.isfile(argument):
+        return readable(argument).read_bytes()
     return argument.encode()
 
 

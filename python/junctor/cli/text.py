@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import IO, Final
+
+COLUMNS: Final = 79
+"""Of what is printed: the narrowest terminal that people use has 80, and some break a line that fills it."""
 
 _ESCAPE: Final = re.compile(r"\x1b\[[0-9;]*m")
 _CODES: Final = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36}
@@ -82,6 +86,11 @@ def dollars(micros: int) -> str:
     """`$0.000125`, `$1.27`: as many digits as tell something."""
     usd = micros / 1_000_000
     return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= 0.01 else f"${usd:.6f}"
+
+
+def wrapped(text: str, *, indent: int = 0) -> list[str]:
+    """`text` in lines that a plain terminal of 80 columns shows whole, moved to the right by `indent`."""
+    return textwrap.wrap(text, COLUMNS, initial_indent=" " * indent, subsequent_indent=" " * indent)
 
 
 def plural(count: int, noun: str) -> str:

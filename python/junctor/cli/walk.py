@@ -84,16 +84,16 @@ def _candidates(
     if not order:
         return
     drawn = len(looked - set(told.refusals))
-    how = "two are drawn, the one with less load is chosen" if drawn > 1 else "one is left" if drawn else "none is free"
+    how = "two are drawn, less load is preferred" if drawn > 1 else "one is left" if drawn else "none is free"
     yield _stage("candidates", how, paint)
-    header = ("deployment", "", "load", "in flight", "weight", "first content", "success", "cost")
+    header = ("deployment", "", "load", "in flight", "weight", "latency", "success", "cost")
     rows = [tuple(paint(word, "dim") for word in header)]
     for each in order[:MAX_LISTED]:
         spare = members is not None and each.deployment not in members
         verdict = _verdict(each, drawn=each.deployment in looked, spare=spare)
         why = told.refusals.get(each.deployment) or told.reasons.get(each.deployment)
         rows.append(_row(each, verdict, paint) if why is None else _refused(each, why, paint))
-    yield from table(rows, "<<>>>>>>", indent=_LABEL)
+    yield from table(rows, "<<>>>>>>")  # further left than other details: it would not fit 80 columns
     yield from _more(len(order) - MAX_LISTED)
 
 

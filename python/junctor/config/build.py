@@ -192,7 +192,8 @@ def _check_fallbacks(config: Config, names: Iterable[str], problems: Problems) -
         for index, other in enumerate(group.fallback):
             path: Path = ("groups", name, "fallback", index)
             if other not in names:
-                problems.error(path, f"there is no group {show(other)}; {did_you_mean(other, names, what='groups')}")
+                hint = did_you_mean(other, names, what="groups, models and deployments")
+                problems.error(path, f"there is no group, model or deployment {show(other)}; {hint}")
             elif other == name:
                 problems.error(path, "a group cannot fall back to itself; name another group")
         if len(chain(config, name)) > MAX_CHAIN:

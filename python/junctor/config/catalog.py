@@ -1,8 +1,9 @@
 """What is known of models: context, longest answer, capabilities, price. A small dated file, read when first needed.
 
-Big community catalogs cost up to 118 MB of dependencies and still need checking, so a few dozen models were checked by
-hand and are shipped as one JSON file; everything in it can be overridden in the fleet file. A model that is not listed
-gets the careful facts of its dialect, counts as free of charge, and `check` says so.
+Big community catalogs cost up to 118 MB of dependencies and disagree, so one JSON file is made of three of them by
+`make catalog` (`scripts/make_catalog.py`), reviewed and shipped; every row says of when it is and from where, and
+everything in it can be overridden in the fleet file. A model that is not listed gets the careful facts of its dialect,
+counts as free of charge, and `check` says so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import msgspec
 
 _FILE: Final = pathlib.Path(__file__).with_name("catalog.json")
 _DATE: Final = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})\Z")
+_MAKERS: Final = {"openai": "openai", "anthropic": "anthropic", "google": "gemini", "x-ai": "xai"}
+"""What resellers call the makers of closed models, whose prices they pass on; open models cost what each host asks."""
+
 MICROS: Final = 1_000_000
 
 
@@ -42,12 +46,25 @@ def price_from_usd(
 
 
 class PriceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Dollars per million tokens, as the catalog file writes them. Base tier: short prompts, no batch discount."""
+    """Micro-dollars per million tokens, as the catalog file writes them. Base tier: short prompts, no batch discount.
 
-    input: float
-    output: float
-    cached_input: float | None = None
-    cache_write: float | None = None
+    What is not given costs what plain input costs.
+    """
+
+    input: int
+    output: int
+    cached_input: int | None = None
+    cache_write: int | None = None
+
+    @property
+    def whole(self) -> Price:
+        """The price with nothing left open."""
+        return Price(
+            input=self.input,
+            output=self.output,
+            cached_input=self.input if self.cached_input is None else self.cached_input,
+            cache_write=self.input if self.cache_write is None else self.cache_write,
+        )
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,13 +75,23 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     price: PriceRow | None = None
+    as_of: str = ""
+    source: str = ""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of the tables that the file is made of."""
+
+    version: str
+    as_of: str
+    licence: str
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file: when and from what it was made, the models, and the careful facts of each dialect."""
 
     as_of: str
-    source: str
+    sources: Mapping[str, Source]
     notes: tuple[str, ...]
     families: Mapping[str, Facts]
     models: Mapping[str, Facts]
@@ -73,11 +100,13 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """The facts of `provider/model`, and whether the catalog lists it.
 
         A date at the end of the name is ignored. A model served by somebody else is found under its dialect
-        (`azure/gpt-4.1` as `openai/gpt-4.1`), and an open model under its own name at any host, then without price:
-        hosts set their own.
+        (`azure/gpt-4.1` as `openai/gpt-4.1`) or under its maker (`openrouter/x-ai/grok-4.5` as `xai/grok-4.5`), and an
+        open model under its own name at any host, then without price: hosts set their own.
         """
         provider, _, tail = _DATE.sub("", model).partition("/")
-        for name in (f"{provider}/{tail}", f"{adapter}/{tail}", f"open/{tail.rpartition('/')[2].lower()}"):
+        maker, _, last = tail.rpartition("/")
+        made = f"{_MAKERS.get(maker)}/{last.replace('.', '-') if maker == 'anthropic' else last}"
+        for name in (f"{provider}/{tail}", f"{adapter}/{tail}", made, f"open/{last.lower()}"):
             if (facts := self.models.get(name)) is not None:
                 return facts, True
         return self.families[adapter], False

@@ -7,11 +7,16 @@ allowed. The words are derived from the types in `spec`, so that a range cannot 
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
-_PLAIN: Final[dict[Any, str]] = {bool: "true or false", str: "a text", type(None): "nothing"}
+LISTS: Final = (list, Sequence)
+MAPPINGS: Final = (dict, Mapping)
+"""What `get_origin` makes of the types of lists and mappings."""
+
+_PLAIN: Final[dict[Any, str]] = {bool: "true or false", str: "a text", type(None): "nothing", Any: "any value"}
 
 
 def describe(kind: Any) -> str:
@@ -25,9 +30,9 @@ def describe(kind: Any) -> str:
         return words[0] if len(words) == 1 else "one of " + ", ".join(words)
     if is_union(kind):
         return " or ".join(dict.fromkeys(describe(arm) for arm in arms(kind)))
-    if get_origin(kind) is list:
+    if get_origin(kind) in LISTS:
         return f"a list, each {describe(get_args(kind)[0])}"
-    if get_origin(kind) is dict:
+    if get_origin(kind) in MAPPINGS:
         return "a mapping"
     return _PLAIN.get(kind) or f"a mapping with the keys {', '.join(sorted(keys(kind)))}"
 

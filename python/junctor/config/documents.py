@@ -42,9 +42,14 @@ def parse_toml(text: str, problems: Problems) -> object:
     """The document as plain values; a syntax error is reported and gives None."""
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        problems.error((), f"is not valid TOML: {scrub(str(error)) or 'nested too deeply'}")
-        return None
+    except tomllib.TOMLDecodeError as error:
+        what = scrub(str(error))
+    except RecursionError:
+        what = "nested too deeply"
+    except ValueError:  # Python converts no text of that many digits
+        what = "a number has thousands of digits"
+    problems.unreadable(f"is not valid TOML: {what}")
+    return None
 
 
 def parse_yaml(text: str, problems: Problems) -> object:
@@ -52,29 +57,32 @@ def parse_yaml(text: str, problems: Problems) -> object:
     try:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        problems.error((), f"is not valid YAML: {_syntax(error)}")
+        problems.unreadable(f"is not valid YAML: {_syntax(error, text)}")
         return None
     except RecursionError:
-        problems.error((), "is not valid YAML: nested too deeply")
-        return None
-    if node is None:
-        problems.error((), "is empty; a fleet file begins with version: 1")
+        problems.unreadable("is not valid YAML: nested too deeply")
         return None
     walk = _Walk(problems)
     problems.lines = walk.lines
     try:
-        return walk.value(node, ())
+        value = None if node is None else walk.value(node, ())
     except Refusal as refusal:
-        problems.found.clear()  # what was found on the way to an endless document is noise
-        problems.error((), str(refusal))
+        problems.unreadable(str(refusal))
         return None
+    if value is None:
+        problems.unreadable("is empty; a fleet file begins with version: 1")
+    return value
 
 
-def _syntax(error: yaml.YAMLError) -> str:
+def _syntax(error: yaml.YAMLError, text: str) -> str:
     """The parser's own words without its snippet of the text, which could show a secret."""
     mark = getattr(error, "problem_mark", None)
     what = scrub(str(getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable text"))
-    return f"{what} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else what
+    if mark is None:
+        return what
+    place = f"line {mark.line + 1}, column {mark.column + 1}"
+    begun = "".join(text.splitlines()[mark.line : mark.line + 1])
+    return f"{what} ({place})" + ("; indent with blanks, not with tabs" if begun.lstrip(" ").startswith("\t") else "")
 
 
 class _Walk:

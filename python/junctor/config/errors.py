@@ -116,13 +116,17 @@ def did_you_mean(name: object, names: Iterable[str], *, what: str) -> str:
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong (`error`) or doubtful (`warning`) in a fleet file."""
+    """One thing that is wrong (`error`) or doubtful (`warning`) in a fleet file.
+
+    `unreadable` says that this is no document of the kind at all, so nothing in it was looked at.
+    """
 
     severity: Severity
     source: str
     path: str
     message: str
     line: int | None = None
+    unreadable: bool = False
 
     def __str__(self) -> str:
         place = self.source if self.line is None else f"{self.source}:{self.line}"
@@ -146,6 +150,10 @@ class Problems:
     def warning(self, path: Path, message: str) -> None:
         """Adds a warning."""
         self._add("warning", path, message)
+
+    def unreadable(self, message: str) -> None:
+        """The file is no document at all: this is the only thing to say about it, whatever was found on the way."""
+        self.found = [Problem(severity="error", source=self.source, path="", message=message, unreadable=True)]
 
     def raise_errors(self) -> None:
         """Raises one ConfigError that holds every error found so far, if there is any."""

@@ -46,10 +46,10 @@ def from_mapping(mapping: Mapping[str, Any], *, source: str = "config", folder: 
 def examine(path: str | os.PathLike[str]) -> tuple[Config | None, Problems]:
     """Reads a file and says everything that is wrong with it instead of raising."""
     file = pathlib.Path(path)
-    problems = Problems(file.name or str(file))
+    problems = Problems(str(path))
     parse = _FORMATS.get(file.suffix.lower())
     if parse is None:
-        problems.error((), f"the ending {show(file.suffix)} is unknown; name the file *.yaml, *.yml or *.toml")
+        problems.unreadable(f"the ending {show(file.suffix)} is unknown; name the file *.yaml, *.yml or *.toml")
         return None, problems
     text = _text(file, problems)
     if text is None:
@@ -61,7 +61,7 @@ def examine(path: str | os.PathLike[str]) -> tuple[Config | None, Problems]:
 
 def _from_raw(raw: object, folder: pathlib.Path, problems: Problems) -> Config | None:
     if not isinstance(raw, Mapping):
-        problems.error((), f"is {show(raw)}, not a mapping of sections; begin with version: 1")
+        problems.unreadable(f"is {show(raw)}, not a mapping of sections; begin with version: 1")
         return None
     spec = read(raw, problems)
     return None if spec is None else build(spec, folder=folder, problems=problems)
@@ -72,13 +72,14 @@ def _text(file: pathlib.Path, problems: Problems) -> str | None:
         with file.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        problems.error((), f"cannot be read ({error.strerror}); give the path of a fleet file")
+        problems.unreadable(f"cannot be read ({error.strerror}); give the path of a fleet file")
         return None
     if len(raw) > MAX_BYTES:
-        problems.error((), f"is larger than {MAX_BYTES // 2**20} MiB; split the fleet")
+        problems.unreadable(f"is larger than {MAX_BYTES // 2**20} MiB; split the fleet")
         return None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        problems.error((), f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
+        line = raw.count(b"\n", 0, error.start) + 1
+        problems.unreadable(f"is not UTF-8 text (line {line}, byte {error.start}); save it as UTF-8")
         return None

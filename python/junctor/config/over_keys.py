@@ -59,6 +59,8 @@ def _secrets(keys: Sequence[str]) -> list[Secret]:
     """Each key as a secret with a reference of its own; keys given as references keep theirs and stay unread."""
     if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):
         raise ConfigError("over_keys: keys: is not a list of texts; write keys=[key]")
+    if not keys:
+        raise ConfigError("over_keys: keys: is empty; name at least one key")
     texts = [key.strip() for key in keys]
     for number, text in enumerate(texts):
         if not (text and text.isascii() and text.isprintable()):

@@ -13,6 +13,7 @@ from typing import Final
 from junctor.config.accounting import PROFILES, Accounting
 from junctor.config.catalog import Facts, Price, catalog, price_from_usd
 from junctor.config.errors import Path, Problems, did_you_mean, show
+from junctor.config.providers import KNOWN
 from junctor.config.references import Reference
 from junctor.config.sites import reference
 from junctor.config.spec import DIMENSIONS, DeploymentSpec, FleetSpec, LimitsSpec, PoolSpec
@@ -36,6 +37,11 @@ class Plant:
         self.expanded: dict[str, tuple[str, ...]] = {}
         self.pools = {name: self._pool(name, pool) for name, pool in spec.pools.items()}
 
+    @property
+    def _provider_names(self) -> list[str]:
+        """Those of the file, and those that are known without it."""
+        return list(dict.fromkeys((*self.providers, *KNOWN)))
+
     def deployments(self) -> list[Deployment]:
         """Every deployment in the order of the file, keys in the order of their list."""
         return [item for name, spec in self.spec.deployments.items() for item in self._expand(name, spec)]
@@ -43,8 +49,10 @@ class Plant:
     def _pool(self, name: str, spec: PoolSpec) -> Pool:
         path: Path = ("pools", name)
         if spec.provider is not None and spec.provider not in self.providers:
-            hint = did_you_mean(spec.provider, self.providers, what="providers")
-            self.problems.error((*path, "provider"), f"there is no provider {show(spec.provider)}; {hint}")
+            hint = did_you_mean(spec.provider, self._provider_names, what="providers")
+            unused = f"no deployment is of {spec.provider}; name the provider of those that draw from the pool"
+            unknown = f"there is no provider {show(spec.provider)}; {hint}"
+            self.problems.error((*path, "provider"), unused if spec.provider in KNOWN else unknown)
         limits = self._limits(spec, self._pool_accounting(name, spec), path)
         if not limits:
             self.problems.error(path, f"binds nothing: it has no limit; give it one of {', '.join(DIMENSIONS)}")
@@ -100,9 +108,9 @@ class Plant:
         wanted = _provider_name(spec)
         if (site := self.providers.get(wanted)) is not None:
             return site
-        if wanted not in self.spec.providers:  # one that is declared wrongly was reported there
+        if wanted not in (*self.spec.providers, *KNOWN):  # one that is declared wrongly was reported there
             key = "provider" if spec.provider is not None else "model"
-            hint = did_you_mean(wanted, self.providers, what="providers")
+            hint = did_you_mean(wanted, self._provider_names, what="providers")
             self.problems.error((*path, key), f"there is no provider {show(wanted)}; {hint}")
         return None
 
@@ -192,5 +200,7 @@ class _Plain:
         )
 
     def _price(self) -> Price:
-        row = self.spec.price or self.facts.price
-        return Price() if row is None else price_from_usd(row.input, row.output, row.cached_input, row.cache_write)
+        own, listed = self.spec.price, self.facts.price
+        if own is not None:
+            return price_from_usd(own.input, own.output, own.cached_input, own.cache_write)
+        return Price() if listed is None else listed.whole

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from junctor.config.describe import arms, describe, keys, words_of
+from junctor.config.describe import LISTS, MAPPINGS, arms, describe, keys, words_of
 from junctor.config.errors import MAX_PROBLEMS, Path, Problems, did_you_mean, looks_secret, nearest, scrub, show_at
 from junctor.config.references import HINT
 from junctor.config.spec import FleetSpec
@@ -44,7 +44,7 @@ def read(raw: object, problems: Problems) -> FleetSpec | None:
     try:
         return msgspec.convert(tree, FleetSpec)
     except msgspec.ValidationError as error:
-        _look(tree, FleetSpec, (), problems)
+        look(tree, FleetSpec, (), problems)
         if len(problems.found) == before:
             problems.error((), scrub(str(error)))
         return None
@@ -70,13 +70,17 @@ class _Plain:
             return self._mapping(value, path, depth)
         if isinstance(value, list | tuple):
             return [self.copy(item, (*path, index), depth + 1) for index, item in enumerate(value)]
+        if isinstance(value, str) and not _is_whole(value):
+            self.problems.error(path, "holds half a character (a lone surrogate); write whole text")
+            return "?"
         return value
 
     def _mapping(self, value: Mapping[object, object], path: Path, depth: int) -> dict[str, object]:
         copied = {}
         for key, item in value.items():
-            if not isinstance(key, str):
-                self.problems.error(path, f"a key here is a {type(key).__name__}; keys are texts")
+            if not isinstance(key, str) or not _is_whole(key):
+                what = "half a character" if isinstance(key, str) else f"a {type(key).__name__}"
+                self.problems.error(path, f"a key here is {what}; keys are texts")
             elif item is None:
                 self.problems.error((*path, key), "is empty; give it a value, or remove it (an empty section is {})")
             else:
@@ -92,19 +96,33 @@ class _Plain:
         self.stopped = True
 
 
-def _look(value: object, kind: Any, path: Path, problems: Problems) -> None:
-    """Reports what is wrong with one value, going into sections as deep as they are of the right shape."""
+def _is_whole(text: str) -> bool:
+    """Whether the text can be written as UTF-8; what JSON escapes made of half a pair cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def look(value: object, kind: Any, path: Path, problems: Problems) -> None:
+    """Reports what is wrong with one value, going into sections as deep as they are of the right shape.
+
+    `kind` may be any type that `msgspec.convert` takes.
+    """
     if len(problems.found) >= MAX_PROBLEMS:
         return
     arm = _section(value, kind)
     if arm is None:
         _look_leaf(value, kind, path, problems)
-    elif get_origin(arm) is list and isinstance(value, list):
+    elif get_origin(arm) in LISTS and isinstance(value, list):
         if not value:
             _look_leaf(value, kind, path, problems)
         for index, item in enumerate(value):
-            _look(item, get_args(arm)[0], (*path, index), problems)
-    elif get_origin(arm) is dict and isinstance(value, dict):
+            look(item, get_args(arm)[0], (*path, index), problems)
+    elif get_origin(arm) in MAPPINGS and isinstance(value, dict):
         _look_names(value, arm, path, problems)
     elif isinstance(value, dict):
         _look_struct(value, arm, path, problems)
@@ -113,9 +131,9 @@ def _look(value: object, kind: Any, path: Path, problems: Problems) -> None:
 def _section(value: object, kind: Any) -> Any:
     """The arm of the type that is a section of the value's own shape: a struct, a mapping or a list."""
     for arm in map(_bare, arms(kind)):
-        if isinstance(value, dict) and (get_origin(arm) is dict or hasattr(arm, "__struct_fields__")):
+        if isinstance(value, dict) and (get_origin(arm) in MAPPINGS or hasattr(arm, "__struct_fields__")):
             return arm
-        if isinstance(value, list) and get_origin(arm) is list:
+        if isinstance(value, list) and get_origin(arm) in LISTS:
             return arm
     return None
 
@@ -129,7 +147,7 @@ def _look_names(value: dict[str, object], kind: Any, path: Path, problems: Probl
     for name, item in value.items():
         if not _fits(name, name_kind):
             problems.error((*path, name), f"this name is not {describe(name_kind)}")
-        _look(item, item_kind, (*path, name), problems)
+        look(item, item_kind, (*path, name), problems)
 
 
 def _look_struct(value: dict[str, object], kind: Any, path: Path, problems: Problems) -> None:
@@ -137,7 +155,7 @@ def _look_struct(value: dict[str, object], kind: Any, path: Path, problems: Prob
     hints = _hints(kind)
     for key, item in value.items():
         if key in known:
-            _look(item, hints[known[key].name], (*path, key), problems)
+            look(item, hints[known[key].name], (*path, key), problems)
         else:
             problems.error((*path, key), f"unknown key; {_known_key(key, kind)}")
     for key, field in known.items():

@@ -9,7 +9,7 @@ from junctor.client import Client
 from junctor.config import Config
 from junctor.demo.caller import Standing
 from junctor.demo.fleet import KEYS
-from junctor.demo.tally import INTERRUPTED, OK, Ended
+from junctor.demo.tally import INTERRUPTED, NO_CAPACITY, OK, Ended
 from junctor.demo.traffic import Ask
 from junctor.exceptions import (
     DeadlineExceeded,
@@ -90,7 +90,7 @@ def kind_of(error: JunctorError) -> str:
         case StreamInterrupted():
             return INTERRUPTED
         case NoCapacity():
-            return "no_capacity"
+            return NO_CAPACITY
         case Refused():
             return "refused"
         case DeadlineExceeded():

@@ -17,6 +17,9 @@ from junctor.request import Secret
 from junctor.testing import Key, Latency, Limits
 
 REGIONS: Final = ("us", "eu")
+GROUPS: Final = ("strong", "small")
+"""Each falls back to those after it."""
+
 BURST_S: Final = 5
 """Seconds of a limit that may be used at once: providers reject shorter bursts than a minute's, and so do ours."""
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from junctor.cli.text import Paint, dollars, table
+from junctor.cli.text import Paint, dollars, table, wrapped
 from junctor.demo.tally import Figures, Spread
 from junctor.demo.traffic import Traffic
 from junctor.demo.truth import Check
 from junctor.testing import Counts
-
-COLUMNS: Final = 96
-"""Of running text: a terminal of 100 shows it whole."""
 
 COMPARED: Final = (
     "Random choice is up to three tries, each at once, at distinct keys drawn evenly from the asked group, the law "
@@ -47,15 +43,10 @@ def lines(runs: Sequence[Told], paint: Paint) -> list[str]:
     rows: list[tuple[str, ...]] = [header]
     for name, cells in _rows(runs):
         rows.append((name, *cells))
-    found = [*table(rows, "<" + ">" * len(runs), gap=4), "", *indented(COMPARED), ""]
+    found = [*table(rows, "<" + ">" * len(runs), gap=3), "", *wrapped(COMPARED, indent=2), ""]
     for run in runs:
         found += _checks(run, paint)
     return found
-
-
-def indented(text: str, by: int = 2) -> list[str]:
-    """`text` in lines of at most `COLUMNS`, moved to the right."""
-    return textwrap.wrap(text, COLUMNS, initial_indent=" " * by, subsequent_indent=" " * by)
 
 
 def _rows(runs: Sequence[Told]) -> Iterable[tuple[str, list[str]]]:
@@ -68,7 +59,8 @@ def _rows(runs: Sequence[Told]) -> Iterable[tuple[str, list[str]]]:
     yield "  of them by a fallback group", each(lambda f: f"{f.downgrades:,}")
     yield "streams broken after first content", each(lambda f: f"{f.interrupted:,}")
     yield "failed", each(lambda f: f"{f.failures:,}")
-    yield "  while the only region allowed was lost", each(lambda f: f"{f.hopeless:,}")
+    yield "  while their only region was lost", each(lambda f: f"{f.hopeless:,}")
+    yield "  before a probe found it back", each(lambda f: f"{f.unnoticed:,}")
     yield "  at any other time", each(lambda f: _share(f.avoidable, f.calls))
     for kind in sorted({kind for run in runs for kind in run.figures.failed}):
         yield f"  as {kind.replace('_', ' ')}", [f"{run.figures.failed.get(kind, 0):,}" for run in runs]
@@ -77,7 +69,7 @@ def _rows(runs: Sequence[Told]) -> Iterable[tuple[str, list[str]]]:
     yield "cost", each(lambda f: dollars(f.cost_usd_micros))
     yield "attempts", each(lambda f: f"{f.attempts:,}")
     yield "providers answered 429", [f"{run.provider.throttled:,}" for run in runs]
-    yield "providers answered other errors, or broke off", [f"{_faulty(run.provider):,}" for run in runs]
+    yield "providers failed, or broke off", [f"{_faulty(run.provider):,}" for run in runs]
     yield "prompts sent outside their region", [f"{run.outside_region:,}" for run in runs]
 
 

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from junctor.demo.caller import Caller
-from junctor.demo.tally import INTERRUPTED, OK, Ended
-from junctor.demo.timeline import Faulty, Moment, moments, outage
+from junctor.demo.outage import Outage
+from junctor.demo.tally import Ended
+from junctor.demo.timeline import Faulty, Moment, moments
 from junctor.demo.traffic import Ask
 
 TICK_S: Final = 0.2
@@ -47,17 +46,17 @@ async def run(
 ) -> list[Ended]:
     """Make all calls, each at its time whatever became of those before it, and answer how they ended."""
     clock = asyncio.get_running_loop().time
-    started_s, progress = clock(), Progress(len(asks))
+    started_s, progress, lost = clock(), Progress(len(asks)), Outage()
     try:
         async with asyncio.TaskGroup() as tasks:
             ticks = tasks.create_task(_ticks(progress, started_s, watcher))
-            to_end = [tasks.create_task(_faults(provider, seconds, started_s, watcher))]
+            to_end = [tasks.create_task(_faults(provider, seconds, started_s, lost, watcher))]
             for ask in asks:
                 due_s = started_s + ask.at_s
                 if (wait_s := due_s - clock()) > 0:
                     await asyncio.sleep(wait_s)
                 progress.begun += 1
-                to_end.append(tasks.create_task(_call(caller, ask, due_s, outage("eu", seconds), progress)))
+                to_end.append(tasks.create_task(_call(caller, ask, due_s, lost, progress)))
             await asyncio.wait(to_end)
             ticks.cancel()
     except ExceptionGroup as several:
@@ -67,20 +66,17 @@ async def run(
     return progress.ended
 
 
-async def _call(caller: Caller, ask: Ask, due_s: float, outage_s: tuple[float, float], progress: Progress) -> None:
-    ended = await caller.ask(ask, due_s=due_s)
-    if ask.eu_only and ended.kind not in (OK, INTERRUPTED):
-        # No EU key was up at some time of the call, and no other may answer it.
-        hopeless = ask.at_s < outage_s[1] and ask.at_s + ended.total_s > outage_s[0]
-        ended = msgspec.structs.replace(ended, hopeless=hopeless)
-    progress.ended.append(ended)
+async def _call(caller: Caller, ask: Ask, due_s: float, lost: Outage, progress: Progress) -> None:
+    progress.ended.append(lost.judge(ask, await caller.ask(ask, due_s=due_s)))
 
 
-async def _faults(provider: Faulty, seconds: float, started_s: float, watcher: Watcher) -> None:
+async def _faults(provider: Faulty, seconds: float, started_s: float, lost: Outage, watcher: Watcher) -> None:
     clock = asyncio.get_running_loop().time
     for moment in moments(seconds):
         await asyncio.sleep(max(0.0, started_s + moment.at_s - clock()))
+        before_s = clock() - started_s
         moment.happen(provider, seconds=seconds)
+        lost.happened(moment, before_s=before_s, after_s=clock() - started_s)
         watcher.happened(clock() - started_s, moment)
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from junctor.cli.text import Paint, is_terminal, paint_for
+from junctor.cli.text import Paint, is_terminal, paint_for, wrapped
 from junctor.demo import report, truth
 from junctor.demo.by_client import ByClient
 from junctor.demo.fleet import KEYS, REGIONS, TIME_SCALE, fleet, provider_keys
@@ -80,12 +80,13 @@ def _opening(plan: Plan, calls: Traffic, paint: Paint) -> list[str]:
     streamed = sum(ask.streamed for ask in calls.asks)
     tools = sum("tools" in ask.options for ask in calls.asks)
     size = f"{len(KEYS)} keys, 3 providers, {len(REGIONS)} regions"
+    kinds = f"{streamed:,} streamed, {tools:,} with tools, {eu_only:,} that may not leave the EU"
     return [
         "",
-        f" {paint('A bad day of a fleet', 'bold')}: {size}, all simulated, at ten times real speed.",
-        f" {len(calls.asks):,} calls in {plan.seconds:g} s: {streamed:,} streamed, {tools:,} with tools,"
-        f" {eu_only:,} that may not leave the EU. Seed {plan.seed}.",
-        f" {calls.origin[0].upper()}{calls.origin[1:]}.",
+        paint(" A bad day of a fleet, at ten times real speed", "bold"),
+        *wrapped(f"{size}, all simulated on loopback.", indent=1),
+        *wrapped(f"{len(calls.asks):,} calls in {plan.seconds:g} s: {kinds}.", indent=1),
+        *wrapped(f"{calls.origin[0].upper()}{calls.origin[1:]}. Seed {plan.seed}.", indent=1),
         "",
     ]
 
@@ -155,7 +156,7 @@ def _nobody(caller: ByClient, paint: Paint) -> list[str]:
         return []
     ask, error = caller.nobody
     elsewhere = sum(why.startswith("compliance") for why in error.refusals.values())
-    said = report.indented(f"NoCapacity: {error}", 3)
+    said = wrapped(f"NoCapacity: {error}", indent=3)
     return [
         f" Call {ask.number:,} may not leave the EU. While the region was lost it was told:",
         *(paint(line, "yellow") for line in said),

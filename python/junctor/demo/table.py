@@ -1,4 +1,4 @@
-"""The live table as lines of text: one row per deployment, at most 100 columns wide."""
+"""The live table as lines of text: one row per deployment, at most 79 columns wide."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from junctor.demo.caller import Standing
 from junctor.demo.fleet import KEYS
 from junctor.demo.run import TICK_S
 
-BAR, BREAKER, HOLD = 10, 10, 6
+BAR, STATE = 6, 11
 """Columns that stay as wide as their widest content, so that the table does not jump."""
 
 WINDOW_S: Final = 2.0
@@ -19,9 +19,9 @@ WINDOW_S: Final = 2.0
 
 _GROUPS: Final = {plan.name: plan.model.group for plan in KEYS}
 _HEADER: Final = (
-    "  deployment", "share", "", "tries", "in flight", "breaker", "hold", "free", "latency", "429", "failed",
+    "  deployment", "share", "", "tries", "in flight", " state", "free", "latency", "429", "failed",
 )  # fmt: skip
-_SIDES: Final = "<<>>><>>>>>"
+_SIDES: Final = "<<>>><>>>>"
 
 
 class Shares:
@@ -53,7 +53,7 @@ def lines(standings: Sequence[Standing], shares: Mapping[str, float], hit: Colle
     """The table: a line of headings and a line per deployment; those `hit` by a fault are marked."""
     rows = [tuple(paint(word, "dim") for word in _HEADER)]
     rows += [_row(each, shares[each.name], paint, hit=each.name in hit) for each in standings]
-    return table(rows, _SIDES, indent=1)
+    return table(rows, _SIDES, indent=1, gap=1)
 
 
 def _row(each: Standing, share: float, paint: Paint, *, hit: bool) -> tuple[str, ...]:
@@ -64,8 +64,7 @@ def _row(each: Standing, share: float, paint: Paint, *, hit: bool) -> tuple[str,
         f"{share:4.0%}",
         f"{each.attempts:,}",
         str(each.in_flight),
-        cell(_breaker(each, paint), BREAKER),
-        cell(paint(seconds(each.held_s), "yellow") if each.held_s else "", HOLD),
+        cell(" " + _state(each, paint), STATE),
         _free(each, paint),
         seconds(each.latency_s) if each.latency_s else "",
         paint(str(each.throttled), "yellow") if each.throttled else "",
@@ -73,12 +72,19 @@ def _row(each: Standing, share: float, paint: Paint, *, hit: bool) -> tuple[str,
     )
 
 
-def _breaker(each: Standing, paint: Paint) -> str:
-    if each.breaker is None or each.breaker == "closed":
-        return paint("closed" if each.breaker else "–", "dim")
+def _state(each: Standing, paint: Paint) -> str:
+    """The breaker, which is about ill health; and while that is closed, the hold that a provider asked for."""
+    if each.breaker is None:
+        return paint("–", "dim")
     if each.breaker == "open":
         return paint(f"open {each.breaker_s:.0f} s", "bold", "red")
-    return paint(each.breaker.replace("_", " "), "bold", "yellow")
+    if each.breaker != "closed":
+        return paint(each.breaker.replace("_", " "), "bold", "yellow")
+    return paint(f"held {_brief(each.held_s)}", "yellow") if each.held_s else paint("closed", "dim")
+
+
+def _brief(value_s: float) -> str:
+    return f"{value_s:.1f} s" if value_s < 10 else f"{value_s:.0f} s"
 
 
 def _free(each: Standing, paint: Paint) -> str:

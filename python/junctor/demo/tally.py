@@ -10,6 +10,7 @@ import msgspec
 
 OK: Final = "ok"
 INTERRUPTED: Final = "interrupted"
+NO_CAPACITY: Final = "no_capacity"
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +18,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is `ok`, `interrupted` (a stream that broke after its first content), `no_capacity`, `refused`, `deadline` or
     the failure kind of the last attempt. Times are seconds from the moment the call was due. `hopeless` says that no
-    deployment that the call may go to was up.
+    deployment that the call may go to was up, `unnoticed` that one was up again and no probe had found that out yet.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     downgrade: bool = False
     cost_usd_micros: int = 0
     hopeless: bool = False
+    unnoticed: bool = False
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -44,13 +46,17 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """A run in figures. `calls` = `answered` + `interrupted` + the sum of `failed`; `hopeless` are among the failed."""
+    """A run in figures. `calls` = `answered` + `interrupted` + the sum of `failed`.
+
+    `hopeless` and `unnoticed` are among the failed; see `Ended`.
+    """
 
     calls: int
     answered: int
     interrupted: int
     failed: dict[str, int]
     hopeless: int
+    unnoticed: int
     retried_and_answered: int
     downgrades: int
     attempts: int
@@ -66,7 +72,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def avoidable(self) -> int:
         """Failures of calls that somebody could have answered."""
-        return self.failures - self.hopeless
+        return self.failures - self.hopeless - self.unnoticed
 
 
 def figures(calls: int, ended: Sequence[Ended]) -> Figures:
@@ -79,6 +85,7 @@ def figures(calls: int, ended: Sequence[Ended]) -> Figures:
         interrupted=sum(each.kind == INTERRUPTED for each in ended),
         failed=dict(sorted(failed.items())),
         hopeless=sum(each.hopeless for each in ended if each.kind in failed),
+        unnoticed=sum(each.unnoticed for each in ended if each.kind in failed),
         retried_and_answered=sum(each.attempts > 1 for each in answered),
         downgrades=sum(each.downgrade for each in answered),
         attempts=sum(each.attempts for each in ended),

@@ -94,9 +94,3 @@ def moments(seconds: float) -> list[Moment]:
     found = [Moment(trouble.begins * seconds, trouble.says, trouble, True) for trouble in DAY]
     found += [Moment(trouble.ends * seconds, trouble.over, trouble, False) for trouble in DAY if trouble.ends]
     return sorted(found, key=lambda moment: moment.at_s)
-
-
-def outage(region: str, seconds: float) -> tuple[float, float]:
-    """When the region is lost, in seconds of the run."""
-    lost = next(trouble for trouble in DAY if trouble.region == region)
-    return lost.begins * seconds, (lost.ends or 1.0) * seconds

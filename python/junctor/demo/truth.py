@@ -27,15 +27,15 @@ def of_any_run(figures: Figures, wire: WireWatch, counts: Counts) -> list[Check]
     told = figures.answered + figures.interrupted + figures.failures
     sent = sum(wire.sent.values())
     return [
-        Check("no prompt went where the law forbids it", wire.outside == 0, f"{wire.outside} of {sent:,} attempts"),
+        Check("no prompt went where it may not", wire.outside == 0, f"{wire.outside} of {sent:,} attempts"),
         Check("every call ended, once", told == figures.calls, f"{told:,} of {figures.calls:,}"),
         Check(
-            "the providers saw no attempt that was not told",
+            "nothing was sent untold",
             counts.requests <= sent == figures.attempts,
             f"{counts.requests:,} seen, {sent:,} sent, {figures.attempts:,} told",
         ),
         Check(
-            "no answer was made up or lost",
+            "no answer was made up",
             figures.answered <= counts.ok,
             f"{figures.answered:,} handed over, {counts.ok:,} given",
         ),
@@ -58,6 +58,6 @@ def of_the_client(figures: Figures, snapshot: dict[str, Any]) -> list[Check]:
         Check(
             "the money adds up",
             spent == figures.cost_usd_micros,
-            f"{spent:,} spent, {figures.cost_usd_micros:,} in receipts (µ$)",
+            f"µ$ {spent:,} spent, {figures.cost_usd_micros:,} told",
         ),
     ]

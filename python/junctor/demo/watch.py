@@ -17,11 +17,11 @@ from junctor.demo.timeline import Moment, Trouble
 LOG_LINES: Final = 8
 """Of the newest events below the live table, which then fits a terminal of 24 lines."""
 
-GAUGE: Final = 12
+GAUGE: Final = 10
 """Columns of the bar that shows how far the run is."""
 
-OTHER_LINES: Final = 15
-"""Of the live screen: headline, table, blanks, and the line where the cursor rests."""
+OTHER_LINES: Final = 16
+"""Of the live screen: two headlines, table, blanks, and the line where the cursor rests."""
 
 _UP: Final = "\x1b[{}F"
 _CLEAR_LINE: Final = "\x1b[K"
@@ -92,13 +92,14 @@ class LiveWatcher(LogWatcher):
     def _look(self, progress: Progress, table: list[str], *, over: bool) -> None:
         size = get_terminal_size()
         log = list(self._log)[-max(1, min(LOG_LINES, size.lines - OTHER_LINES)) :] if not over else []
-        screen = [clip(line, size.columns - 1) for line in (self._headline(progress), "", *table, "", *log)]
+        screen = [clip(line, size.columns - 1) for line in (*self._headlines(progress), "", *table, "", *log)]
         up = _UP.format(self._drawn) if self._drawn else ""
         self._out.write(up + "".join(f"{line}{_CLEAR_LINE}\n" for line in screen) + _CLEAR_BELOW)
         self._out.flush()
         self._drawn = len(screen)
 
-    def _headline(self, progress: Progress) -> str:
+    def _headlines(self, progress: Progress) -> tuple[str, str]:
+        """How far the run is, and what became of its calls."""
         paint = self._paint
         kinds = Counter("hopeless" if each.hopeless else each.kind for each in progress.ended)
         well, broken, hopeless = kinds[OK], kinds[INTERRUPTED], kinds["hopeless"]
@@ -108,8 +109,11 @@ class LiveWatcher(LogWatcher):
         words = [f"{well:,} answered", paint(f"{failed:,} failed", "red") if failed else "0 failed"]
         words += [f"{plural(broken, 'stream')} cut"] if broken else []
         words += [f"{hopeless:,} without a region"] if hopeless else []
-        words += [f"{progress.under_way} under way"]
-        return f" {bar} {progress.now_s:4.1f} s  {paint(self._caller.title, 'bold')}: {', '.join(words)}"
+        title = paint(self._caller.title, "bold")
+        return (
+            f" {bar} {progress.now_s:4.1f} s  {title}, {plural(progress.under_way, 'call')} under way",
+            f"   {', '.join(words)}",
+        )
 
 
 def _stamp(at_s: float) -> str:

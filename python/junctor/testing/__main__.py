@@ -43,7 +43,9 @@ def options() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m junctor.testing", description="Simulated providers on loopback.")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--key", action="append", metavar="DIALECT:SECRET", help="a key to serve; may be repeated")
+    what.add_argument(
+        "--key", action="append", type=key, metavar="DIALECT:SECRET", help="a key to serve; may be repeated"
+    )
     what.add_argument("--replay", metavar="FILE", help="serve one recorded case, whatever is asked")
     what.add_argument("--constant", action="store_true", help="answer every request with one short chat completion")
     what.add_argument("--control", action="store_true", help="take keys and commands as JSON lines on standard input")
@@ -55,6 +57,17 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chunk-bytes", type=int, default=None, help="size of the pieces of a replay")
     return parser
+
+
+def key(text: str) -> Key:
+    """`openai:sk-a` as a key. Raises what argparse turns into a line about the option."""
+    dialect, _, secret = text.partition(":")
+    try:
+        if not secret:
+            raise ValueError(f"{text!r} is not DIALECT:SECRET, such as openai:sk-test")
+        return Key(secret, dialect=dialect)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def constant(request: Request, answer: Answer) -> None:  # noqa: ARG001 - an application's signature
@@ -70,7 +83,7 @@ def serving(chosen: argparse.Namespace) -> AbstractAsyncContextManager[Any]:
         return ReplayServer(
             [(Exchange.load(chosen.replay), Delivery(chunk_bytes=chosen.chunk_bytes))], port=chosen.port
         )
-    keys = [Key(secret, dialect=dialect) for dialect, _, secret in (key.partition(":") for key in chosen.key)]
+    keys = chosen.key
     latency = Latency(first_token_s=chosen.first_token, per_output_token_s=chosen.per_token, sigma=chosen.sigma)
     return SimulatedProvider(
         keys, latency=latency, output_tokens=chosen.output_tokens, seed=chosen.seed, port=chosen.port

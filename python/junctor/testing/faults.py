@@ -8,7 +8,7 @@ does nothing.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -17,6 +17,7 @@ Kind = Literal[
     "slow", "stall", "cut", "stream_error", "no_usage", "lying_headers", "lost",
 ]  # fmt: skip
 Break = Literal["close", "reset", "clean"]
+Cause = Literal["overloaded", "server", "rate_limit"]
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -29,7 +30,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry_after_s: float | None = None
     after_events: int = 0
     how: Break = "close"
-    cause: Literal["overloaded", "server", "rate_limit"] = "overloaded"
+    cause: Cause = "overloaded"
     remaining: str = "999999999"
     limit: str | None = None
 
@@ -40,6 +41,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(f"fault {self.kind}: after_events is {self.after_events}, allowed is 0 or more")
         if self.factor <= 0:
             raise ValueError(f"fault {self.kind}: factor is {self.factor}, allowed is above 0")
+        if self.status is not None and not 400 <= self.status <= 599:
+            raise ValueError(f"fault {self.kind}: status is {self.status}, allowed is 400 to 599")
+        for name, word, allowed in (("how", self.how, get_args(Break)), ("cause", self.cause, get_args(Cause))):
+            if word not in allowed:
+                raise ValueError(f"fault {self.kind}: {name} is {word!r}, allowed are {', '.join(allowed)}")
 
 
 def dead() -> Fault:
@@ -104,9 +110,7 @@ def cut(after_events: int = 0, rate: float = 1.0, *, how: Break = "close") -> Fa
     return Fault(kind="cut", after_events=after_events, rate=rate, how=how)
 
 
-def stream_error(
-    after_events: int = 0, rate: float = 1.0, *, cause: Literal["overloaded", "server", "rate_limit"] = "overloaded"
-) -> Fault:
+def stream_error(after_events: int = 0, rate: float = 1.0, *, cause: Cause = "overloaded") -> Fault:
     """Status 200, the prelude, `after_events` content events, then the provider's error event."""
     return Fault(kind="stream_error", after_events=after_events, rate=rate, cause=cause)
 

@@ -25,6 +25,11 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     per_output_token_s: float = 0.0
     sigma: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed is 0 or more")
+
     def draw_first_s(self, input_tokens: int, random: Random) -> float:
         """Seconds to the first token of a prompt this long."""
         median = self.first_token_s + self.per_input_token_s * input_tokens

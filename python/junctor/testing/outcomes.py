@@ -6,7 +6,7 @@ Each constructor makes one `Outcome`. Times are seconds, and tokens that are not
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -38,6 +38,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     after_s: float = 0.0
     gap_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.does == "fail" and not 400 <= self.status <= 599:
+            raise ValueError(f"status is {self.status}, a failure has 400 to 599; use ok() or raw()")
+        for name, kind in (("kind", self.kind), ("error", self.error)):
+            if kind is not None and kind not in get_args(ErrorKind):
+                raise ValueError(f"{name} is {kind!r}, allowed are {', '.join(get_args(ErrorKind))}")
+        breaks = [name for name in ("cut_after", "error_after", "stall_after") if getattr(self, name) is not None]
+        if len(breaks) > 1:
+            raise ValueError(f"{' and '.join(breaks)} are both given; a stream breaks in one way")
+        for name in breaks:
+            if not 0 <= getattr(self, name) <= len(self.pieces):
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed is 0 to {len(self.pieces)}, the pieces")
 
 
 def ok(

@@ -159,8 +159,8 @@ class SimulatedProvider:
         injected = Injected(self._injections, fault, key, region, dialect)
         if fault.kind == "lost":
             self._lose(injected)
-        elif not any(injected.hits(each) for each in self.keys):
-            raise ValueError(f"no key matches key={key!r}, region={region!r}, dialect={dialect!r}")
+        else:
+            self._expect_a_hit(injected)
         self._injected.append(injected)
         self._spread()
         return injected
@@ -175,8 +175,9 @@ class SimulatedProvider:
         self._keep([each for each in self._injected if not everything and (each.key, each.region) != (key, region)])
 
     def counts(self, *, key: str | None = None, region: str | None = None, dialect: str | None = None) -> Counts:
-        """What the matching keys saw, summed up. A copy: it does not move."""
+        """What the matching keys saw, summed up. A copy: it does not move. Raises ValueError if no key matches."""
         chosen = Injected(0, Fault(kind="lost"), key, region, dialect)
+        self._expect_a_hit(chosen)
         return total(account.counts for account in self._accounts.values() if chosen.hits(account.key))
 
     def standings(self, key: str) -> dict[Dimension, Standing]:
@@ -189,6 +190,14 @@ class SimulatedProvider:
             if account.key.label == key:
                 return account
         raise ValueError(f"no key is named {key!r}, there are {', '.join(each.label for each in self.keys)}")
+
+    def _expect_a_hit(self, chosen: Injected) -> None:
+        if self.keys and not any(chosen.hits(each) for each in self.keys):
+            names = ", ".join(each.label for each in self.keys)
+            raise ValueError(
+                f"no key matches key={chosen.key!r}, region={chosen.region!r}, dialect={chosen.dialect!r}; "
+                f"there are {names}"
+            )
 
     def _serve(self, region: str, request: Request, answer: Answer) -> Coroutine[Any, Any, None] | None:
         dialect = dialect_of(request.path)

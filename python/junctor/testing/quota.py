@@ -34,6 +34,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     window_s: float = 60.0
     burst_s: float | None = None
 
+    def __post_init__(self) -> None:
+        for name in DIMENSIONS:
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise ValueError(f"{name} is {limit}, allowed is 1 or more; faults.throttle() admits nothing at all")
+        for what, seconds in (("window_s", self.window_s), ("burst_s", self.burst_s)):
+            if seconds is not None and seconds <= 0:
+                raise ValueError(f"{what} is {seconds}, allowed is above 0")
+
 
 class Standing(msgspec.Struct, frozen=True):
     """Where one limit stands: the limit, what is left of it, and seconds until it is full again."""

@@ -76,6 +76,8 @@ class RemoteProvider:
 
     def base_url(self, dialect: str, region: str | None = None) -> str:
         """See `SimulatedProvider.base_url`."""
+        if dialect not in DIALECTS:
+            raise ValueError(f"dialect is {dialect!r}, allowed are {', '.join(DIALECTS)}")
         return self.url(region) + DIALECTS[dialect].base_path
 
     def inject(
@@ -147,11 +149,13 @@ def _follow(provider: SimulatedProvider, command: Command) -> Said:
     try:
         if command.do == "inject" and command.fault is not None:
             return Said(injected=provider.inject(command.fault, dialect=command.dialect, **scope))
+        if command.do == "counts":
+            return Said(counts=provider.counts(dialect=command.dialect, **scope))
         if command.do == "remove" and command.injected is not None:
             provider.remove(command.injected)
         elif command.do == "clear":
             provider.clear(**scope)
-        return Said(counts=provider.counts(dialect=command.dialect, **scope))
+        return Said()
     except ValueError as error:
         return Said(error=str(error))
 

@@ -17,7 +17,7 @@ import base64
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 import msgspec
 
@@ -95,6 +95,16 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         sizes = [self.chunk_bytes] if isinstance(self.chunk_bytes, int) else self.chunk_bytes
         if sizes is not None and (not sizes or min(sizes) < 1):
             raise ValueError(f"chunk_bytes is {self.chunk_bytes!r}, allowed are sizes of 1 byte and more")
+        for name, at in (("cut_at", self.cut_at), ("stall_at", self.stall_at)):
+            if at is not None and at < 0:
+                raise ValueError(f"{name} is {at}, allowed is 0 or more bytes")
+        for name, word, allowed in (
+            ("how", self.how, ("close", "reset")),
+            ("before_headers", self.before_headers, (None, "close", "reset", "stall")),
+            ("framing", self.framing, get_args(Framing)),
+        ):
+            if word not in allowed:
+                raise ValueError(f"{name} is {word!r}, allowed are {', '.join(filter(None, allowed))}")
         if self.cut_at is not None and self.stall_at is not None:
             raise ValueError("cut_at and stall_at are both given; a body ends in one way")
 

@@ -63,7 +63,9 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The root address, without a slash at the end."""
+        """The root address, without a slash at the end. Raises RuntimeError while a free port is still to be found."""
+        if not self.port:
+            raise RuntimeError("the server has no port yet; ask for its address inside `with` or `async with`")
         return f"http://{self.host}:{self.port}"
 
     @property
