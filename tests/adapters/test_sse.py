@@ -6,7 +6,7 @@ import tracemalloc
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from junctor import adapters
@@ -59,7 +59,6 @@ def streams(draw: st.DrawFn) -> tuple[str, list[int]]:
     return text, sorted(draw(st.lists(st.integers(0, size), max_size=12)))
 
 
-@settings(max_examples=400, deadline=None)
 @given(streams())
 def test_any_cut_and_any_mix_of_line_ends_gives_the_standards_events(drawn: tuple[str, list[int]]) -> None:
     """B45: split anywhere, CR, LF and CRLF mixed, with and without a byte order mark."""
