@@ -45,6 +45,9 @@ def app(request: Request, answer: Answer) -> Coroutine[Any, Any, None] | None:
         answer.send(200, headers, request.body)
     elif path == "/limited":
         answer.send(429, [("retry-after", "7")], b'{"error": "slow down"}')
+    elif path == "/twice":
+        twice = [("X-RateLimit-Remaining-Requests", "4"), ("x-ratelimit-remaining-requests", "5000")]
+        answer.send(200, [("content-type", "text/plain"), *twice], b"x")
     elif path == "/redirect":
         answer.send(307, [("location", "/echo")], b"elsewhere")
     elif path == "/close":
@@ -105,6 +108,21 @@ def test_a_whole_answer_arrives_with_lower_case_headers(make: Callable[[], Trans
         assert answer.headers.get("absent") is None
         limited = await transport.send(post(f"{server.url}/limited"), timeout_s=5)
         assert (limited.status, limited.headers["retry-after"]) == (429, "7")
+
+    on_loopback(make, scenario)
+
+
+@every_transport
+def test_a_header_that_was_sent_twice_is_neither_of_the_two(make: Callable[[], Transport]) -> None:
+    """B35: whoever reads it sees both values, so that a number is no number and nobody believes the larger one."""
+
+    async def scenario(transport: Transport, server: Server) -> None:
+        whole = await transport.send(post(f"{server.url}/twice"), timeout_s=5)
+        async with transport.stream(post(f"{server.url}/twice"), timeout_s=5) as streamed:
+            await streamed.read()
+        for headers in (whole.headers, streamed.headers):
+            assert headers["x-ratelimit-remaining-requests"] == "4, 5000"
+            assert headers["content-type"] == "text/plain"
 
     on_loopback(make, scenario)
 

@@ -287,6 +287,22 @@ fn what_another_host_burns_is_learned_from_the_headers() {
 }
 
 #[test]
+fn a_provider_that_allows_more_than_the_operator_lifts_nothing() {
+    for (limit, remaining) in [(Some(5_000), 4_999), (Some(1 << 53), 1 << 53), (Some(101), 101), (None, 5_000)] {
+        let router = limited(json!([{"dimension": "rpm", "limit": 100}]));
+        let reports = [LimitReport { dimension: Dimension::Rpm, limit, remaining: Some(remaining) }];
+        let admitted = (0..60_000_u64).filter(|step| {
+            let now = T + Nanos::from_millis(10 * step);
+            let Ok(mut made) = router.reserve(&ALL, now, *step) else { return false };
+            made.settle(Outcome { reports: &reports, ..good(1, 1) }, now);
+            true
+        });
+        let admitted = admitted.count();
+        assert!(admitted <= 1_000 + 17, "{admitted} in ten minutes of 100 a minute, told {limit:?} and {remaining}");
+    }
+}
+
+#[test]
 fn a_rounded_remaining_near_zero_leads_to_no_run_of_refusals() {
     let busy = || Key { free: Key::LIMIT as f64, others_per_s: 500.0 };
     // To the nearest thousand; the adapter reads that as its lower bound.
