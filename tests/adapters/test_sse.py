@@ -84,6 +84,22 @@ def test_an_event_that_never_ends_is_refused_at_the_bound() -> None:
         decode([b"data: " + b"x" * 1200 + b"\n\n"], max_event_bytes=1000)
 
 
+@given(
+    st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([b"data: ", b"\n", b"\r", b"\n\n", b"\xef\xbb\xbf"]))),
+    st.integers(1, 64),
+)
+def test_whatever_comes_no_more_is_kept_than_the_bound(pieces: list[bytes], bound: int) -> None:
+    """B45: any bytes in any pieces: the decoder keeps one unfinished event within its bound, or refuses."""
+    decoder = SseDecoder(max_event_bytes=bound)
+    for piece in pieces:
+        try:
+            events = decoder.feed(piece)
+        except EventTooLong:
+            return
+        assert all(len(name) + len(data) <= bound for name, data in events)
+        assert len(decoder.rest()) <= bound + 2, "and the beginning of a byte order mark"
+
+
 def test_many_small_events_in_one_chunk_are_not_too_long() -> None:
     assert len(decode([b"data: x\n\n" * 1000], max_event_bytes=1000)) == 1000
 

@@ -1,4 +1,4 @@
-"""What providers say in headers, on its way through the whole client: believed within bounds, or counted as nonsense."""
+"""What providers say in headers, through the whole client: believed within bounds, or counted as nonsense."""
 
 from __future__ import annotations
 
