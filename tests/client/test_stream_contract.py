@@ -104,6 +104,7 @@ def day(seed: int) -> tuple[str, int]:
                 continue
 
     stage.run(scenario())
+    stage.run(stage.client.aclose())
     return hashlib.sha256(b"\n".join(receipts)).hexdigest(), len(receipts)
 
 
