@@ -312,8 +312,8 @@ def test_another_event_loop_works(make: Callable[[], Transport]) -> None:
     transport = make()
 
     async def once(url: str) -> None:
-        async with asyncio.timeout(5):
-            assert (await transport.send(post(f"{url}/echo"), timeout_s=5)).body == b"hello"
+        async with asyncio.timeout(30):
+            assert (await transport.send(post(f"{url}/echo"), timeout_s=30)).body == b"hello"
 
     with Server(app).in_thread() as server:
         for _ in range(3):
@@ -470,8 +470,8 @@ from junctor.transport.{module} import {name}
 transport = {name}()
 
 async def ask():
-    async with asyncio.timeout(5):
-        answer = await transport.send(HttpRequest("POST", sys.argv[1] + "/echo", {{}}, b"hello"), timeout_s=5)
+    async with asyncio.timeout(30):
+        answer = await transport.send(HttpRequest("POST", sys.argv[1] + "/echo", {{}}, b"hello"), timeout_s=30)
     assert answer.body == b"hello"
 
 asyncio.run(ask())
@@ -503,7 +503,7 @@ def test_a_forked_child_is_served_or_told(module: str, name: str, told: list[str
     with Server(app).in_thread() as server:
         script = FORK.format(module=module, name=name)
         run = subprocess.run(
-            [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=30, check=False
+            [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=120, check=False
         )
     assert (run.returncode, run.stdout.split()) == (0, told), run.stderr
 
