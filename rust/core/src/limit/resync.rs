@@ -116,11 +116,11 @@ impl Bucket<'_> {
     fn target(&self, report: &Report, sent_after: u64, now: Nanos) -> Target {
         let Some(remaining) = report.remaining else { return Target { headroom: u64::MAX, excess: 0 } };
         let unsure = report.rounding.div_ceil(2).saturating_add(sent_after);
-        let theirs = report.limit.unwrap_or(self.limit()).saturating_sub(remaining).saturating_add(unsure);
+        let theirs = self.limit().saturating_sub(remaining).saturating_add(unsure);
         // What is used of another limit decays at another pace and proves nothing: an operator may allow less than the
-        // provider does. Without a limit to compare with, more remaining than ours says as little.
-        let comparable = report.limit.map_or(remaining <= self.limit(), |limit| limit == self.limit());
-        let excess = if comparable { self.used(now).saturating_sub(theirs) } else { 0 };
+        // provider does. What is left of a limit that is not told proves as little.
+        let same = report.limit == Some(self.limit());
+        let excess = if same { self.used(now).saturating_sub(theirs) } else { 0 };
         Target { headroom: remaining.saturating_sub(unsure), excess }
     }
 
