@@ -5,8 +5,8 @@ Anthropic (`anthropic-ratelimit-*`, RFC 3339 times read against the response's `
 `…-tokens-minute`). Others send none.
 
 Headers lie. A value that is malformed, negative, not a number or beyond 2^53 is left out and counted, and so is a
-`remaining` above its `limit`: cut to the limit it would say that nothing is used. Nothing here ever raises a limit: the core takes the lower of what it knows
-and what it is told.
+`remaining` above its `limit`: cut to the limit it would say that nothing is used. Nothing here ever raises a limit: the
+core takes the lower of what it knows and what it is told.
 
 OpenAI's lower tiers and Groq report requests *per day* under the same name as others report them per minute. The refill
 tells them apart: `reset` is the time until full, so `reset × limit / used` is the window.

@@ -288,7 +288,9 @@ fn what_another_host_burns_is_learned_from_the_headers() {
 
 #[test]
 fn a_provider_that_allows_more_than_the_operator_lifts_nothing() {
-    for (limit, remaining) in [(Some(5_000), 4_999), (Some(1 << 53), 1 << 53), (Some(101), 101), (None, 5_000), (None, 99)] {
+    for (limit, remaining) in
+        [(Some(5_000), 4_999), (Some(1 << 53), 1 << 53), (Some(101), 101), (None, 5_000), (None, 99)]
+    {
         let router = limited(json!([{"dimension": "rpm", "limit": 100}]));
         let reports = [LimitReport { dimension: Dimension::Rpm, limit, remaining: Some(remaining) }];
         let admitted = (0..60_000_u64).filter(|step| {
