@@ -163,7 +163,7 @@ class ResponseParser:
 
 
 def _headers(lines: bytes) -> dict[str, str]:
-    """Names in lower case. Where a name was sent twice its values are joined by a comma, except that lengths must agree."""
+    """Names in lower case. Values of a name that was sent twice are joined by a comma; lengths must agree."""
     headers: dict[str, str] = {}
     for line in lines.decode("latin-1").split("\r\n") if lines else ():
         name, colon, value = line.partition(":")
