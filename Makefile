@@ -22,6 +22,10 @@ CORE := python/junctor/_core.abi3.so
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml \))
 PYTHON_TREES := $(wildcard python tests examples scripts benches)
 
+# What `make explore` tries. Expanded once, so that Rust and Python share the seed.
+CASES ?= 2000
+SEED := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
+
 # One interpreter for every build of the binding, so that switching words does not rebuild it.
 export PYO3_PYTHON := $(abspath $(PY))
 export VIRTUAL_ENV := $(abspath $(VENV))
@@ -48,7 +52,7 @@ $(CORE): $(READY) $(RUST_SOURCES)
 	PIP_QUIET=1 $(PY) -m maturin develop --release --quiet
 	@touch $@
 
-.PHONY: help demo test lint types bench bench-peers catalog docs build wheel ci clean
+.PHONY: help demo test explore lint types bench bench-peers catalog docs build wheel ci clean
 
 help: ## List these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +63,12 @@ demo: $(CORE) ## Drive a simulated fleet through a bad day, in under a minute, w
 test: $(CORE) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
 	cargo test --workspace --exclude junctor-py --exclude junctor-floor --quiet
 	$(PY) -m pytest --quiet $(ARGS)
+
+explore: $(CORE) ## Look for new failures: property tests with a fresh seed and more cases (CASES=2000 SEED=number)
+	@echo "SEED=$(SEED) CASES=$(CASES) repeats this run"
+	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) cargo test --package junctor-core --lib --tests --quiet
+	JUNCTOR_CASES=$(CASES) $(PY) -m pytest --quiet -m hypothesis \
+	  --hypothesis-profile=explore --hypothesis-seed=$(SEED) $(ARGS)
 
 lint: $(READY) ## Check format and lints of Rust and Python
 	cargo fmt --all --check

@@ -43,6 +43,7 @@ class Stage:
         limits: Mapping[str, list[Mapping[str, Any]]] | None = None,
         fleet: Mapping[str, Any] | None = None,
         on_receipt: Callable[[Receipt], object] | None = None,
+        seed: int = 1,
     ) -> None:
         self.clock = ManualClock()
         self.provider = ScriptedProvider(script, otherwise=otherwise)
@@ -68,8 +69,8 @@ class Stage:
             **(fleet or {}),
         }
         endpoints = [self.provider.endpoint(name, dialect=dialect) for name in script]
-        self.router = Router(msgspec.json.encode(body), endpoints, seed=1, clock=self.clock)
-        self.client = Client(self.router, self.provider, on_receipt=on_receipt, seed=1)
+        self.router = Router(msgspec.json.encode(body), endpoints, seed=seed, clock=self.clock)
+        self.client = Client(self.router, self.provider, on_receipt=on_receipt, seed=seed)
 
     def run(self, scenario: Coroutine[Any, Any, T]) -> T:
         """Run a scenario on the stage's time."""

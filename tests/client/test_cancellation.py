@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -96,21 +97,29 @@ def assert_nothing_left(stage: Stage) -> None:
     assert stage.router.snapshot()["counters"].get("abandoned", 0) == 0
 
 
-def test_ten_thousand_cancelled_streams_leave_nothing() -> None:
-    """B32: with concurrency 1, one lost permit would stop the next stream."""
+def test_twenty_thousand_cancelled_streams_leave_nothing() -> None:
+    """B32: with concurrency 1, one lost permit would stop the next stream; no limit stays charged, no object stays."""
     stage = Stage({"a": []}, otherwise=stream("one", "two", "three"), limits={"a": LIMITS})
+    fresh = stage.router.snapshot()["pools"]
+    objects = []
 
     async def scenario() -> None:
-        for _ in range(10_000):
+        for number in range(20_000):
             async with stage.client.stream("g", MESSAGES, max_tokens=2) as events:
                 async for event in events:
                     assert event == TextDelta("one")
                     break
             stage.clock.advance(0.01)
             stage.provider.sent.clear()
+            if number in (999, 19_999):
+                gc.collect()
+                objects.append(len(gc.get_objects()))
 
     stage.run(scenario())
     assert_nothing_left(stage)
+    stage.clock.advance(60)
+    assert stage.router.snapshot()["pools"] == fresh, "every limit is full again"
+    assert objects[1] - objects[0] < 100, objects
 
 
 def test_a_stream_cut_by_the_caller_settles_what_was_used() -> None:

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from junctor.exceptions import DeadlineExceeded, InvalidRequest, NoCapacity, ServerError, StreamInterrupted
+from junctor.exceptions import (
+    DeadlineExceeded,
+    InvalidRequest,
+    NoCapacity,
+    ServerError,
+    StreamInterrupted,
+    TooLarge,
+)
 from junctor.testing.scripted import fail, hang, ok, stream
 from tests.client.stage import MESSAGES, Stage, outcomes, read
 
@@ -104,6 +111,59 @@ def test_a_queue_longer_than_the_wait_is_refused_at_once(options: dict[str, Any]
     assert caught.value.receipt is not None
     assert caught.value.receipt.failed_decision is not None
     assert caught.value.receipt.failed_decision.refusals
+    stage.assert_released()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_deadline_that_expires_in_the_queue_is_kept(streamed: bool) -> None:
+    """B50: fifty callers for one place a second: who is not served in time is told so in time, and holds nothing."""
+    limits: dict[str, list[Mapping[str, Any]]] = {
+        "a": [
+            {"dimension": "rpm", "limit": 60, "window_s": 60, "burst_s": 1},
+            {"dimension": "concurrency", "limit": 2, "window_s": 1, "burst_s": 1},
+        ]
+    }
+    stage = Stage({"a": []}, otherwise=ok(after_s=0.3), limits=limits)
+    took_s: list[tuple[float, bool]] = []
+
+    async def one(deadline_s: float) -> None:
+        begun_s, error = stage.clock.now_s(), None
+        try:
+            if streamed:
+                error = (await read(stage.client, deadline_s=deadline_s, max_wait_s=60.0)).error
+            else:
+                await stage.client.chat("g", MESSAGES, deadline_s=deadline_s, max_wait_s=60.0)
+        except (NoCapacity, DeadlineExceeded) as late:
+            error = late
+        took_s.append((stage.clock.now_s() - begun_s - deadline_s, error is None))
+
+    async def scenario() -> None:
+        await asyncio.gather(*(one(0.5 + number / 10) for number in range(50)))
+
+    stage.run(scenario())
+    assert len(took_s) == 50
+    assert max(over_s for over_s, _ in took_s) <= 0.05
+    assert 3 <= sum(served for _, served in took_s) < 20
+    assert stage.client.counters["capacity_wait"] > 10, "they did wait"
+    stage.assert_released()
+    stage.clock.advance(60)
+    levels = {name: limit["level"] for name, limit in stage.router.snapshot()["pools"]["a"].items()}
+    assert levels == {"rpm": 1, "concurrency": 2}
+
+
+def test_a_request_that_never_fits_is_refused_without_a_wait() -> None:
+    """B22: more than a whole window of every limit: said at once, however long the caller would wait."""
+    limits: dict[str, list[Mapping[str, Any]]] = {
+        "a": [{"dimension": "tpm", "limit": 1_000, "window_s": 60, "burst_s": 60}]
+    }
+    stage = Stage({"a": []}, otherwise=ok(), limits=limits)
+    for _ in range(2):
+        with pytest.raises(TooLarge) as caught:
+            stage.chat(max_tokens=1_001, max_wait_s=60.0)
+        assert caught.value.receipt is not None
+        stage.chat(max_tokens=400)
+    assert stage.clock.now_s() == 0.0
+    assert len(stage.provider.sent) == 2
     stage.assert_released()
 
 

@@ -54,6 +54,22 @@ def test_garbage_is_an_error_or_a_response_but_never_something_else(garbage: byt
         assert parser.status >= 200
 
 
+@given(
+    st.lists(st.binary(max_size=3_000), max_size=60), st.sampled_from([b"", LENGTH[:60], CHUNKED[:50], CHUNKED[:60]])
+)
+def test_whatever_comes_no_more_is_kept_than_a_head_or_a_line(pieces: list[bytes], begun: bytes) -> None:
+    """B45: what is not yet understood is bounded; what is goes to the reader piece by piece."""
+    parser = ResponseParser()
+    for piece in (begun, *pieces):
+        try:
+            parser.feed(piece)
+        except BadHttp:
+            return
+        parser.pieces.clear()
+        bound = MAX_LINE_BYTES if parser.status else MAX_HEAD_BYTES
+        assert len(parser._buffer) <= bound + len(piece)
+
+
 def test_a_truncated_body_is_an_error_at_the_end_of_the_connection() -> None:
     """Never a clean end of a cut answer."""
     for wire in (LENGTH[:-1], CHUNKED[:-2], LENGTH[:20]):

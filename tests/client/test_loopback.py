@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
+import threading
+import tracemalloc
 from collections.abc import Callable, Coroutine
 from itertools import chain
 from typing import Any
@@ -224,7 +228,7 @@ def test_a_client_lives_through_several_event_loops() -> None:
         client = client_for([endpoint_of(provider, provider.keys[0])])
 
         async def once() -> None:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 assert (await client.chat("g", MESSAGES)).text
                 assert (await read(client)).reply.text
                 await client.aclose()
@@ -233,6 +237,53 @@ def test_a_client_lives_through_several_event_loops() -> None:
             asyncio.run(once())
         asyncio.run(client.aclose())
     assert in_flight(client) == 0
+
+
+# A loop that is closed over open connections leaks them, and the interpreter rightly says so.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@every_transport
+def test_two_event_loops_at_once_share_a_client(make: Callable[[], Transport]) -> None:
+    """B69: a second loop in a second thread, both sending: every call is answered or told a typed error, none hangs."""
+    provider = SimulatedProvider([Key("sk-a")])
+    ended: list[str] = []
+
+    async def calls(client: Client, meet: threading.Barrier) -> None:
+        meet.wait(30)
+        for number in range(100):
+            try:
+                async with asyncio.timeout(30):
+                    if number % 2:
+                        await client.chat("g", MESSAGES)
+                    else:
+                        _ = (await read(client)).reply
+                ended.append("answered")
+            except JunctorError as error:
+                ended.append(type(error).__name__)
+
+    def worker(client: Client, meet: threading.Barrier) -> None:
+        try:
+            asyncio.run(calls(client, meet))
+        except BaseException as error:
+            ended.append(repr(error))
+
+    with provider.in_thread():
+        transport = make()
+        client = client_for([endpoint_of(provider, provider.keys[0])], transport)
+        meet = threading.Barrier(2)
+        threads = [threading.Thread(target=worker, args=(client, meet)) for _ in range(2)]
+        interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)  # threads change places anywhere, not only where they wait
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+        finally:
+            sys.setswitchinterval(interval_s)
+        asyncio.run(transport.close())
+    assert ended == ["answered"] * 200
+    assert in_flight(client) == 0
+    gc.collect()
 
 
 def test_outside_an_event_loop_the_error_is_pythons_own() -> None:
@@ -316,9 +367,15 @@ def test_an_endless_line_is_a_typed_error_and_bounded_memory() -> None:
 
         return run()
 
-    streamed = asyncio.run(_read_from(app))
+    tracemalloc.start()
+    try:
+        streamed = asyncio.run(_read_from(app))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
     assert isinstance(streamed.error, JunctorError)
     assert outcomes(streamed.error.receipt)[0][1] in ("malformed", "truncated")
+    assert peak < 32 * 1024 * 1024, f"{peak} bytes"
 
 
 async def _read_from(app: Callable[[Request, Answer], Coroutine[Any, Any, None]]) -> Streamed:

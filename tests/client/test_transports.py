@@ -45,6 +45,9 @@ def app(request: Request, answer: Answer) -> Coroutine[Any, Any, None] | None:
         answer.send(200, headers, request.body)
     elif path == "/limited":
         answer.send(429, [("retry-after", "7")], b'{"error": "slow down"}')
+    elif path == "/twice":
+        twice = [("X-RateLimit-Remaining-Requests", "4"), ("x-ratelimit-remaining-requests", "5000")]
+        answer.send(200, [("content-type", "text/plain"), *twice], b"x")
     elif path == "/redirect":
         answer.send(307, [("location", "/echo")], b"elsewhere")
     elif path == "/close":
@@ -105,6 +108,21 @@ def test_a_whole_answer_arrives_with_lower_case_headers(make: Callable[[], Trans
         assert answer.headers.get("absent") is None
         limited = await transport.send(post(f"{server.url}/limited"), timeout_s=5)
         assert (limited.status, limited.headers["retry-after"]) == (429, "7")
+
+    on_loopback(make, scenario)
+
+
+@every_transport
+def test_a_header_that_was_sent_twice_is_neither_of_the_two(make: Callable[[], Transport]) -> None:
+    """B35: whoever reads it sees both values, so that a number is no number and nobody believes the larger one."""
+
+    async def scenario(transport: Transport, server: Server) -> None:
+        whole = await transport.send(post(f"{server.url}/twice"), timeout_s=5)
+        async with transport.stream(post(f"{server.url}/twice"), timeout_s=5) as streamed:
+            await streamed.read()
+        for headers in (whole.headers, streamed.headers):
+            assert headers["x-ratelimit-remaining-requests"] == "4, 5000"
+            assert headers["content-type"] == "text/plain"
 
     on_loopback(make, scenario)
 
@@ -294,8 +312,8 @@ def test_another_event_loop_works(make: Callable[[], Transport]) -> None:
     transport = make()
 
     async def once(url: str) -> None:
-        async with asyncio.timeout(5):
-            assert (await transport.send(post(f"{url}/echo"), timeout_s=5)).body == b"hello"
+        async with asyncio.timeout(30):
+            assert (await transport.send(post(f"{url}/echo"), timeout_s=30)).body == b"hello"
 
     with Server(app).in_thread() as server:
         for _ in range(3):
@@ -452,8 +470,8 @@ from junctor.transport.{module} import {name}
 transport = {name}()
 
 async def ask():
-    async with asyncio.timeout(5):
-        answer = await transport.send(HttpRequest("POST", sys.argv[1] + "/echo", {{}}, b"hello"), timeout_s=5)
+    async with asyncio.timeout(30):
+        answer = await transport.send(HttpRequest("POST", sys.argv[1] + "/echo", {{}}, b"hello"), timeout_s=30)
     assert answer.body == b"hello"
 
 asyncio.run(ask())
@@ -485,7 +503,7 @@ def test_a_forked_child_is_served_or_told(module: str, name: str, told: list[str
     with Server(app).in_thread() as server:
         script = FORK.format(module=module, name=name)
         run = subprocess.run(
-            [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=30, check=False
+            [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=120, check=False
         )
     assert (run.returncode, run.stdout.split()) == (0, told), run.stderr
 

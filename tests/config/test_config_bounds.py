@@ -243,7 +243,7 @@ SECTIONS = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_spoiled_file_is_a_config_error_or_a_fleet_that_the_core_takes(
     data: st.DataObject, small_json: bytes, core_accepts: Callable[[bytes], None]
@@ -266,7 +266,6 @@ def test_a_spoiled_file_is_a_config_error_or_a_fleet_that_the_core_takes(
         core_accepts(config.compile(outcome, secrets=False).fleet)
 
 
-@settings(max_examples=300, deadline=None)
 @given(text=st.text(alphabet=st.sampled_from("ab:-{}[],&*!|>\"'#\n \t<%@1.~?"), max_size=60))
 def test_any_text_is_a_config_error_or_a_config_and_nothing_else(text: str) -> None:
     problems = Problems("f.yaml")

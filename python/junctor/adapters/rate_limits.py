@@ -4,9 +4,9 @@ Read here: OpenAI, Azure and Groq (`x-ratelimit-{limit,remaining,reset}-{request
 Anthropic (`anthropic-ratelimit-*`, RFC 3339 times read against the response's `Date`), Mistral (`…-req-minute`,
 `…-tokens-minute`). Others send none.
 
-Headers lie. A value that is malformed, negative, not a number or beyond 2^53 is left out and counted; a `remaining`
-above its `limit` is cut to it and counted. Nothing here ever raises a limit: the core takes the lower of what it knows
-and what it is told.
+Headers lie. A value that is malformed, negative, not a number or beyond 2^53 is left out and counted, and so is a
+`remaining` above its `limit`: cut to the limit it would say that nothing is used. Nothing here ever raises a limit: the
+core takes the lower of what it knows and what it is told.
 
 OpenAI's lower tiers and Groq report requests *per day* under the same name as others report them per minute. The refill
 tells them apart: `reset` is the time until full, so `reset × limit / used` is the window.
@@ -92,7 +92,7 @@ def _add(
 ) -> int:
     bad = 0
     if limit is not None and remaining is not None and remaining > limit:
-        remaining, bad = limit, 1
+        remaining, bad = None, 1
     if limit is not None or remaining is not None:
         found.append(RateLimit(dimension, limit, remaining, reset_s))
     return bad

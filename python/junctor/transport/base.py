@@ -30,7 +30,7 @@ class TransportError(Exception):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A whole answer. Header names are lower-case."""
+    """A whole answer. Header names are lower-case; a name that was sent twice has both values, joined by a comma."""
 
     status: int
     headers: Mapping[str, str]
@@ -46,7 +46,7 @@ class StreamedResponse(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers; the last one wins where a name was sent twice."""
+        """The headers; a name that was sent twice has both values, joined by a comma."""
 
     async def read_chunk(self) -> bytes | None:
         """The next bytes as they arrived, or None after a proper end. A broken body raises `TransportError`."""

@@ -163,14 +163,17 @@ class ResponseParser:
 
 
 def _headers(lines: bytes) -> dict[str, str]:
-    """Names in lower case; the last one wins where a name was sent twice, except that lengths must agree."""
+    """Names in lower case. Values of a name that was sent twice are joined by a comma; lengths must agree."""
     headers: dict[str, str] = {}
     for line in lines.decode("latin-1").split("\r\n") if lines else ():
         name, colon, value = line.partition(":")
         if not colon or not name or name[-1] in " \t" or name[0] in " \t":
             raise BadHttp("a header line has no name")
         name, value = name.lower(), value.strip(" \t")
-        if name == "content-length" and headers.get(name, value) != value:
-            raise BadHttp("two different content-lengths")
+        if name in headers:
+            if name != "content-length":
+                value = f"{headers[name]}, {value}"
+            elif headers[name] != value:
+                raise BadHttp("two different content-lengths")
         headers[name] = value
     return headers

@@ -27,6 +27,7 @@ from junctor.transport.base import Response, TransportError, TransportFailure
 
 if TYPE_CHECKING:
     from pyreqwest.client import Client
+    from pyreqwest.http import HeaderMap
     from pyreqwest.request import RequestBuilder, StreamRequest
     from pyreqwest.response import ResponseBodyReader
 
@@ -78,7 +79,7 @@ class PyreqwestTransport:
             body = await answer.bytes()
         except (PyreqwestError, ValueError) as error:
             raise _translated(error) from None
-        return Response(answer.status, answer.headers, body.to_bytes())
+        return Response(answer.status, _joined(answer.headers), body.to_bytes())
 
     def stream(self, request: HttpRequest, *, timeout_s: float) -> _Stream:
         """Send and hand over the answer at its first bytes, which must come within `timeout_s` seconds."""
@@ -149,7 +150,7 @@ class _Stream:
         self._exchange = exchange
         self._reader = answer.body_reader
         self.status = answer.status
-        self.headers = answer.headers
+        self.headers = _joined(answer.headers)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -172,6 +173,13 @@ class _Stream:
         while (piece := await self.read_chunk()) is not None:
             pieces.append(piece)
         return b"".join(pieces)
+
+
+def _joined(headers: HeaderMap) -> Mapping[str, str]:
+    """The headers with one value per name: the library shows only the first where a name was sent twice."""
+    if headers.keys_len() == len(headers):
+        return headers
+    return {name: ", ".join(headers.getall(name)) for name in headers}
 
 
 _runtime_owner: dict[bool, int] = {}

@@ -4,8 +4,9 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{
     ALL, asking, bits, chosen, counter, deployment, failed, fleet, good, level, level_bits, plain, pool, reserve_at,
@@ -845,47 +846,58 @@ fn a_thousand_at_once_on_a_limit_of_a_hundred_admit_exactly_a_hundred() {
     }
 }
 
+/// The deployments of this round of reloads: `a` weighs differently each time, `b` has another name, `c` comes and goes.
+fn reloaded(round: u32, others: &[&str]) -> FleetSpec {
+    let of = |name: &str, weight: f64| {
+        let pool = if name == "c" { "c" } else { "org" };
+        deployment(name, json!({"pools": [pool], "weight": weight}))
+    };
+    let mut deployments = vec![of("a", f64::from(round + 1))];
+    deployments.extend(others.iter().map(|name| of(name, 1.0)));
+    let org = pool("org", &[("concurrency", 1_000), ("tpm", 60_000_000)]);
+    fleet(&deployments, json!({"pools": [org, pool("c", &[("rpm", 60_000_000)])]}))
+}
+
 #[test]
 fn reloads_under_load_fail_no_call_and_lose_nothing() {
-    let specs: Vec<FleetSpec> = (0..4).map(|round| {
-        let mut deployments = vec![deployment("a", json!({"pools": ["org"], "weight": f64::from(round + 1)})), deployment("b", json!({"pools": ["org"]}))];
-        if round % 2 == 1 {
-            deployments.push(deployment("c", json!({"pools": ["c"]})));
-        }
-        fleet(&deployments, json!({"pools": [pool("org", &[("concurrency", 1_000), ("tpm", 60_000_000)]), pool("c", &[("rpm", 60_000_000)])]}))
-    }).collect();
+    let specs = [reloaded(0, &["b"]), reloaded(1, &["b", "c"]), reloaded(2, &["b2"]), reloaded(3, &["b2", "c"])];
     let router = Router::new(&specs[1]).unwrap();
-    let (calls, barrier) = (4_000_u64, Barrier::new(5));
-    std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let (router, barrier) = (&router, &barrier);
-            scope.spawn(move || {
-                barrier.wait();
-                let mut flying = Vec::new();
-                let mut draw = Draw::new(thread);
-                for seed in 0..calls {
-                    flying.push(
-                        router.reserve(&sized(100, 100), T, seed).unwrap_or_else(|denial| panic!("{:?}", denial.why)),
-                    );
-                    if flying.len() > 20 {
-                        let at = draw.below(20) as usize;
-                        flying.swap_remove(at).settle(good(0, 0), T);
-                    }
-                }
-                for flight in &mut flying {
-                    flight.settle(good(0, 0), T);
-                }
-            });
-        }
+    let (barrier, over) = (Barrier::new(5), AtomicBool::new(false));
+    let work = |thread: u64| {
+        let (mut flying, mut draw, mut calls, mut seen) = (Vec::new(), Draw::new(thread), 0, BTreeSet::new());
         barrier.wait();
-        for spec in specs.iter().cycle().take(400) {
-            router.reload(spec, T).unwrap();
+        while !over.load(Ordering::Acquire) {
+            let made = router.reserve(&sized(100, 100), T, draw.next_u64());
+            let made = made.unwrap_or_else(|denial| panic!("{:?}", denial.why));
+            seen.insert(chosen(&made));
+            flying.push(made);
+            calls += 1;
+            if flying.len() > 20 {
+                flying.swap_remove(draw.below(20) as usize).settle(good(0, 0), T);
+            }
+            std::thread::yield_now();
         }
-        router.reload(&specs[1], T).unwrap();
+        for flight in &mut flying {
+            flight.settle(good(0, 0), T);
+        }
+        (calls, seen)
+    };
+    let (calls, seen) = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|thread| scope.spawn(move || work(thread))).collect();
+        barrier.wait();
+        for spec in specs.iter().cycle().take(2_000) {
+            router.reload(spec, T).unwrap();
+            std::thread::yield_now();
+        }
+        over.store(true, Ordering::Release);
+        let done = threads.into_iter().map(|thread| thread.join().unwrap());
+        done.fold((0_u64, BTreeSet::new()), |(calls, seen), (more, names)| (calls + more, &seen | &names))
     });
+    assert_eq!(seen.len(), 4, "calls went to what came and went: {seen:?}");
+    router.reload(&reloaded(0, &["b", "b2", "c"]), T).unwrap();
     let end = snapshot(&router, T);
     assert!(end.deployments.values().all(|deployment| deployment.in_flight == 0));
     assert_eq!((end.pools["org"]["concurrency"].level, end.pools["org"]["tpm"].level), (1_000, 60_000_000));
-    assert_eq!(end.deployments.values().map(|deployment| deployment.attempts).sum::<u64>(), 4 * calls);
-    assert_eq!(end.counters["abandoned"], 0);
+    assert_eq!(end.deployments.values().map(|deployment| deployment.attempts).sum::<u64>(), calls);
+    assert_eq!((end.counters["abandoned"], end.counters["no_capacity"], end.counters["refused"]), (0, 0, 0));
 }

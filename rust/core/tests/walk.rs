@@ -18,6 +18,7 @@ use junctor_core::record::DecisionRecord;
 use junctor_core::request::{Needs, Request};
 use junctor_core::reservation::Reservation;
 use junctor_core::router::Router;
+use junctor_core::spec::FleetSpec;
 use junctor_core::units::Nanos;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -229,6 +230,12 @@ proptest! {
             }
         };
         wander(seed, 150, replayed);
+    }
+
+    #[test]
+    fn equal_seeds_make_equal_logs(seed: u64) {
+        let log = || wander(seed, 60, |_| {});
+        assert_eq!(log(), log());
     }
 
     #[test]
@@ -566,7 +573,6 @@ fn weight_0_drains_and_other_nonsense_is_a_config_error_that_names_the_field() {
         Router::new(&fleet(&all, json!({}))).err().unwrap().to_string(),
         "groups.all is all weights 0; allowed is at least one member with a weight above 0; weight 0 drains a deployment"
     );
-    assert!(Router::new(&fleet(&[], json!({}))).is_err());
 }
 
 #[test]
@@ -575,6 +581,17 @@ fn all_deployments_of_one_model_may_be_drained() {
     let router = router(&[drained("a"), drained("b"), deployment("c", json!({}))], json!({}));
     assert_eq!(chosen(&router.reserve(&ALL, T, 1).unwrap()), "c");
     assert_eq!(router.reserve(&asking("acme/old"), T, 1).err().unwrap().why, Why::Refused);
+}
+
+#[test]
+fn no_deployment_at_all_is_a_config_error() {
+    let message = |spec: &FleetSpec| Router::new(spec).err().unwrap().to_string();
+    let nobody = "the fleet has no deployments; give it at least one under `deployments`";
+    assert_eq!(message(&FleetSpec::default()), nobody);
+    assert_eq!(message(&fleet(&[], json!({}))), nobody);
+    let router = router(&plain(&["a"]), json!({}));
+    assert_eq!(router.reload(&FleetSpec::default(), T).unwrap_err().to_string(), nobody);
+    assert_eq!(chosen(&router.reserve(&ALL, T, 1).unwrap()), "a", "and the old fleet stays");
 }
 
 #[test]
@@ -722,4 +739,27 @@ fn a_name_of_a_megabyte_is_unknown_at_once_and_not_repeated() {
     let Err(denial) = router.reserve(&Request { model: &name, ..ALL }, T, 1) else { panic!("nothing is called so") };
     assert_eq!(denial.why, Why::UnknownModel);
     assert!(denial.describe(&router.fleet(), &name).len() < 512);
+}
+
+#[test]
+fn a_tag_of_a_megabyte_is_known_by_its_beginning_and_not_repeated() {
+    let rules = json!([{"name": "long", "when": {"attribute": "team", "prefix": "aaa"}, "action": {"use": "a"}},
+                       {"name": "rest", "action": {"use": "b"}}]);
+    let clause = json!({"name": "phi", "when": {"attribute": "data", "prefix": "phi"}, "require": {"region": ["eu"]}});
+    let deployments = [deployment("a", json!({"region": "eu"})), deployment("b", json!({"tenants": ["north"]}))];
+    let router = router(&deployments, json!({"rules": rules, "compliance": [clause]}));
+    let told_of = |tags: &[(&str, &str)]| {
+        let (decision, _) = sides(router.explain(&Request { tags, ..asking("auto") }, T, 1));
+        let record = told(&router, &decision, "auto");
+        assert!(serde_json::to_string(&record).unwrap().len() < 2_048);
+        (record.rule.unwrap(), record.deployment)
+    };
+    let (long, other) = ("a".repeat(1 << 20), "b".repeat(1 << 20));
+    assert_eq!(told_of(&[("team", &long)]), ("long".into(), Some("a".into())));
+    assert_eq!(told_of(&[("team", &other)]), ("rest".into(), None), "b serves one tenant");
+    assert_eq!(told_of(&[("team", &other), ("tenant", "north")]), ("rest".into(), Some("b".into())));
+    assert_eq!(told_of(&[("team", &other), ("tenant", &other)]), ("rest".into(), None));
+    let health = format!("phi{long}");
+    assert_eq!(told_of(&[("team", &other), ("tenant", "north"), ("data", &health)]), ("rest".into(), None), "the law");
+    assert_eq!(told_of(&[("team", &long), ("data", &health)]), ("long".into(), Some("a".into())));
 }

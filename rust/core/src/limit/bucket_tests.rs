@@ -156,13 +156,30 @@ fn a_pause_of_ten_minutes_is_followed_by_one_burst() {
     assert_eq!(drain(T + s(600)), 100);
 }
 
+/// Polls a drained bucket once a microsecond for `seconds`; how many units came, and what each of them cost in ticks.
+fn polled(quota: &Quota, seconds: u64) -> (u64, f64) {
+    let words = Words::default();
+    let bucket = Bucket::new(quota, &words);
+    drop(bucket.take(quota.burst(), T));
+    let before = bucket.level_word().load(Ordering::Relaxed);
+    let polls = 0..seconds * 1_000_000;
+    let admitted = polls.filter(|us| bucket.take(1, T + Nanos(us * 1_000)).map(drop).is_ok()).count() as u64;
+    let paid = bucket.level_word().load(Ordering::Relaxed) - before;
+    (admitted, paid as f64 / admitted as f64)
+}
+
 #[test]
 fn polling_at_a_megahertz_loses_no_fraction() {
-    let (quota, words) = (Quota::paced(7_000_003, MINUTE, None).unwrap(), Words::default());
-    let bucket = Bucket::new(&quota, &words);
-    drop(bucket.take(quota.burst(), T));
-    let admitted = (0..2_000_000_u64).filter(|us| bucket.take(1, T + Nanos(us * 1_000)).map(drop).is_ok()).count();
-    let exact = 7_000_003.0 / 60.0 * 2.0;
+    // A hundred thousand a second, in slices of a tenth of a unit: the millionth comes when it should.
+    let (admitted, _) = polled(&Quota::paced(6_000_000, MINUTE, None).unwrap(), 10);
+    assert!(admitted.abs_diff(1_000_000) <= 1, "{admitted}");
+    // Rates that do not divide the minute: what a unit costs is right to a millionth.
+    for limit in [7, 61, 11_003, 480_001, 700_003, 900_001] {
+        let (admitted, paid) = polled(&Quota::paced(limit, MINUTE, None).unwrap(), if limit < 100 { 9 } else { 2 });
+        let exact = gcra::ticks(MINUTE) as f64 / limit as f64;
+        assert!(admitted > 0 && (paid / exact - 1.0).abs() <= 1e-6, "{limit}: {paid} ticks instead of {exact}");
+    }
+    let (admitted, exact) = (polled(&Quota::paced(7_000_003, MINUTE, None).unwrap(), 2).0, 7_000_003.0 / 30.0);
     assert!((admitted as f64 - exact).abs() <= 1.0, "{admitted} of {exact}");
 }
 

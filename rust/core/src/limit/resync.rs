@@ -8,7 +8,8 @@
 //! - *Up slowly*: only when three responses in a row say that less is used than we think, and by 5 % of the limit each.
 //!   Headroom compares with `remaining` only where the burst is the whole window; with a shorter burst `remaining` is
 //!   nearly always larger, and believing it would switch our pacing off. So the *used* amounts are compared: theirs,
-//!   `limit − remaining`, with what we have not yet seen paid off. Where both agree the two forms are the same.
+//!   `limit − remaining`, with what we have not yet seen paid off. Where both agree the two forms are the same. Only
+//!   what is used of our own limit counts: a key that the operator keeps below its provider's limit stays there.
 //! - Fixed windows are never raised: at each minute's edge their counter falls to zero, which proves nothing.
 //! - A `limit` unlike ours twice in a row becomes ours, never above the configured one.
 //! - A report older than the last one is ignored; so is one that cannot be (see [`Report`]), and the caller counts it.
@@ -115,10 +116,11 @@ impl Bucket<'_> {
     fn target(&self, report: &Report, sent_after: u64, now: Nanos) -> Target {
         let Some(remaining) = report.remaining else { return Target { headroom: u64::MAX, excess: 0 } };
         let unsure = report.rounding.div_ceil(2).saturating_add(sent_after);
-        let theirs = report.limit.unwrap_or(self.limit()).saturating_sub(remaining).saturating_add(unsure);
-        // Without a limit to compare with, more remaining than ours says nothing about what is used.
-        let comparable = report.limit.is_some() || remaining <= self.limit();
-        let excess = if comparable { self.used(now).saturating_sub(theirs) } else { 0 };
+        let theirs = self.limit().saturating_sub(remaining).saturating_add(unsure);
+        // What is used of another limit decays at another pace and proves nothing: an operator may allow less than the
+        // provider does. What is left of a limit that is not told proves as little.
+        let same = report.limit == Some(self.limit());
+        let excess = if same { self.used(now).saturating_sub(theirs) } else { 0 };
         Target { headroom: remaining.saturating_sub(unsure), excess }
     }
 
