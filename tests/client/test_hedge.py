@@ -501,6 +501,7 @@ def test_a_stream_that_won_as_a_hedge_is_released_when_its_caller_leaves() -> No
                 break
 
     stage.run(scenario())
+    stage.tell()
     assert outcomes(receipts[0]) == [("a", "cancelled"), ("b", "cancelled")]
     stage.assert_released()
 
