@@ -188,7 +188,7 @@ class Client:
         """What the walk is asked, the same for every attempt of a call."""
         input_tokens, prompt_chars = measure(request)
         needs = adapters.needs(request)
-        ask: dict[str, Any] = {"input_tokens": input_tokens, "prompt_chars": prompt_chars}
+        ask: dict[str, Any] = {"input_tokens": input_tokens, "estimated": True, "prompt_chars": prompt_chars}
         if request.max_tokens is not None:
             ask["output_tokens"] = request.max_tokens
         if streaming:
