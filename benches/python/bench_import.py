@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from benches.python import show
-from benches.python.harness import Rounds, Row, Spread, Suite, Verdict, in_rounds
+from benches.python.harness import ROOT, Rounds, Row, Spread, Suite, Verdict, in_rounds
 
 PROBE: Final = """
 import sys, time
@@ -31,15 +31,27 @@ print((ended - started) * 1e3, int(kib) / 1024)
 """
 """The kernel's own peak is asked first: `ru_maxrss` of a child begins with its parent's."""
 
+READY: Final = f"""
+import os
+os.environ["OPENAI_API_KEY"] = "sk-bench"
+import junctor
+client = junctor.Client.open({str(ROOT / "benches/python/one_provider.yaml")!r})
+client.transport, client.adapter("openai")
+"""
+"""What a first `chat` would load: there is nothing left to import when it is sent."""
+
 STATEMENTS: Final = {
     "nothing": "pass",
     "import asyncio": "import asyncio",
     "import msgspec": "import msgspec",
+    "import asyncio, msgspec": "import asyncio, msgspec",
     "import junctor": "import junctor",
     "every exported name": "import junctor\nfor name in junctor.__all__: getattr(junctor, name)",
     "a client over keys, made": "import junctor\njunctor.Client.over_keys('openai/gpt-5.6', keys=['sk-bench'])",
+    "a client over one provider, ready to send": READY,
 }
 BARE: Final = "nothing"
+BUDGETED: Final = ("import junctor", "every exported name", "a client over one provider, ready to send")
 
 
 def probe(statement: str, *, python: str = sys.executable) -> tuple[float, float]:
@@ -66,7 +78,8 @@ def measure(*, rounds: int = 15) -> Suite:
         method=(
             f"{rounds} rounds, a fresh process each, bytecode cached. Memory is the peak resident size less that of "
             "the bare interpreter in the same round. `import junctor` loads each name at its "
-            "first use, so the rows that use them say more."
+            "first use, so the rows that use them say more. A client needs asyncio and msgspec: what these two take is "
+            "the floor of every row that makes one."
         ),
         command="python -m benches.python.bench_import",
         rows=[
@@ -83,7 +96,7 @@ def _added(values: list[float], bare: list[float]) -> list[float]:
 
 
 def _verdicts(times: Rounds, memory: Rounds) -> list[Verdict]:
-    return [verdict for name in ("import junctor", "every exported name") for verdict in _verdict(name, times, memory)]
+    return [verdict for name in BUDGETED for verdict in _verdict(name, times, memory)]
 
 
 def _verdict(name: str, times: Rounds, memory: Rounds) -> list[Verdict]:
