@@ -17,24 +17,23 @@ from junctor.exceptions import ConfigError
 
 __all__ = ["Adapter", "StreamReader", "get", "names", "needs"]
 
-_ADAPTERS: Final = {"openai": "OpenAIAdapter", "anthropic": "AnthropicAdapter", "gemini": "GeminiAdapter"}
-"""The class of each dialect, in the package of its name."""
+_ADAPTERS: Final = ("openai", "anthropic", "gemini")
+"""Each is a package here that calls its adapter `DIALECT`."""
 
 
 @cache
 def get(name: str) -> Adapter:
     """The adapter called `name`. Raises `ConfigError`, naming the nearest one, if there is none."""
-    made = _ADAPTERS.get(name)
-    if made is None:
+    if name not in _ADAPTERS:
         from difflib import get_close_matches  # only a typo needs it
 
         near = get_close_matches(name, _ADAPTERS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"adapter: {name!r} is not one of {', '.join(_ADAPTERS)}{hint}")
-    adapter: Adapter = getattr(import_module(f"{__name__}.{name}"), made)()
+    adapter: Adapter = import_module(f"{__name__}.{name}").DIALECT
     return adapter
 
 
 def names() -> tuple[str, ...]:
     """The names of all adapters."""
-    return tuple(_ADAPTERS)
+    return _ADAPTERS
