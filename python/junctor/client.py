@@ -166,7 +166,7 @@ class Client:
             self._sink.put(trail)
 
     def _call(self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool) -> Call:
-        router = self.router
+        router, clock = self.router, asyncio.get_running_loop().time
         wish = take_apart(
             messages, cast(dict[str, Any], options), deadline_s=router.deadline_s, max_wait_s=router.max_wait_s
         )
@@ -177,7 +177,7 @@ class Client:
             model,
             request,
             self._ask(model, request, wish.tags, wish.session, streaming=streaming),
-            clock=asyncio.get_running_loop().time,
+            clock=clock,
             deadline_s=wish.deadline_s,
             max_wait_s=wish.max_wait_s,
         )

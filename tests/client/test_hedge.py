@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -277,6 +278,33 @@ def test_a_hedge_that_cannot_be_expressed_there_does_not_end_the_call() -> None:
 
     stage.client._adapters["openai"] = Choosy()
     assert stage.chat(max_tokens=10).text == "here"
+    assert stage.client.counters["hedge_error"] == 1
+    stage.assert_released()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_hedge_with_an_error_of_this_machine_does_not_end_the_call(streamed: bool) -> None:
+    """No descriptor was left for a second connection: the first one has its own."""
+    of = stream if streamed else ok
+    stage = hedging({"a": [of("here", after_s=5.0)], "b": []})
+    real = stage.provider
+
+    class Exhausted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+        def send(self, request: HttpRequest, *, timeout_s: float) -> Any:
+            return _exhausted(request) or real.send(request, timeout_s=timeout_s)
+
+        def stream(self, request: HttpRequest, *, timeout_s: float) -> Any:
+            return _exhausted(request) or real.stream(request, timeout_s=timeout_s)
+
+    def _exhausted(request: HttpRequest) -> None:
+        if "//b." in request.url:
+            raise OSError(errno.EMFILE, "too many open files")
+
+    stage.client._transport = Exhausted()
+    assert (stage.stream().text if streamed else stage.chat(max_tokens=10).text) == "here"
     assert stage.client.counters["hedge_error"] == 1
     stage.assert_released()
 

@@ -20,11 +20,23 @@ PAUSE_BYTES: Final = 256 * 1024
 """A stream whose reader is this far behind stops reading from the socket until it caught up."""
 
 
-class ClosedWhileIdle(Exception):
-    """A kept-alive connection ended without a single byte of an answer.
+class ClosedWithoutAnswer(Exception):
+    """The connection ended without a single byte of an answer.
 
-    The server closed it while our request was on its way, which any keep-alive client must expect.
+    On a kept one that is to be expected: the server may close it while the request is on its way.
     """
+
+
+class Wire:
+    """A request as bytes, with the key in them: it shows itself to nobody, so no report of local variables tells it."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"Wire({len(self.data)} bytes)"
 
 
 class Connection(asyncio.Protocol):
@@ -48,7 +60,7 @@ class Connection(asyncio.Protocol):
         """asyncio's callback."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from asyncio's
 
-    async def ask(self, wire: bytes, due: float, *, whole: bool) -> Connection:
+    async def ask(self, wire: Wire, due: float, *, whole: bool) -> Connection:
         """Send a request and wait until its answer is whole, or its head is there."""
         assert self._transport is not None
         self.parser = ResponseParser()
@@ -56,7 +68,7 @@ class Connection(asyncio.Protocol):
         waiter = self._waiter = self.loop.create_future()
         timer = self.loop.call_at(due, self._late)
         try:
-            self._transport.write(wire)
+            self._transport.write(wire.data)
             await waiter
         except BaseException:
             self.abort()
@@ -120,7 +132,7 @@ class Connection(asyncio.Protocol):
             self.parser.end()
         except BadHttp as error:
             if not self._answered and not isinstance(self.failure, TransportError):
-                self._fail(ClosedWhileIdle())
+                self._fail(ClosedWithoutAnswer())
             else:
                 self._break(TransportError("connection", str(error) if exc is None else reason(exc)))
             return
