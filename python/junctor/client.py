@@ -121,7 +121,7 @@ class Client:
     async def aclose(self) -> None:
         """Close the connections that this client opened, and tell the receipts that wait for their callback.
 
-        Calls still under way fail; closing twice is harmless.
+        Call it when no call is under way: one that is may fail, as its transport will have it. Twice is harmless.
         """
         try:
             if self._owns_transport and self._transport is not None:

@@ -294,12 +294,14 @@ def test_a_hedge_with_an_error_of_this_machine_does_not_end_the_call(streamed: b
             return getattr(real, name)
 
         def send(self, request: HttpRequest, *, timeout_s: float) -> Any:
-            return _exhausted(request) or real.send(request, timeout_s=timeout_s)
+            _connect(request)
+            return real.send(request, timeout_s=timeout_s)
 
         def stream(self, request: HttpRequest, *, timeout_s: float) -> Any:
-            return _exhausted(request) or real.stream(request, timeout_s=timeout_s)
+            _connect(request)
+            return real.stream(request, timeout_s=timeout_s)
 
-    def _exhausted(request: HttpRequest) -> None:
+    def _connect(request: HttpRequest) -> None:
         if "//b." in request.url:
             raise OSError(errno.EMFILE, "too many open files")
 

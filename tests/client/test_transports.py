@@ -367,6 +367,33 @@ def test_a_kept_connection_that_ends_late_is_not_asked_again(monkeypatch: pytest
     assert asked == 2
 
 
+def test_a_connection_that_was_busy_while_its_transport_closed_is_not_kept() -> None:
+    """Its exchange comes to its end, and then nobody would ever close it."""
+
+    async def scenario() -> None:
+        transport = DirectTransport()
+        closed = asyncio.Event()
+        asked = asyncio.Event()
+
+        async def serve(request: Request, answer: Answer) -> None:
+            asked.set()
+            await closed.wait()
+            answer.send(200, [], request.body)
+
+        async with Server(serve) as server:
+            for attempt in (_send, _open):
+                asked.clear()
+                closed.clear()
+                task = asyncio.ensure_future(attempt(transport, post(server.url), 10))
+                await asked.wait()
+                await transport.close()
+                closed.set()
+                await task
+                await _until(lambda: not server.connections)
+
+    asyncio.run(scenario())
+
+
 def test_what_this_machine_lacks_is_no_failure_of_the_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     """No descriptor is left: an `OSError` as it is, and no deployment is blamed."""
 

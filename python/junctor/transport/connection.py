@@ -39,12 +39,20 @@ class Wire:
         return f"Wire({len(self.data)} bytes)"
 
 
-class Connection(asyncio.Protocol):
-    """One connection with at most one exchange on it."""
+Key = tuple[str, int, bool]
+"""Host, port and whether it speaks TLS: connections with the same key may stand in for each other."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, key: tuple[str, int, bool]) -> None:
+Pool = dict[Key, list["Connection"]]
+"""Connections that wait for their next request."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection with at most one exchange on it. It goes back to no other pool than the one it was made for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, key: Key, pool: Pool) -> None:
         self.loop = loop
         self.key = key
+        self.pool = pool
         self.alive = True
         self.idle_since = 0.0
         self.parser = ResponseParser()

@@ -22,7 +22,7 @@ import msgspec
 
 from junctor.request import HttpRequest
 from junctor.transport.base import Response, TransportError
-from junctor.transport.connection import ClosedWithoutAnswer, Connection, Wire, reason
+from junctor.transport.connection import ClosedWithoutAnswer, Connection, Pool, Wire, reason
 
 STALE_S: Final = 1.0
 """A kept connection that the server had closed says so within a round trip. One that ends without an answer later than
@@ -48,6 +48,9 @@ class DirectTransport:
     """Sends requests over asyncio's own connections, each kept for the next request to the same host.
 
     An `OSError` of this machine's own making (no descriptors left) is raised as it is and blames no provider.
+    How many requests are under way at once is the fleet's to say (`concurrency` of a deployment or pool): waiting there
+    is no failure.
+
     `connect_timeout_s` bounds a connection's making; `idle_timeout_s` is how long an unused one is trusted;
     `max_idle` how many per host are kept. `tls` replaces the default TLS context (own roots, client certificates).
     """
@@ -65,7 +68,7 @@ class DirectTransport:
         self._max_idle = max_idle
         self._tls = tls
         self._targets: dict[tuple[str, str], Target] = {}
-        self._idle: dict[tuple[str, int, bool], list[Connection]] = {}
+        self._idle: Pool = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
 
@@ -83,7 +86,10 @@ class DirectTransport:
         return _Stream(self, request, timeout_s)
 
     async def close(self) -> None:
-        """Close every idle connection. Closing twice is harmless; a later request opens anew."""
+        """Close every idle connection, and each of the others when its exchange ends.
+
+        Closing twice is harmless; a later request opens anew.
+        """
         idle, self._idle = self._idle, {}
         if self._loop is asyncio.get_running_loop() and self._process == os.getpid():
             for connections in idle.values():
@@ -116,14 +122,17 @@ class DirectTransport:
             raise _unanswered(target) from None
 
     async def _connect(self, target: Target, timeout_s: float) -> Connection:
-        loop = asyncio.get_running_loop()
+        loop, pool = asyncio.get_running_loop(), self._idle
         tls: ssl.SSLContext | None = None
         if target.tls:
             tls = self._tls = self._tls or ssl.create_default_context()
         try:
             async with asyncio.timeout(timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(loop, (target.host, target.port, target.tls)), target.host, target.port, ssl=tls
+                    lambda: Connection(loop, (target.host, target.port, target.tls), pool),
+                    target.host,
+                    target.port,
+                    ssl=tls,
                 )
         except TimeoutError:
             raise TransportError("timeout", f"no connection to {target.host} within {timeout_s:g} s") from None
@@ -152,8 +161,8 @@ class DirectTransport:
         return None
 
     def _put_back(self, connection: Connection) -> None:
-        if not connection.alive or not connection.parser.reusable or connection.loop is not self._loop:
-            connection.abort()
+        if not connection.alive or not connection.parser.reusable or connection.pool is not self._idle:
+            connection.abort()  # the last of the three: the transport was closed, or has moved to another loop
             return
         # The last one back is the first one out, so what lies at the front was not needed for the longest time.
         connections = self._idle.setdefault(connection.key, [])
