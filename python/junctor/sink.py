@@ -19,10 +19,10 @@ import asyncio
 import inspect
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -111,17 +111,17 @@ def _tell_all(
     if before is not None:
         before.join()  # one callback at a time, also for a client that is used while or after it closes
     while (trail := waiting.get()) is not None:
-        began = time.perf_counter()
+        began = perf_counter()
         try:
             callback(trail.receipt())
         except BaseException:  # SystemExit too: nobody above would hear of it, and the next receipts wait
             counts["callback_error"] += 1
-        took_s = time.perf_counter() - began
+        took_s = perf_counter() - began
         counts["callback_us"] += int(took_s * 1_000_000)
         if took_s > SLOW_S:
             counts["callback_slow"] += 1
         if not waiting.qsize():
-            time.sleep(REST_S)
+            sleep(REST_S)
 
 
 def _emptied(waiting: SimpleQueue[Trail | None]) -> int:

@@ -166,7 +166,7 @@ def test_a_closed_client_tells_of_later_calls_too() -> None:
 def test_slow_callbacks_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """`callback_us` is the sum, `callback_slow` counts those that took longer than a tenth of a second."""
     times = iter([0.0, 0.05, 1.0, 1.5])
-    monkeypatch.setattr("junctor.sink.time.perf_counter", lambda: next(times))
+    monkeypatch.setattr(sink, "perf_counter", lambda: next(times))
     stage = Stage({"a": [ok(), ok()]}, on_receipt=lambda _: None)
     stage.chat()
     stage.chat()
