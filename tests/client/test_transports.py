@@ -66,6 +66,9 @@ async def _streamed(path: str, answer: Answer) -> None:
         await answer.flush()
         if path == "/stall":
             await asyncio.Event().wait()
+    while path == "/endless":
+        answer.write(b"x" * 4_096)
+        await answer.flush()
     if path == "/cut":
         answer.close()
     elif path == "/reset":
@@ -108,6 +111,22 @@ def test_a_whole_answer_arrives_with_lower_case_headers(make: Callable[[], Trans
         assert answer.headers.get("absent") is None
         limited = await transport.send(post(f"{server.url}/limited"), timeout_s=5)
         assert (limited.status, limited.headers["retry-after"]) == (429, "7")
+
+    on_loopback(make, scenario)
+
+
+# pyreqwest reads to the end before it hands anything over, which its header says.
+@pytest.mark.parametrize("make", [DirectTransport, HttpxTransport])
+def test_an_endless_answer_is_cut_at_a_bound(make: Callable[[], Transport], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's answer may fill the memory of who asked."""
+    for module in ("connection", "httpx"):
+        monkeypatch.setattr(f"junctor.transport.{module}.MAX_BODY_BYTES", 100_000)
+
+    async def scenario(transport: Transport, server: Server) -> None:
+        with pytest.raises(TransportError, match="longer than") as caught:
+            await transport.send(post(f"{server.url}/endless"), timeout_s=15)
+        assert caught.value.kind == "connection"
+        await _until(lambda: not server.connections)
 
     on_loopback(make, scenario)
 

@@ -10,11 +10,8 @@ import asyncio
 import ssl
 from typing import Final, cast
 
-from junctor.transport.base import TransportError
+from junctor.transport.base import MAX_BODY_BYTES, TransportError, too_long
 from junctor.transport.http1 import BadHttp, ResponseParser
-
-MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-"""A whole answer; longer ones are refused. The longest real ones carry images and have some MiB."""
 
 PAUSE_BYTES: Final = 256 * 1024
 """A stream whose reader is this far behind stops reading from the socket until it caught up."""
@@ -123,7 +120,7 @@ class Connection(asyncio.Protocol):
             if parser.done:
                 self._wake()
             elif self._size > MAX_BODY_BYTES:
-                self._break(TransportError("connection", f"the answer is longer than {MAX_BODY_BYTES} bytes"))
+                self._break(too_long())
         elif parser.status and (parser.pieces or parser.done or self._size == 0):
             self._size += len(data)
             self._wake()
