@@ -15,7 +15,6 @@ at every character; who fills contexts with such text gives `bytes_per_token` in
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -75,6 +74,8 @@ def prefix_affinity(messages: Sequence[Message]) -> str | None:
             break
     if length < CACHEABLE_CHARS:
         return None
+    import hashlib  # it brings OpenSSL's digests along, and only groups with this affinity come here
+
     prefix = "\0".join(texts)[:PREFIX_CHARS].encode("utf-8", "replace")
     return hashlib.blake2b(prefix, digest_size=8).hexdigest()
 
