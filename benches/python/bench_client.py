@@ -25,6 +25,7 @@ from benches.python.fleets import serving
 from benches.python.harness import Rounds, Spread, Suite, Verdict, in_rounds, ratio, rows
 from benches.python.load import CONCURRENT, Call, cost_us
 from junctor.client import Client
+from junctor.receipts import Receipt
 from junctor.reply import TextDelta
 from junctor.request import HttpRequest
 from junctor.transport.direct import DirectTransport
@@ -35,6 +36,7 @@ STREAMS: Final = 640
 BY_HAND: Final = "aiohttp by hand"
 CHAT: Final = "client.chat"
 STREAM: Final = "client.stream"
+TOLD: Final = " with on_receipt"
 
 
 class Contenders:
@@ -49,6 +51,7 @@ class Contenders:
         router = serving(f"{url}/v1")
         self.clients: dict[str, Client] = {
             "": Client(router, self.direct, seed=1),
+            TOLD: Client(router, self.direct, seed=1, on_receipt=len_of_attempts),
             " over pyreqwest": Client(router, self.pyreqwest, seed=1),
         }
 
@@ -108,12 +111,23 @@ class Contenders:
                 rest = _events(rest + chunk, found)
         return "".join(found)
 
+    async def told(self) -> None:
+        """Every receipt reached its callback; without one there is nothing to wait for."""
+        await self.clients[TOLD].aclose()
+
     async def close(self) -> None:
         """Every connection."""
+        for client in self.clients.values():
+            assert not client.counters["callback_dropped"], "a dropped receipt costs nothing, so it must not count"
         await self.session.close()
         await self.bare.close()
         await self.direct.close()
         await self.pyreqwest.close()
+
+
+def len_of_attempts(receipt: Receipt) -> int:
+    """A callback that looks at its receipt and does next to nothing."""
+    return len(receipt.attempts)
 
 
 async def chat(client: Client) -> str:
@@ -159,12 +173,12 @@ def measure(*, rounds: int = 9) -> list[Suite]:
         loops = dict(zip(LOOPS, (plain, fast), strict=True))
         contenders = {name: runner.run(_made(url)) for name, runner in loops.items()}
         chats = {
-            call + loop: partial(_run, loops[loop], there.chats()[call], TEXT, CHATS)
+            call + loop: partial(_run, loops[loop], there, there.chats()[call], TEXT, CHATS)
             for loop, there in contenders.items()
             for call in there.chats()
         }
         streams = {
-            call + loop: partial(_run, loops[loop], there.streams()[call], "".join(WORDS), STREAMS)
+            call + loop: partial(_run, loops[loop], there, there.streams()[call], "".join(WORDS), STREAMS)
             for loop, there in contenders.items()
             for call in there.streams()
         }
@@ -178,8 +192,8 @@ async def _made(url: str) -> Contenders:
     return Contenders(url)
 
 
-def _run(runner: asyncio.Runner, call: Call, expected: str, count: int) -> float:
-    return runner.run(cost_us(call, expected, count))
+def _run(runner: asyncio.Runner, there: Contenders, call: Call, expected: str, count: int) -> float:
+    return runner.run(cost_us(call, expected, count, finish=there.told))
 
 
 LOOPS: Final = ("", " (uvloop)")
@@ -203,7 +217,7 @@ def _chat_suite(found: Rounds) -> Suite:
         what=f"`client.chat` whole, {CONCURRENT} at once: CPU per call",
         method=METHOD,
         command=COMMAND,
-        rows=rows(found, unit="µs", floors=FLOORS),
+        rows=rows(found, unit="µs", floors=FLOORS, notes=_price_of_telling(found, CHAT)),
         verdicts=[
             Verdict(
                 what=f"`{CHAT}`, CPU per call", budget="≤ 80 µs", measured=f"{cost.told()} µs", met=cost.median <= 80
@@ -219,9 +233,14 @@ def _stream_suite(found: Rounds) -> Suite:
         what=f"`client.stream` whole, {EVENTS} events, {CONCURRENT} at once: CPU per call",
         method=f"{METHOD} {STREAM_NOTE}",
         command=COMMAND,
-        rows=rows(found, unit="µs", floors=FLOORS),
+        rows=rows(found, unit="µs", floors=FLOORS, notes=_price_of_telling(found, STREAM)),
         verdicts=_beside(found, STREAM, 0.8),
     )
+
+
+def _price_of_telling(found: Rounds, own: str) -> dict[str, str]:
+    """What a callback adds, as a ratio to the same call without one."""
+    return {own + TOLD + loop: f"{ratio(found, own + TOLD + loop, own + loop).told()} × {own}{loop}" for loop in LOOPS}
 
 
 def _beside(found: Rounds, own: str, budget: float) -> list[Verdict]:

@@ -2,19 +2,23 @@
 
     python -m benches.python.bench_import
 
-Every figure is a fresh process that imports, reads its own clocks and ends; bytecode is cached by a run that does not
-count. Time starts when the interpreter is ready, memory is what the import adds to the bare interpreter's peak.
+Every figure is a fresh process that imports, reads its own clocks and ends. Bytecode comes from a cache of the run's
+own, filled by a round that does not count, whatever the environment says of writing any: an installed package has its
+bytecode, and without it the figures would tell of the compiler. Time starts when the interpreter is ready, memory is
+what the import adds to the bare interpreter's peak.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from typing import Final
 
 from benches.python import show
-from benches.python.harness import Rounds, Row, Spread, Suite, Verdict, in_rounds
+from benches.python.harness import ROOT, Rounds, Row, Spread, Suite, Verdict, in_rounds
 
 PROBE: Final = """
 import sys, time
@@ -31,20 +35,38 @@ print((ended - started) * 1e3, int(kib) / 1024)
 """
 """The kernel's own peak is asked first: `ru_maxrss` of a child begins with its parent's."""
 
+READY: Final = f"""
+import os
+os.environ["OPENAI_API_KEY"] = "sk-bench"
+import junctor
+client = junctor.Client.open({str(ROOT / "benches/python/one_provider.yaml")!r})
+client.transport, client.adapter("openai")
+"""
+"""What a first `chat` would load: there is nothing left to import when it is sent."""
+
 STATEMENTS: Final = {
     "nothing": "pass",
     "import asyncio": "import asyncio",
     "import msgspec": "import msgspec",
+    "import asyncio, msgspec": "import asyncio, msgspec",
     "import junctor": "import junctor",
     "every exported name": "import junctor\nfor name in junctor.__all__: getattr(junctor, name)",
     "a client over keys, made": "import junctor\njunctor.Client.over_keys('openai/gpt-5.6', keys=['sk-bench'])",
+    "a client over one provider, ready to send": READY,
 }
 BARE: Final = "nothing"
+BUDGETED: Final = ("import junctor", "every exported name", "a client over one provider, ready to send")
 
 
-def probe(statement: str, *, python: str = sys.executable) -> tuple[float, float]:
-    """Milliseconds that the statement takes in a fresh process, and the process's peak memory in MiB."""
-    run = subprocess.run([python, "-c", PROBE, statement], capture_output=True, text=True, check=True)
+def probe(statement: str, *, cache: str, python: str = sys.executable) -> tuple[float, float]:
+    """Milliseconds that the statement takes in a fresh process, and the process's peak memory in MiB.
+
+    `cache` is the folder that bytecode is kept in.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = cache
+    command = [python, "-c", PROBE, statement]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     time_ms, peak_mib = run.stdout.split()
     return float(time_ms), float(peak_mib)
 
@@ -54,11 +76,12 @@ def measure(*, rounds: int = 15) -> Suite:
     peaks: Rounds = {name: [] for name in STATEMENTS}
 
     def timed(name: str) -> float:
-        time_ms, peak_mib = probe(STATEMENTS[name])
+        time_ms, peak_mib = probe(STATEMENTS[name], cache=cache)
         peaks[name].append(peak_mib)
         return time_ms
 
-    times = in_rounds({name: partial(timed, name) for name in STATEMENTS}, rounds)
+    with tempfile.TemporaryDirectory() as cache:
+        times = in_rounds({name: partial(timed, name) for name in STATEMENTS}, rounds)
     memory = {name: _added(values[1:], peaks[BARE][1:]) for name, values in peaks.items()}
     return Suite(
         name="import",
@@ -66,7 +89,8 @@ def measure(*, rounds: int = 15) -> Suite:
         method=(
             f"{rounds} rounds, a fresh process each, bytecode cached. Memory is the peak resident size less that of "
             "the bare interpreter in the same round. `import junctor` loads each name at its "
-            "first use, so the rows that use them say more."
+            "first use, so the rows that use them say more. A client needs asyncio and msgspec: what these two take is "
+            "the floor of every row that makes one."
         ),
         command="python -m benches.python.bench_import",
         rows=[
@@ -83,7 +107,7 @@ def _added(values: list[float], bare: list[float]) -> list[float]:
 
 
 def _verdicts(times: Rounds, memory: Rounds) -> list[Verdict]:
-    return [verdict for name in ("import junctor", "every exported name") for verdict in _verdict(name, times, memory)]
+    return [verdict for name in BUDGETED for verdict in _verdict(name, times, memory)]
 
 
 def _verdict(name: str, times: Rounds, memory: Rounds) -> list[Verdict]:

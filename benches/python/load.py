@@ -24,8 +24,13 @@ def cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def cost_us(call: Call, expected: str, count: int) -> float:
-    """Microseconds of CPU per call, `CONCURRENT` at once, over about `count` calls."""
+async def cost_us(
+    call: Call, expected: str, count: int, *, finish: Callable[[], Awaitable[None]] | None = None
+) -> float:
+    """Microseconds of CPU per call, `CONCURRENT` at once, over about `count` calls.
+
+    `finish` waits for work that the calls left to others; it belongs to their cost.
+    """
     each = max(1, count // CONCURRENT)
 
     async def caller() -> None:
@@ -35,6 +40,8 @@ async def cost_us(call: Call, expected: str, count: int) -> float:
 
     before = cpu_s()
     await asyncio.gather(*(caller() for _ in range(CONCURRENT)))
+    if finish is not None:
+        await finish()
     return (cpu_s() - before) / (each * CONCURRENT) * 1e6
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benches.python import bench_client, bench_decision, bench_failover, bench_import, bench_walk, show
+from benches.python import bench_client, bench_decision, bench_failover, bench_hedge, bench_import, bench_walk, show
 from benches.python.harness import RESULTS, Suite, report, write
 
 SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
@@ -24,6 +24,7 @@ SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
     "walk": lambda quick: [bench_walk.measure(with_time=not quick)],
     "client": lambda quick: bench_client.measure(rounds=2 if quick else 9),
     "import": lambda quick: [bench_import.measure(rounds=3 if quick else 15)],
+    "hedge": lambda quick: [bench_hedge.measure(seeds=1 if quick else 3)],
     "failover": lambda quick: [bench_failover.measure(rounds=1 if quick else 5)],
 }
 

@@ -151,13 +151,15 @@ class Router:
         agreements: Iterable[str] | None = None,
         max_wait_s: float = 0.0,
         spare: bool = False,
+        estimated: bool = False,
         seed: int | None = None,
     ) -> Reservation:
         """Decide where a request goes and hold what it needs there.
 
-        `model` is `auto` (the default), a group, a model or a deployment. Tokens are estimates; `output_tokens` bounds
-        the answer. `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity` a
-        session name whose requests should meet, `tried` the deployments of earlier attempts. With `spare` it is a
+        `model` is `auto` (the default), a group, a model or a deployment. `input_tokens` is taken as counted, or with
+        `estimated` as one token per 3.5 bytes, which each deployment turns into tokens of its own; `output_tokens`
+        bounds the answer. `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity`
+        a session name whose requests should meet, `tried` the deployments of earlier attempts. With `spare` it is a
         hedge: only in the asked group, only where there is room for twice the estimate, and never as a probe.
 
         Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
@@ -180,6 +182,7 @@ class Router:
         agreements: Iterable[str] | None = None,
         max_wait_s: float = 0.0,
         spare: bool = False,
+        estimated: bool = False,
         seed: int | None = None,
     ) -> bytes:
         """The same walk as `reserve` with nothing held, told stage by stage, as JSON."""

@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from junctor import attempts
-from junctor.exceptions import JunctorError, NoCapacity, Refused
+from junctor.exceptions import NoCapacity, Refused
 from junctor.failures import Failure
 
 if TYPE_CHECKING:
@@ -139,10 +139,10 @@ class Race(Generic[T]):
         return last
 
     def _failed(self, runner: Runner[T]) -> bool:
-        """Note a failure. Raises what is none; a hedge that could not even be asked is counted and forgotten."""
+        """Note a failure. Raises what is none; a hedge that ended in an error of its own is counted and forgotten."""
         try:
             answer = runner.task.result()
-        except JunctorError:
+        except Exception:  # also one that is not ours: the first attempt has nothing to do with it
             if runner is self._runners[0]:
                 raise
             self._call.client.counters["hedge_error"] += 1

@@ -202,11 +202,15 @@ class Trail:
             self.failed_decision = receipt.failed_decision
 
     def receipt(self) -> Receipt:
-        """The whole receipt. It is kept only once the call is `over`: an early look must not freeze half a story."""
+        """The whole receipt. It is kept only once the call is `over`: an early look must not freeze half a story.
+
+        Once it is over, several threads may ask: all of them get equal receipts.
+        """
+        reservations = self.reservations  # before the check: they are forgotten after the receipt was kept
         if self._joined is not None:
             return self._joined
         attempts: list[Attempt] = []
-        for reservation, status in zip(self.reservations, self.statuses, strict=True):
+        for reservation, status in zip(reservations, self.statuses, strict=True):
             told = reservation.receipt.attempts
             attempts += told if status is None else [msgspec.structs.replace(a, status=status) for a in told]
         receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision)

@@ -30,6 +30,13 @@ MAX_ERROR_BYTES: Final = 262_144
 """How much of an error's body is read. Real ones have some hundred bytes."""
 
 
+MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
+"""One streamed answer; a longer one is taken for broken. The longest real ones have some 40 MiB: 128,000 tokens in
+events of 300 bytes."""
+
+TOO_LONG: Final = Failure(kind="malformed", message=f"the stream is longer than {MAX_STREAM_BYTES} bytes")
+
+
 class ReplyStream:
     """The events of one streamed call, ending with `Done`.
 
@@ -130,6 +137,7 @@ class _StreamAttempt:
         self._watchdog = Watchdog(min(self._sent_at + self._endpoint.first_content_timeout_s, call.deadline))
         self._exchange: AbstractAsyncContextManager[StreamedResponse] | None = None
         self._opened = False
+        self._room = MAX_STREAM_BYTES
         self.held: list[Event]
         self.reply: Reply
 
@@ -156,6 +164,9 @@ class _StreamAttempt:
             return self._adapter.classify(response.status, response.headers, await self._error_body(response))
         held: list[Event] = []
         while (chunk := await self._watchdog.guard(response.read_chunk())) is not None:
+            self._room -= len(chunk)
+            if self._room < 0:
+                return TOO_LONG
             for event in self._reader.feed(chunk):
                 if isinstance(event, StreamError):
                     return event.failure
@@ -190,6 +201,9 @@ class _StreamAttempt:
         feed, call, watchdog = self._reader.feed, self._call, self._watchdog
         try:
             while (chunk := await watchdog.guard(self._response.read_chunk())) is not None:
+                self._room -= len(chunk)
+                if self._room < 0:
+                    raise self.interrupted(TOO_LONG)
                 now = call.clock()
                 batch = feed(chunk)
                 if batch:

@@ -84,6 +84,10 @@ class Stage:
         """One stream, read to its end or its error."""
         return self.run(read(self.client, model, **options))
 
+    def tell(self) -> None:
+        """Let every receipt reach the callback, which another thread calls."""
+        self.run(self.client.aclose())
+
     def deployment(self, name: str) -> dict[str, Any]:
         """How the router's state of a deployment stands."""
         found: dict[str, Any] = self.router.snapshot()["deployments"][name]

@@ -137,6 +137,7 @@ def test_a_stream_cut_by_the_caller_settles_what_was_used() -> None:
 
     stage.run(scenario())
     stage.assert_released()
+    stage.tell()
     (attempt,) = receipts[0].attempts
     assert (attempt.outcome, attempt.usage_known, attempt.output_tokens) == ("cancelled", False, 3)
 
@@ -210,6 +211,7 @@ def test_the_receipt_of_a_cancelled_call_is_told() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     stage.run(scenario())
+    stage.tell()
     assert [outcomes(receipt) for receipt in receipts] == [[("a", "cancelled")]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from junctor.estimate import CACHEABLE_CHARS, PART_TOKENS, measure, prefix_affinity
 from junctor.request import ChatRequest
+from junctor.testing.scripted import ok
+from tests.client.stage import Stage
 
 
 def asked(*messages: dict[str, Any], **fields: Any) -> ChatRequest:
@@ -44,6 +47,20 @@ def test_tools_schemas_and_calls_are_input_too() -> None:
     assert measure(asked(user("hi"), tools=[tool]))[0] > bare + 200
     assert measure(asked(user("hi"), call))[0] > bare + 200
     assert measure(asked(user("hi"), response_format={"type": "json_schema", "schema": "z" * 700}))[0] > bare + 200
+
+
+def test_a_candidate_is_charged_by_its_own_tokenizer() -> None:
+    """The client's estimate is one; what is held differs by the deployment that a call went to."""
+    limit: list[Mapping[str, Any]] = [{"dimension": "input_tpm", "limit": 100_000, "burst_s": 60.0}]
+    deployments = [
+        {"name": name, "provider": "openai", "model": "openai/m", "pools": [name], "tokens_permille": permille}
+        for name, permille in (("a", 1_000), ("b", 1_430))
+    ]
+    stage = Stage({"a": [ok()], "b": [ok()]}, limits={"a": limit, "b": limit}, fleet={"deployments": deployments})
+    for name, held in (("a", 1_000), ("b", 1_430)):
+        receipt = stage.run(stage.client.chat(name, [user("x" * 3_476)])).receipt
+        assert receipt is not None
+        assert receipt.attempts[0].decision.held == {f"{name}.input_tpm": held}
 
 
 @given(st.text(max_size=200), st.text(max_size=200))

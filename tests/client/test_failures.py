@@ -213,3 +213,19 @@ def test_a_flood_of_pings_is_no_content() -> None:
     streamed = stage.stream()
     assert (streamed.text, outcomes(streamed.reply.receipt)) == ("fine", [("a", "timeout"), ("b", "ok")])
     assert 20.0 <= stage.clock.now_s() <= 21.1
+
+
+@pytest.mark.parametrize("chunks", [0, 2])
+def test_a_stream_without_end_is_cut_at_a_bound(chunks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded whatever a host sends: another deployment answers, or after content the stream breaks."""
+    endless = stream(*["x" * 5_000] * 100)
+    monkeypatch.setattr("junctor.streaming.MAX_STREAM_BYTES", 3_000 + 6_000 * chunks)
+    stage = Stage({"a": [endless], "b": [stream("x")]})
+    streamed = stage.stream()
+    if chunks == 0:
+        assert (streamed.text, outcomes(streamed.reply.receipt)) == ("x", [("a", "malformed"), ("b", "ok")])
+    else:
+        assert isinstance(streamed.error, StreamInterrupted)
+        assert (streamed.error.kind, streamed.error.partial) == ("malformed", streamed.text)
+        assert len(streamed.text) == 5_000 * chunks
+    stage.assert_released()

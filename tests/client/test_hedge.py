@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -281,6 +282,35 @@ def test_a_hedge_that_cannot_be_expressed_there_does_not_end_the_call() -> None:
     stage.assert_released()
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_hedge_with_an_error_of_this_machine_does_not_end_the_call(streamed: bool) -> None:
+    """No descriptor was left for a second connection: the first one has its own."""
+    of = stream if streamed else ok
+    stage = hedging({"a": [of("here", after_s=5.0)], "b": []})
+    real = stage.provider
+
+    class Exhausted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+        def send(self, request: HttpRequest, *, timeout_s: float) -> Any:
+            _connect(request)
+            return real.send(request, timeout_s=timeout_s)
+
+        def stream(self, request: HttpRequest, *, timeout_s: float) -> Any:
+            _connect(request)
+            return real.stream(request, timeout_s=timeout_s)
+
+    def _connect(request: HttpRequest) -> None:
+        if "//b." in request.url:
+            raise OSError(errno.EMFILE, "too many open files")
+
+    stage.client._transport = Exhausted()
+    assert (stage.stream().text if streamed else stage.chat(max_tokens=10).text) == "here"
+    assert stage.client.counters["hedge_error"] == 1
+    stage.assert_released()
+
+
 # ---- when not ----
 
 
@@ -501,6 +531,7 @@ def test_a_stream_that_won_as_a_hedge_is_released_when_its_caller_leaves() -> No
                 break
 
     stage.run(scenario())
+    stage.tell()
     assert outcomes(receipts[0]) == [("a", "cancelled"), ("b", "cancelled")]
     stage.assert_released()
 

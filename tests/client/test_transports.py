@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import shutil
@@ -11,6 +12,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from junctor.client import Client
 from junctor.request import HttpRequest
 from junctor.testing.app import Answer, Request
 from junctor.testing.server import Server
@@ -26,7 +29,7 @@ from junctor.transport.base import Transport, TransportError
 from junctor.transport.direct import DirectTransport
 from junctor.transport.httpx import HttpxTransport
 from junctor.transport.pyreqwest import PyreqwestTransport
-from tests.client.stage import turns
+from tests.client.stage import MESSAGES, turns
 
 SECRET = "sk-canary-7"
 TRANSPORTS: list[Callable[[], Transport]] = [DirectTransport, HttpxTransport, PyreqwestTransport]
@@ -66,6 +69,9 @@ async def _streamed(path: str, answer: Answer) -> None:
         await answer.flush()
         if path == "/stall":
             await asyncio.Event().wait()
+    while path == "/endless":
+        answer.write(b"x" * 4_096)
+        await answer.flush()
     if path == "/cut":
         answer.close()
     elif path == "/reset":
@@ -108,6 +114,22 @@ def test_a_whole_answer_arrives_with_lower_case_headers(make: Callable[[], Trans
         assert answer.headers.get("absent") is None
         limited = await transport.send(post(f"{server.url}/limited"), timeout_s=5)
         assert (limited.status, limited.headers["retry-after"]) == (429, "7")
+
+    on_loopback(make, scenario)
+
+
+# pyreqwest reads to the end before it hands anything over, which its header says.
+@pytest.mark.parametrize("make", [DirectTransport, HttpxTransport])
+def test_an_endless_answer_is_cut_at_a_bound(make: Callable[[], Transport], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's answer may fill the memory of who asked."""
+    for module in ("connection", "httpx"):
+        monkeypatch.setattr(f"junctor.transport.{module}.MAX_BODY_BYTES", 100_000)
+
+    async def scenario(transport: Transport, server: Server) -> None:
+        with pytest.raises(TransportError, match="longer than") as caught:
+            await transport.send(post(f"{server.url}/endless"), timeout_s=15)
+        assert caught.value.kind == "connection"
+        await _until(lambda: not server.connections)
 
     on_loopback(make, scenario)
 
@@ -351,6 +373,102 @@ def test_a_kept_connection_that_the_server_closed_is_replaced_unseen() -> None:
             await turns(20)
 
     asyncio.run(scenario())
+
+
+def test_a_kept_connection_that_ends_late_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After more than a round trip the server may have been at work on the request: then it is a failure like any."""
+    monkeypatch.setattr("junctor.transport.direct.STALE_S", -1.0)  # every end is a late one
+    asked = 0
+
+    async def scenario() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal asked
+            for answer in (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", b""):
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(5)
+                asked += 1
+                writer.write(answer)
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            transport = DirectTransport()
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            await transport.send(post(url), timeout_s=5)
+            with pytest.raises(TransportError, match="without an answer"):
+                await transport.send(post(url), timeout_s=5)
+
+    asyncio.run(scenario())
+    assert asked == 2
+
+
+def test_a_connection_that_was_busy_while_its_transport_closed_is_not_kept() -> None:
+    """Its exchange comes to its end, and then nobody would ever close it."""
+
+    async def scenario() -> None:
+        transport = DirectTransport()
+        closed = asyncio.Event()
+        asked = asyncio.Event()
+
+        async def serve(request: Request, answer: Answer) -> None:
+            asked.set()
+            await closed.wait()
+            answer.send(200, [], request.body)
+
+        async with Server(serve) as server:
+            for attempt in (_send, _open):
+                asked.clear()
+                closed.clear()
+                task = asyncio.ensure_future(attempt(transport, post(server.url), 10))
+                await asked.wait()
+                await transport.close()
+                closed.set()
+                await task
+                await _until(lambda: not server.connections)
+
+    asyncio.run(scenario())
+
+
+def test_what_this_machine_lacks_is_no_failure_of_the_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptor is left: an `OSError` as it is, and no deployment is blamed."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    async def scenario() -> None:
+        client = Client.over_keys("openai/gpt-4.1", keys=["k"], base_url="http://127.0.0.1:1")
+        for call in (client.chat("gpt-4.1", MESSAGES), anext(aiter(client.stream("gpt-4.1", MESSAGES)))):
+            with pytest.raises(OSError, match="too many open files"):
+                await call
+        for state in client.router.snapshot()["deployments"].values():
+            assert (state["failed"], state["in_flight"], state["breaker"]) == (0, 0, "closed")
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", refuse)
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("make", [DirectTransport, HttpxTransport])
+def test_no_report_of_local_variables_tells_a_secret(make: Callable[[], Transport]) -> None:
+    """Error trackers send the locals of every frame; a cancelled call has them all, down to the socket."""
+
+    async def scenario(transport: Transport, server: Server) -> None:
+        request = post(f"{server.url}/hang", headers={"authorization": f"Bearer {SECRET}", "x-api-key": SECRET})
+        for attempt in (_send, _open):
+            task = asyncio.ensure_future(attempt(transport, request, 10))
+            await _until(lambda: bool(server.connections))
+            await turns(50)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+            lines = "".join(told.format())
+            assert "_send" in lines or "_open" in lines
+            assert SECRET not in lines
+            await _until(lambda: not server.connections)
+
+    on_loopback(make, scenario)
 
 
 @pytest.mark.parametrize("reset", [False, True])

@@ -116,12 +116,31 @@ def test_own_words_override_the_catalog(fleet_of: Fleet) -> None:
     fleet = fleet_of({"version": 1, "deployments": {"a": {"model": "openai/gpt-4.1", **own}}})
     item = fleet["deployments"][0]
     assert (item["capabilities"], item["context_tokens"], item["max_output_tokens"]) == (["tools"], 9, 8)
+    assert item["tokens_permille"] == 1_000
     assert item["price"] == {
         "input": 1_000_000,
         "output": 2_000_000,
         "cached_input": 1_000_000,
         "cache_write": 1_000_000,
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "own", "permille"),
+    [
+        ("openai/gpt-5.6", {}, 1_000),
+        ("anthropic/claude-haiku-4-5", {}, 1_129),
+        ("anthropic/claude-opus-4-8", {}, 1_429),
+        ("gemini/gemini-2.5-flash", {}, 1_029),
+        ("anthropic/claude-opus-4-8", {"bytes_per_token": 5}, 700),
+    ],
+)
+def test_each_family_has_the_factor_of_its_tokenizer(
+    model: str, own: dict[str, Any], permille: int, fleet_of: Fleet
+) -> None:
+    """Measured: as many tokens of its own for each thousand of the common measure."""
+    fleet = fleet_of({"version": 1, "deployments": {"a": {"model": model, **own}}})
+    assert fleet["deployments"][0]["tokens_permille"] == permille
 
 
 def test_the_hash_changes_with_decisions_only(small: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from junctor import Router, _core
 from junctor._core import ManualClock
-from junctor.exceptions import InvalidRequest, NoCapacity, Refused, TooLarge
+from junctor.exceptions import ConfigError, InvalidRequest, NoCapacity, Refused, TooLarge
 from junctor.failures import KINDS, Kind
 from junctor.receipts import Decision, Receipt
 from tests.core.conftest import PRICED, A, B, RouterOf, fleet, pool
@@ -329,3 +329,36 @@ def test_delays_keep_their_bounds(router_of: RouterOf) -> None:
     assert 0 <= min(elsewhere) < max(elsewhere) < 0.05
     assert 0.75 <= min(here) < max(here) <= 1.25
     assert 4.0 <= min(hinted) < max(hinted) <= 5.0
+
+
+def test_an_estimate_becomes_tokens_of_each_deployment(router_of: RouterOf) -> None:
+    """A tokenizer that makes 1.43 times as many tokens holds as many; a count is held as it is."""
+    router = router_of(
+        {**A, "pools": ["a"]},
+        {**B, "pools": ["b"], "tokens_permille": 1_430},
+        pools=[pool("a", input_tpm=10_000), pool("b", input_tpm=10_000)],
+    )
+    for deployment, estimated, held in (("a", True, 1_000), ("b", True, 1_430), ("b", False, 1_000)):
+        with router.reserve(deployment, input_tokens=1_000, estimated=estimated) as reservation:
+            decision = decision_of(reservation.receipt)
+            assert decision.held == {f"{deployment}.input_tpm": held}
+            assert router.replay(decision) == decision
+
+
+def test_an_estimate_is_gated_by_the_tokens_it_is_there(router_of: RouterOf) -> None:
+    """Of two deployments with the same context, the one whose tokenizer makes more of the prompt is ruled out."""
+    context = {"context_tokens": 1_000}
+    router = router_of({**A, **context}, {**B, **context, "tokens_permille": 1_430})
+    with router.reserve("all", input_tokens=800, estimated=True) as reservation:
+        assert reservation.deployment == "a"
+    with pytest.raises(Refused) as caught:
+        router.reserve("b", input_tokens=800, estimated=True)
+    assert "b" in caught.value.refusals
+    with router.reserve("b", input_tokens=800) as reservation:
+        assert reservation.deployment == "b"
+
+
+def test_a_tokenizer_makes_something_of_every_text(router_of: RouterOf) -> None:
+    """A factor of nothing would admit any prompt anywhere."""
+    with pytest.raises(ConfigError, match=r"deployments\.a\.tokens_permille is 0; allowed is 1 to 65,535"):
+        router_of({**A, "tokens_permille": 0})

@@ -9,6 +9,8 @@ LiteLLM's Router and TensorZero's embedded gateway run in processes and an envir
 from __future__ import annotations
 
 import asyncio
+import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -112,12 +114,13 @@ def imports(rounds: int) -> Suite:
 
     def timed(name: str) -> float:
         python, statement = modules[name]
-        given = {"python": python} if python else {}
+        given: dict[str, str] = {"python": python or sys.executable, "cache": cache}
         time_ms, peak_mib = bench_import.probe(statement, **given)
         peaks[f"{name}: memory"].append(peak_mib - bench_import.probe("pass", **given)[1])
         return time_ms
 
-    times = in_rounds({name: partial(timed, name) for name in modules}, rounds)
+    with tempfile.TemporaryDirectory() as cache:
+        times = in_rounds({name: partial(timed, name) for name in modules}, rounds)
     return Suite(
         name="peers-import",
         what="Peers: import",

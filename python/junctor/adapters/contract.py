@@ -1,8 +1,9 @@
 """What every provider dialect must offer.
 
 An adapter is pure: it turns a request into bytes and bytes into a reply, reads no clock and does no I/O. So one table
-of cases tests all of them, and a recorded exchange can be replayed byte for byte. A base class with hooks was rejected:
-the dialects share small functions, not a shape of control flow.
+of cases tests all of them, and a recorded exchange can be replayed byte for byte. A base class with hooks was rejected
+for building and parsing: the dialects share small functions there, not a shape of control flow. Stream readers do share
+one (`reader`), and an adapter is a value of functions (`dialect`).
 """
 
 from __future__ import annotations

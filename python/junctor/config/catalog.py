@@ -68,7 +68,8 @@ class PriceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of one model. `bytes_per_token` errs on the low side, so that estimates err on the high one."""
+    """What is known of one model. `bytes_per_token` errs on the low side, so that estimates err on the high one; what
+    counts is its proportion to `junctor.estimate.BYTES_PER_TOKEN`, as measured for the family of models."""
 
     capabilities: tuple[str, ...]
     bytes_per_token: float

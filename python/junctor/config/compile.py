@@ -20,6 +20,7 @@ from junctor.config.sites import wrong_address
 from junctor.config.spec import ObjectiveWeights
 from junctor.config.valid import Config, Deployment, Limit, Provider
 from junctor.config.zones import Transitions, transitions
+from junctor.estimate import BYTES_PER_TOKEN
 from junctor.request import Endpoint, Secret
 
 
@@ -128,6 +129,7 @@ def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
         "capabilities": item.capabilities,
         "context_tokens": item.context_tokens,
         "max_output_tokens": item.max_output_tokens,
+        "tokens_permille": round(1_000 * BYTES_PER_TOKEN / item.bytes_per_token),
         "agreements": item.agreements,
         "data": item.data,
         "tenants": item.tenants,

@@ -9,14 +9,12 @@ merge keys work; an alias may not contain itself, and the size after expansion i
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import Any, Final
 
 import yaml
 
 from junctor.config.errors import Path, Problems, scrub, show, show_path
 
-MAX_BYTES: Final = 16 * 1024 * 1024  # ten thousand deployments fit into two
 MAX_EXPANDED: Final = 1_000_000  # nodes after aliases are expanded; stops "billion laughs" before memory does
 _DEEP: Final = 40
 _INT: Final = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)")
@@ -40,6 +38,8 @@ class Refusal(Exception):
 
 def parse_toml(text: str, problems: Problems) -> object:
     """The document as plain values; a syntax error is reported and gives None."""
+    import tomllib  # most fleet files are YAML
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

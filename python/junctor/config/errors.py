@@ -11,7 +11,6 @@ indentation turns a value into a name. The rejected alternative, cutting values 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
@@ -100,6 +99,8 @@ def nearest(name: object, names: Iterable[str]) -> str | None:
     if not isinstance(name, str) or len(name) > MAX_SHOWN:
         return None
     known = {known.lower(): known for known in names}
+    import difflib  # only a mistake needs it
+
     found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     return known[found[0]] if found else None
 

@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from junctor.config.build import build
-from junctor.config.documents import MAX_BYTES, parse_toml, parse_yaml
 from junctor.config.errors import Problems, show
 from junctor.config.read import read
 from junctor.config.valid import Config
 
-_FORMATS: Final = {".yaml": parse_yaml, ".yml": parse_yaml, ".toml": parse_toml}
+MAX_BYTES: Final = 16 * 1024 * 1024  # ten thousand deployments fit into two
 
 
 def load(path: str | os.PathLike[str]) -> Config:
@@ -47,14 +46,16 @@ def examine(path: str | os.PathLike[str]) -> tuple[Config | None, Problems]:
     """Reads a file and says everything that is wrong with it instead of raising."""
     file = pathlib.Path(path)
     problems = Problems(str(path))
-    parse = _FORMATS.get(file.suffix.lower())
-    if parse is None:
+    suffix = file.suffix.lower()
+    if suffix not in (".yaml", ".yml", ".toml"):
         problems.unreadable(f"the ending {show(file.suffix)} is unknown; name the file *.yaml, *.yml or *.toml")
         return None, problems
     text = _text(file, problems)
     if text is None:
         return None, problems
-    raw = parse(text, problems)
+    from junctor.config import documents  # who brings a mapping or keys needs no parser
+
+    raw = documents.parse_toml(text, problems) if suffix == ".toml" else documents.parse_yaml(text, problems)
     config = None if raw is None else _from_raw(raw, file.parent, problems)
     return config, problems
 

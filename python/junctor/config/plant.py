@@ -192,7 +192,7 @@ class _Plain:
             max_output_tokens=spec.max_output_tokens or facts.max_output_tokens,
             price=self._price(),
             quality=spec.quality,
-            bytes_per_token=facts.bytes_per_token,
+            bytes_per_token=spec.bytes_per_token or facts.bytes_per_token,
             first_content_timeout_s=site.first_content_timeout_s if first is None else first,
             idle_timeout_s=site.idle_timeout_s if idle is None else idle,
             latency_prior_s=spec.latency_prior_s,

@@ -70,6 +70,7 @@ PerMinute = Annotated[int, Meta(ge=1, le=10**9)]
 PerDay = Annotated[int, Meta(ge=1, le=10**12)]  # the core counts in words of 2^40 units
 Permits = Annotated[int, Meta(ge=1, le=10**6)]
 Tokens = Annotated[int, Meta(ge=1, le=10**8)]
+BytesPerToken = Annotated[float, Meta(ge=0.5, le=16)]
 Count = Annotated[int, Meta(ge=0, le=10**9)]
 Weight = Annotated[float, Meta(ge=0, le=10**6)]
 Usd = Annotated[float, Meta(ge=0, le=10_000)]
@@ -166,6 +167,7 @@ class DeploymentSpec(LimitsSpec, frozen=True, kw_only=True):
     capabilities: list[Capability] | None = None
     context_tokens: Tokens | None = None
     max_output_tokens: Tokens | None = None
+    bytes_per_token: BytesPerToken | None = None
     price: PriceSpec | None = None
     quality: Share = 0.5
     first_content_timeout_s: Seconds | None = None

@@ -8,10 +8,12 @@ thus the same config hash, on every day.
 from __future__ import annotations
 
 import datetime as dt
-import zoneinfo
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from junctor.config.errors import did_you_mean, show
+
+if TYPE_CHECKING:
+    import zoneinfo
 
 Transitions = tuple[tuple[int, int], ...]
 
@@ -44,6 +46,8 @@ def transitions(name: str) -> Transitions:
 
 
 def _zone(name: str) -> zoneinfo.ZoneInfo:
+    import zoneinfo  # it looks for the system's time zones: only fleets with daily resets need them
+
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from junctor.request import HttpRequest
+
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+"""A whole answer; a longer one is a `TransportError`. The longest real ones carry images and have some MiB."""
 
 TransportFailure = Literal["connection", "timeout"]
 
@@ -27,6 +30,11 @@ class TransportError(Exception):
     def __init__(self, kind: TransportFailure, message: str) -> None:
         super().__init__(message)
         self.kind: TransportFailure = kind
+
+
+def too_long() -> TransportError:
+    """The answer is longer than anybody means it to be."""
+    return TransportError("connection", f"the answer is longer than {MAX_BODY_BYTES} bytes")
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -61,7 +69,8 @@ class Transport(Protocol):
     async def send(self, request: HttpRequest, *, timeout_s: float) -> Response:
         """Send and read the whole answer within `timeout_s` seconds.
 
-        Any status is an answer. Raises `TransportError` when the connection fails or time runs out.
+        Any status is an answer. Raises `TransportError` when the connection fails, time runs out, or the answer is
+        longer than `MAX_BODY_BYTES`, as far as the library underneath tells that in time.
         """
 
     def stream(self, request: HttpRequest, *, timeout_s: float) -> AbstractAsyncContextManager[StreamedResponse]:

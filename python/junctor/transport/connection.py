@@ -10,29 +10,46 @@ import asyncio
 import ssl
 from typing import Final, cast
 
-from junctor.transport.base import TransportError
+from junctor.transport.base import MAX_BODY_BYTES, TransportError, too_long
 from junctor.transport.http1 import BadHttp, ResponseParser
-
-MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-"""A whole answer; longer ones are refused. The longest real ones carry images and have some MiB."""
 
 PAUSE_BYTES: Final = 256 * 1024
 """A stream whose reader is this far behind stops reading from the socket until it caught up."""
 
 
-class ClosedWhileIdle(Exception):
-    """A kept-alive connection ended without a single byte of an answer.
+class ClosedWithoutAnswer(Exception):
+    """The connection ended without a single byte of an answer.
 
-    The server closed it while our request was on its way, which any keep-alive client must expect.
+    On a kept one that is to be expected: the server may close it while the request is on its way.
     """
 
 
-class Connection(asyncio.Protocol):
-    """One connection with at most one exchange on it."""
+class Wire:
+    """A request as bytes, with the key in them: it shows itself to nobody, so no report of local variables tells it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, key: tuple[str, int, bool]) -> None:
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"Wire({len(self.data)} bytes)"
+
+
+Key = tuple[str, int, bool]
+"""Host, port and whether it speaks TLS: connections with the same key may stand in for each other."""
+
+Pool = dict[Key, list["Connection"]]
+"""Connections that wait for their next request."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection with at most one exchange on it. It goes back to no other pool than the one it was made for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, key: Key, pool: Pool) -> None:
         self.loop = loop
         self.key = key
+        self.pool = pool
         self.alive = True
         self.idle_since = 0.0
         self.parser = ResponseParser()
@@ -48,7 +65,7 @@ class Connection(asyncio.Protocol):
         """asyncio's callback."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from asyncio's
 
-    async def ask(self, wire: bytes, due: float, *, whole: bool) -> Connection:
+    async def ask(self, wire: Wire, due: float, *, whole: bool) -> Connection:
         """Send a request and wait until its answer is whole, or its head is there."""
         assert self._transport is not None
         self.parser = ResponseParser()
@@ -56,7 +73,7 @@ class Connection(asyncio.Protocol):
         waiter = self._waiter = self.loop.create_future()
         timer = self.loop.call_at(due, self._late)
         try:
-            self._transport.write(wire)
+            self._transport.write(wire.data)
             await waiter
         except BaseException:
             self.abort()
@@ -103,7 +120,7 @@ class Connection(asyncio.Protocol):
             if parser.done:
                 self._wake()
             elif self._size > MAX_BODY_BYTES:
-                self._break(TransportError("connection", f"the answer is longer than {MAX_BODY_BYTES} bytes"))
+                self._break(too_long())
         elif parser.status and (parser.pieces or parser.done or self._size == 0):
             self._size += len(data)
             self._wake()
@@ -120,7 +137,7 @@ class Connection(asyncio.Protocol):
             self.parser.end()
         except BadHttp as error:
             if not self._answered and not isinstance(self.failure, TransportError):
-                self._fail(ClosedWhileIdle())
+                self._fail(ClosedWithoutAnswer())
             else:
                 self._break(TransportError("connection", str(error) if exc is None else reason(exc)))
             return

@@ -11,6 +11,7 @@ Left out on purpose: HTTP/2, proxies, redirects, cookies, compression. Who needs
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import ssl
 from collections.abc import Mapping
@@ -21,7 +22,14 @@ import msgspec
 
 from junctor.request import HttpRequest
 from junctor.transport.base import Response, TransportError
-from junctor.transport.connection import ClosedWhileIdle, Connection, reason
+from junctor.transport.connection import ClosedWithoutAnswer, Connection, Pool, Wire, reason
+
+STALE_S: Final = 1.0
+"""A kept connection that the server had closed says so within a round trip. One that ends without an answer later than
+this may have been at work on the request, and asking again in silence could pay for it twice."""
+
+OUR_OWN: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What this machine ran out of (descriptors, memory) is no failure of the provider, so it stays an `OSError`."""
 
 MAX_TARGETS: Final = 10_000
 """Remembered addresses; past this they are forgotten all at once and found again."""
@@ -38,6 +46,10 @@ class Target(msgspec.Struct, frozen=True):
 
 class DirectTransport:
     """Sends requests over asyncio's own connections, each kept for the next request to the same host.
+
+    An `OSError` of this machine's own making (no descriptors left) is raised as it is and blames no provider.
+    How many requests are under way at once is the fleet's to say (`concurrency` of a deployment or pool): waiting there
+    is no failure.
 
     `connect_timeout_s` bounds a connection's making; `idle_timeout_s` is how long an unused one is trusted;
     `max_idle` how many per host are kept. `tls` replaces the default TLS context (own roots, client certificates).
@@ -56,7 +68,7 @@ class DirectTransport:
         self._max_idle = max_idle
         self._tls = tls
         self._targets: dict[tuple[str, str], Target] = {}
-        self._idle: dict[tuple[str, int, bool], list[Connection]] = {}
+        self._idle: Pool = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
 
@@ -74,7 +86,10 @@ class DirectTransport:
         return _Stream(self, request, timeout_s)
 
     async def close(self) -> None:
-        """Close every idle connection. Closing twice is harmless; a later request opens anew."""
+        """Close every idle connection, and each of the others when its exchange ends.
+
+        Closing twice is harmless; a later request opens anew.
+        """
         idle, self._idle = self._idle, {}
         if self._loop is asyncio.get_running_loop() and self._process == os.getpid():
             for connections in idle.values():
@@ -89,33 +104,41 @@ class DirectTransport:
         if loop is not self._loop or self._process != os.getpid():
             self._move_to(loop)
         target = self._target(request)
-        wire = _wire(request, target)
-        due = loop.time() + timeout_s
-        connection = self._take_idle(target, loop.time())
+        wire = Wire(_wire(request, target))
+        now = loop.time()
+        due, stale_until = now + timeout_s, now + STALE_S
+        connection = self._take_idle(target, now)
         if connection is not None:
             try:
                 return await connection.ask(wire, due, whole=whole)
-            except ClosedWhileIdle:
-                pass  # The server closed it before it saw the request: nothing was done twice by asking again.
-        connection = await self._connect(target, min(timeout_s, self._connect_timeout_s))
+            except ClosedWithoutAnswer:
+                # So soon, it was closed before it saw the request: nothing is done twice by asking again.
+                if loop.time() > stale_until:
+                    raise _unanswered(target) from None
+        connection = await self._connect(target, min(due - loop.time(), self._connect_timeout_s))
         try:
             return await connection.ask(wire, due, whole=whole)
-        except ClosedWhileIdle:
-            raise TransportError("connection", f"{target.host} closed the connection without an answer") from None
+        except ClosedWithoutAnswer:
+            raise _unanswered(target) from None
 
     async def _connect(self, target: Target, timeout_s: float) -> Connection:
-        loop = asyncio.get_running_loop()
+        loop, pool = asyncio.get_running_loop(), self._idle
         tls: ssl.SSLContext | None = None
         if target.tls:
             tls = self._tls = self._tls or ssl.create_default_context()
         try:
             async with asyncio.timeout(timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(loop, (target.host, target.port, target.tls)), target.host, target.port, ssl=tls
+                    lambda: Connection(loop, (target.host, target.port, target.tls), pool),
+                    target.host,
+                    target.port,
+                    ssl=tls,
                 )
         except TimeoutError:
             raise TransportError("timeout", f"no connection to {target.host} within {timeout_s:g} s") from None
         except (OSError, ssl.SSLError) as error:
+            if error.errno in OUR_OWN:
+                raise
             raise TransportError("connection", f"no connection to {target.host}: {reason(error)}") from None
         return connection
 
@@ -138,8 +161,8 @@ class DirectTransport:
         return None
 
     def _put_back(self, connection: Connection) -> None:
-        if not connection.alive or not connection.parser.reusable or connection.loop is not self._loop:
-            connection.abort()
+        if not connection.alive or not connection.parser.reusable or connection.pool is not self._idle:
+            connection.abort()  # the last of the three: the transport was closed, or has moved to another loop
             return
         # The last one back is the first one out, so what lies at the front was not needed for the longest time.
         connections = self._idle.setdefault(connection.key, [])
@@ -211,6 +234,10 @@ def _parse_target(request: HttpRequest) -> Target:
     place = name if port is None else f"{name}:{port}"
     head = f"{request.method} {path} HTTP/1.1\r\nhost: {place}\r\nuser-agent: junctor\r\naccept-encoding: identity\r\n"
     return Target(host, port or (443 if tls else 80), tls, head)
+
+
+def _unanswered(target: Target) -> TransportError:
+    return TransportError("connection", f"{target.host} closed the connection without an answer")
 
 
 def _wire(request: HttpRequest, target: Target) -> bytes:

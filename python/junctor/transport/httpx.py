@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 
 from junctor.request import HttpRequest
-from junctor.transport.base import Response, TransportError
+from junctor.transport.base import MAX_BODY_BYTES, Response, TransportError, too_long
 
 
 class HttpxTransport:
@@ -49,10 +49,14 @@ class HttpxTransport:
         try:
             message = _message(client, request)
             async with asyncio.timeout(timeout_s):
-                answer = await client.send(message, follow_redirects=False)
+                answer = await client.send(message, stream=True, follow_redirects=False)
+                try:
+                    body = await _bounded(answer)
+                finally:
+                    await answer.aclose()
         except _BROKEN as error:
             raise _translated(error) from None
-        return Response(answer.status_code, answer.headers, answer.content)
+        return Response(answer.status_code, answer.headers, body)
 
     def stream(self, request: HttpRequest, *, timeout_s: float) -> _Stream:
         """Send and hand over the answer at its headers, which must come within `timeout_s` seconds."""
@@ -123,6 +127,16 @@ class _Stream:
         while (piece := await self.read_chunk()) is not None:
             pieces.append(piece)
         return b"".join(pieces)
+
+
+async def _bounded(answer: httpx.Response) -> bytes:
+    """The whole body, as it is after decompression: a small one may unpack to any size."""
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise too_long()
+    return bytes(body)
 
 
 def _message(client: httpx.AsyncClient, request: HttpRequest) -> httpx.Request:

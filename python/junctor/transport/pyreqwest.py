@@ -5,6 +5,8 @@ the event loop, so a stream of fifty events costs about three times what `Direct
 only forgotten: the runtime goes on with it, and the provider goes on writing, until a timeout. And the Rust thread does
 not survive a fork; we remember which process started a runtime and refuse, rather than hang, when a child has none.
 
+It also reads a whole answer to its end before anybody sees its size: time bounds such an answer here, nothing else.
+
 Streams are opened with a read buffer of one byte: pyreqwest otherwise collects 64 KiB before it hands anything over.
 Redirects are not followed, because a redirect would carry the key to another host. Compression is not asked for:
 answers are small, and a compressing proxy holds events back.

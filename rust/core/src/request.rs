@@ -1,5 +1,6 @@
 //! What a request asks for, as the core sees it: numbers, names and capability words, never content.
 
+use crate::fleet::Deployment;
 use crate::rules::{Facts, Flag, Number};
 use crate::units::Nanos;
 
@@ -61,8 +62,10 @@ impl Needs {
 pub struct Request<'a> {
     /// `auto`, or the name of a group, model or deployment.
     pub model: &'a str,
-    /// Estimated tokens of the prompt.
+    /// Tokens of the prompt: counted, or estimated.
     pub input_tokens: u64,
+    /// The tokens are an estimate in a common measure, which each deployment turns into tokens of its own tokenizer.
+    pub estimated: bool,
     /// The caller's bound on the answer's tokens.
     pub output_tokens: Option<u64>,
     /// Characters of the prompt.
@@ -95,6 +98,7 @@ impl Default for Request<'_> {
         Self {
             model: crate::spec::AUTO,
             input_tokens: 0,
+            estimated: false,
             output_tokens: None,
             prompt_chars: 0,
             needs: Needs::NONE,
@@ -112,6 +116,17 @@ impl Default for Request<'_> {
 }
 
 impl Request<'_> {
+    /// Tokens that the prompt is for this deployment.
+    #[must_use]
+    #[inline]
+    pub fn input_tokens_at(&self, deployment: &Deployment) -> u64 {
+        if self.estimated {
+            self.input_tokens.saturating_mul(u64::from(deployment.tokens_permille)) / 1_000
+        } else {
+            self.input_tokens
+        }
+    }
+
     /// The value of a tag.
     #[must_use]
     pub fn tag(&self, name: &str) -> Option<&str> {

@@ -148,6 +148,8 @@ pub struct DeploymentSpec {
     pub context_tokens: Option<u64>,
     /// Longest answer in tokens; `None` if unknown.
     pub max_output_tokens: Option<u64>,
+    /// Tokens of its model's tokenizer per thousand of a request's estimate.
+    pub tokens_permille: u16,
     /// Agreements in force, such as `baa`.
     pub agreements: Vec<String>,
     /// Data classes that it is cleared for.
@@ -178,6 +180,7 @@ impl Default for DeploymentSpec {
             capabilities: Vec::new(),
             context_tokens: None,
             max_output_tokens: None,
+            tokens_permille: 1_000,
             agreements: Vec::new(),
             data: Vec::new(),
             tenants: Vec::new(),

@@ -280,7 +280,8 @@ impl<'w> Walk<'w> {
 
     #[inline]
     fn estimate(&self, deployment: &Deployment, member: Member) -> Estimate {
-        Estimate::of(self.scene.state, deployment, member, self.scene.request.input_tokens, self.decision.max_tokens)
+        let input_tokens = self.scene.request.input_tokens_at(deployment);
+        Estimate::of(self.scene.state, deployment, member, input_tokens, self.decision.max_tokens)
     }
 
     /// Law first, then what the call already knows, then state.

@@ -28,6 +28,7 @@ pub struct Arguments<'py> {
 #[derive(Clone, Copy, Default)]
 pub struct Scalars {
     pub input_tokens: u64,
+    pub estimated: bool,
     pub output_tokens: Option<u64>,
     pub prompt_chars: u64,
     pub needs: Needs,
@@ -76,6 +77,7 @@ impl Scalars {
         Request {
             model,
             input_tokens: self.input_tokens,
+            estimated: self.estimated,
             output_tokens: self.output_tokens,
             prompt_chars: self.prompt_chars,
             needs: self.needs,
@@ -200,6 +202,8 @@ pub fn affinity(key: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u64>> {
 pub struct RequestRecord {
     pub model: String,
     pub input_tokens: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    pub estimated: bool,
     pub output_tokens: Option<u64>,
     #[serde(skip_serializing_if = "is_zero")]
     pub prompt_chars: u64,
@@ -242,6 +246,7 @@ impl RequestRecord {
         Self {
             model: request.model.to_owned(),
             input_tokens: request.input_tokens,
+            estimated: request.estimated,
             output_tokens: request.output_tokens,
             prompt_chars: request.prompt_chars,
             needs: request.needs.names().map(ToOwned::to_owned).collect(),
@@ -262,6 +267,7 @@ impl RequestRecord {
         let tags: Vec<(&str, &str)> = self.tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let scalars = Scalars {
             input_tokens: self.input_tokens,
+            estimated: self.estimated,
             output_tokens: self.output_tokens,
             prompt_chars: self.prompt_chars,
             needs: self.needs.iter().filter_map(|word| Needs::named(word)).fold(Needs::NONE, Needs::and),

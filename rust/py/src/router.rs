@@ -86,7 +86,8 @@ impl Router {
 
     /// Decides where a request goes and holds what it needs there.
     ///
-    /// `model` is `auto`, a group, a model or a deployment. Tokens are estimates; `output_tokens` bounds the answer.
+    /// `model` is `auto`, a group, a model or a deployment. `input_tokens` is taken as counted, or with `estimated` as one
+    /// token per 3.5 bytes, which each deployment turns into tokens of its own; `output_tokens` bounds the answer.
     /// `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity` a session name whose
     /// requests should meet, `tried` the deployments of earlier attempts. With `spare` it is a hedge: only in the asked
     /// group, only where there is room for twice the estimate, and never as a probe.
@@ -94,7 +95,7 @@ impl Router {
     /// Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
-                        agreements=None, max_wait_s=0.0, spare=false, seed=None))]
+                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn reserve<'py>(
         slf: &Bound<'py, Self>,
@@ -112,12 +113,14 @@ impl Router {
         agreements: Option<&Bound<'py, PyAny>>,
         max_wait_s: f64,
         spare: bool,
+        estimated: bool,
         seed: Option<u64>,
     ) -> PyResult<Reservation> {
         let py = slf.py();
         let lists = [tried, regions, providers, exclude_providers, agreements];
         let mut scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
         scalars.spare = spare;
+        scalars.estimated = estimated;
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let this = slf.get();
         let (now, seed) = (this.now(), this.next_seed(seed));
@@ -131,7 +134,7 @@ impl Router {
     /// The same walk as `reserve` with nothing held, told stage by stage, as JSON.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
-                        agreements=None, max_wait_s=0.0, spare=false, seed=None))]
+                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn explain_json<'py>(
         slf: &Bound<'py, Self>,
@@ -149,12 +152,14 @@ impl Router {
         agreements: Option<&Bound<'py, PyAny>>,
         max_wait_s: f64,
         spare: bool,
+        estimated: bool,
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = slf.py();
         let lists = [tried, regions, providers, exclude_providers, agreements];
         let mut scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
         scalars.spare = spare;
+        scalars.estimated = estimated;
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let told = arguments.with_request(|request| slf.get().told(py, request, seed))??;
         Ok(PyBytes::new(py, &json(&told)?))
@@ -328,6 +333,7 @@ fn scalars(
         affinity: affinity(key)?,
         max_wait: Nanos::from_secs_f64(max_wait_s),
         spare: false,
+        estimated: false,
     })
 }
 

@@ -9,11 +9,12 @@ import msgspec
 from junctor.adapters import faults
 from junctor.adapters.anthropic.parse import FINISH, classify, failure_of, native_of, refusal_of
 from junctor.adapters.anthropic.shapes import Delta, StopDetails, StreamEvent, UsageShape, event_decoder
-from junctor.adapters.draft import CallDraft, Draft, settled_finish
+from junctor.adapters.draft import CallDraft, settled_finish
 from junctor.adapters.lenient import decode, loads
-from junctor.adapters.sse import EventTooLong, SseDecoder, parse_block
+from junctor.adapters.reader import DraftReader
+from junctor.adapters.sse import parse_block
 from junctor.failures import Failure
-from junctor.reply import Event, Finish, ReasoningDelta, Reply, StreamError, TextDelta, ToolCallDelta, Usage
+from junctor.reply import Event, Finish, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Usage
 
 MAX_BLOCKS: Final = 4096  # more than any answer has; bounds what a broken stream can open
 
@@ -48,48 +49,21 @@ class _Open:
         return block
 
 
-class AnthropicReader:
+class AnthropicReader(DraftReader):
     """Reads one stream; see `StreamReader`."""
 
-    __slots__ = ("_blocks", "_counts", "_details", "_done", "_draft", "_failure", "_plain", "_seen", "_sse")
+    __slots__ = ("_blocks", "_counts", "_details", "_plain")
 
     def __init__(self) -> None:
-        self._sse = SseDecoder()
-        self._draft = Draft()
+        super().__init__()
         self._blocks: dict[int, _Open] = {}
         self._counts = UsageShape()
         self._details: StopDetails | None = None
         self._plain = True
-        self._done = False
-        self._seen = False
-        self._failure: Failure | None = None
 
     @property
     def usage(self) -> Usage:
         return self._counts.usage()
-
-    @property
-    def text(self) -> str:
-        return "".join(self._draft.text)
-
-    @property
-    def output_chunks(self) -> int:
-        return self._draft.chunks
-
-    def feed(self, chunk: bytes) -> list[Event]:
-        events: list[Event] = []
-        if self._failure is not None:
-            return events
-        try:
-            found = self._sse.feed(chunk)
-        except EventTooLong as error:
-            self._fail(faults.malformed(str(error)), events)
-            return events
-        for _, data in found:
-            if self._done or self._failure is not None:
-                break
-            self._read(data, events)
-        return events
 
     def close(self) -> Reply | Failure:
         if self._failure is not None:
@@ -104,7 +78,7 @@ class AnthropicReader:
             return faults.truncated()
         return classify(200, {}, rest) if rest.startswith(b"{") else faults.malformed("a stream without any event")
 
-    def _read(self, data: bytes, events: list[Event]) -> None:
+    def _read(self, _name: bytes, data: bytes, events: list[Event], /) -> None:
         event = decode(event_decoder, StreamEvent, data)
         if event is None:
             if data.strip():
@@ -224,10 +198,6 @@ class AnthropicReader:
             self._stop(index, events)
         self._draft.finish = reason
         events.append(Finish(reason))
-
-    def _fail(self, failure: Failure, events: list[Event]) -> None:
-        self._failure = failure
-        events.append(StreamError(failure))
 
     def _reply(self) -> Reply:
         draft = self._draft

@@ -5,12 +5,13 @@ There is no other terminal marker, so a stream that never says why it ends was c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from junctor.adapters import faults
-from junctor.adapters.draft import CallDraft, Draft, settled_finish
+from junctor.adapters.draft import CallDraft, settled_finish
 from junctor.adapters.gemini import partial_args
 from junctor.adapters.gemini.json_array import JsonArrayDecoder
 from junctor.adapters.gemini.parse import (
@@ -25,9 +26,9 @@ from junctor.adapters.gemini.parse import (
 )
 from junctor.adapters.gemini.shapes import Answer, Candidate, FunctionCall, Part, answer_decoder
 from junctor.adapters.lenient import decode
-from junctor.adapters.sse import EventTooLong, SseDecoder
+from junctor.adapters.reader import DraftReader
 from junctor.failures import Failure
-from junctor.reply import Event, Finish, ReasoningDelta, Reply, StreamError, TextDelta, ToolCallDelta, Usage
+from junctor.reply import Event, Finish, ReasoningDelta, Reply, TextDelta, ToolCallDelta
 
 MAX_PARTS: Final = 65536  # bounds what a stream that never ends can pile up
 
@@ -42,48 +43,18 @@ class _Growing:
         self.arguments: dict[str, Any] = {}
 
 
-class GeminiReader:
+class GeminiReader(DraftReader):
     """Reads one stream; see `StreamReader`."""
 
-    __slots__ = ("_array", "_began", "_draft", "_failure", "_growing", "_native", "_plain", "_seen", "_sse")
+    __slots__ = ("_array", "_began", "_growing", "_native", "_plain")
 
     def __init__(self) -> None:
-        self._sse = SseDecoder()
+        super().__init__()
         self._array: JsonArrayDecoder | None = None
-        self._draft = Draft()
         self._native: list[dict[str, Any] | list[str]] = []  # a list is a run of plain text
         self._plain = True
         self._growing: _Growing | None = None
         self._began = False
-        self._seen = False
-        self._failure: Failure | None = None
-
-    @property
-    def usage(self) -> Usage:
-        return self._draft.usage
-
-    @property
-    def text(self) -> str:
-        return "".join(self._draft.text)
-
-    @property
-    def output_chunks(self) -> int:
-        return self._draft.chunks
-
-    def feed(self, chunk: bytes) -> list[Event]:
-        events: list[Event] = []
-        if self._failure is not None:
-            return events
-        try:
-            found = self._payloads(chunk)
-        except EventTooLong as error:
-            self._fail(faults.malformed(str(error)), events)
-            return events
-        for data in found:
-            self._read(data, events)
-            if self._failure is not None:
-                break
-        return events
 
     def close(self) -> Reply | Failure:
         if self._failure is not None:
@@ -96,16 +67,16 @@ class GeminiReader:
         rest = (self._sse if self._array is None else self._array).rest().strip()
         return classify(200, {}, rest) if rest.startswith(b"{") else faults.malformed("a stream without any event")
 
-    def _payloads(self, chunk: bytes) -> list[bytes]:
+    def _payloads(self, chunk: bytes) -> Iterable[tuple[bytes, bytes]]:
         if not self._began and (first := chunk.lstrip()[:1]):
             self._began = True
             if first == b"[":
                 self._array = JsonArrayDecoder()
         if self._array is not None:
-            return self._array.feed(chunk)
-        return [data for _, data in self._sse.feed(chunk)]
+            return [(b"", data) for data in self._array.feed(chunk)]
+        return self._sse.feed(chunk)
 
-    def _read(self, data: bytes, events: list[Event]) -> None:
+    def _read(self, _name: bytes, data: bytes, events: list[Event], /) -> None:
         answer = decode(answer_decoder, Answer, data)
         if answer is None:
             if data.strip() and data.strip() != b"[DONE]":
@@ -227,10 +198,6 @@ class GeminiReader:
             plain = part.keys() == {"text"} or (part.keys() == {"functionCall"} and "id" not in part["functionCall"])
             self._plain = self._plain and plain
             native.append(part)
-
-    def _fail(self, failure: Failure, events: list[Event]) -> None:
-        self._failure = failure
-        events.append(StreamError(failure))
 
 
 def _parts(native: list[dict[str, Any] | list[str]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from junctor.adapters import faults
-from junctor.adapters.draft import CallDraft, Draft, settled_finish
+from junctor.adapters.draft import CallDraft, settled_finish
 from junctor.adapters.lenient import decode, loads
 from junctor.adapters.openai.parse import (
     BROKEN_OFF,
@@ -23,55 +23,23 @@ from junctor.adapters.openai.parse import (
     text_of,
 )
 from junctor.adapters.openai.shapes import Answer, Call, Choice, Function, Said, answer_decoder
-from junctor.adapters.sse import EventTooLong, SseDecoder, parse_block
+from junctor.adapters.reader import DraftReader
+from junctor.adapters.sse import parse_block
 from junctor.failures import Failure
-from junctor.reply import Event, Finish, ReasoningDelta, Reply, StreamError, TextDelta, ToolCallDelta, Usage
+from junctor.reply import Event, Finish, ReasoningDelta, Reply, TextDelta, ToolCallDelta
 
 MAX_TOOL_CALLS: Final = 1024  # more than any provider allows in one answer; bounds what a broken stream can open
 
 
-class OpenAIReader:
+class OpenAIReader(DraftReader):
     """Reads one stream; see `StreamReader`."""
 
-    __slots__ = ("_details", "_done", "_draft", "_failure", "_reasoning_content", "_seen", "_sse")
+    __slots__ = ("_details", "_reasoning_content")
 
     def __init__(self) -> None:
-        self._sse = SseDecoder()
-        self._draft = Draft()
-        self._done = False
-        self._seen = False
-        self._failure: Failure | None = None
+        super().__init__()
         self._details: list[Any] = []
         self._reasoning_content = False
-
-    @property
-    def usage(self) -> Usage:
-        return self._draft.usage
-
-    @property
-    def text(self) -> str:
-        return "".join(self._draft.text)
-
-    @property
-    def output_chunks(self) -> int:
-        return self._draft.chunks
-
-    def feed(self, chunk: bytes) -> list[Event]:
-        events: list[Event] = []
-        if self._failure is not None:
-            return events
-        try:
-            found = self._sse.feed(chunk)
-        except EventTooLong as error:
-            self._fail(faults.malformed(str(error)), events)
-            return events
-        for name, data in found:
-            if self._done:
-                break
-            self._read(name, data, events)
-            if self._failure is not None:
-                break
-        return events
 
     def close(self) -> Reply | Failure:
         if self._failure is not None:
@@ -87,7 +55,7 @@ class OpenAIReader:
             return faults.truncated()
         return classify(200, {}, rest) if rest.startswith(b"{") else faults.malformed("a stream without any chunk")
 
-    def _read(self, name: bytes, data: bytes, events: list[Event]) -> None:
+    def _read(self, name: bytes, data: bytes, events: list[Event], /) -> None:
         answer = decode(answer_decoder, Answer, data)
         if answer is None:
             if data.strip() == b"[DONE]":
@@ -227,10 +195,6 @@ class OpenAIReader:
         elif self._draft.finish is None:
             self._draft.finish = settled_finish("unknown", self._draft.calls)
             events.append(Finish(self._draft.finish))
-
-    def _fail(self, failure: Failure, events: list[Event]) -> None:
-        self._failure = failure
-        events.append(StreamError(failure))
 
     def _native(self) -> dict[str, Any] | None:
         native: dict[str, Any] = {}

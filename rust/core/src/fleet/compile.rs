@@ -150,6 +150,10 @@ impl<'s> Compiler<'s> {
             let allowed = "0 (drained) to 1,000,000; only the proportion between members matters";
             return Err(FleetError::Range { place: place("weight"), value: spec.weight.to_string(), allowed });
         }
+        if spec.tokens_permille == 0 {
+            let allowed = "1 to 65,535; 1,000 for a tokenizer that makes as many tokens as the estimate says";
+            return Err(FleetError::Range { place: place("tokens_permille"), value: "0".into(), allowed });
+        }
         let id = identity(&["deployment", &spec.name]);
         let (slot, fresh) = self.claim(Section::Deployments, id, id)?;
         if let Some(now) = self.joins_at.filter(|_| fresh) {
@@ -171,6 +175,7 @@ impl<'s> Compiler<'s> {
             tenants: spec.tenants.iter().map(|tenant| tenant.as_str().into()).collect(),
             context_tokens: spec.context_tokens.unwrap_or(UNBOUNDED),
             max_output_tokens: spec.max_output_tokens.unwrap_or(UNBOUNDED),
+            tokens_permille: spec.tokens_permille,
             price: spec.price,
             #[expect(clippy::cast_possible_truncation, reason = "a share in [0, 1] and a logarithm need no double")]
             quality: spec.quality as f32,

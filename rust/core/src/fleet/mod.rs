@@ -74,6 +74,8 @@ pub struct Deployment {
     pub capabilities: Needs,
     /// How its provider counts.
     pub accounting: Accounting,
+    /// Tokens of its model's tokenizer per thousand of a request's estimate.
+    pub tokens_permille: u16,
     /// Its record in the shared state.
     pub slot: u32,
     /// Its provider's bit.

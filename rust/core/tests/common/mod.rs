@@ -26,6 +26,7 @@ pub const fn asking(model: &str) -> Request<'_> {
     Request {
         model,
         input_tokens: 0,
+        estimated: false,
         output_tokens: None,
         prompt_chars: 0,
         needs: junctor_core::request::Needs::NONE,

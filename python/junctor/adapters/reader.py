@@ -1,0 +1,67 @@
+"""What the stream readers of all dialects do alike: take events from bytes, stop at the first failure, keep a draft.
+
+The dialects differ in what an event says and in what ends a stream; those two are a subclass's. How bytes become
+events, that nothing raises, and that nothing is read after the end or a failure is here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from junctor.adapters import faults
+from junctor.adapters.draft import Draft
+from junctor.adapters.sse import EventTooLong, SseDecoder
+from junctor.failures import Failure
+from junctor.reply import Event, StreamError, Usage
+
+
+class DraftReader:
+    """A `StreamReader` that fills a draft, all but its `close`: each dialect ends in its own way."""
+
+    __slots__ = ("_done", "_draft", "_failure", "_seen", "_sse")
+
+    def __init__(self) -> None:
+        self._sse = SseDecoder()
+        self._draft = Draft()
+        self._failure: Failure | None = None
+        self._seen = False  # something came that belongs to this dialect
+        self._done = False  # the terminal marker came
+
+    @property
+    def usage(self) -> Usage:
+        return self._draft.usage
+
+    @property
+    def text(self) -> str:
+        return "".join(self._draft.text)
+
+    @property
+    def output_chunks(self) -> int:
+        return self._draft.chunks
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        events: list[Event] = []
+        if self._failure is not None:
+            return events
+        try:
+            found = self._payloads(chunk)
+        except EventTooLong as error:
+            self._fail(faults.malformed(str(error)), events)
+            return events
+        for name, data in found:
+            if self._done or self._failure is not None:
+                break
+            self._read(name, data, events)
+        return events
+
+    def _payloads(self, chunk: bytes) -> Iterable[tuple[bytes, bytes]]:
+        """Name and data of every event that these bytes complete. Raises `EventTooLong`."""
+        return self._sse.feed(chunk)
+
+    def _read(self, name: bytes, data: bytes, events: list[Event], /) -> None:
+        """One event of the dialect: fill the draft, and append what its caller should see."""
+        raise NotImplementedError
+
+    def _fail(self, failure: Failure, events: list[Event]) -> None:
+        self._failure = failure
+        events.append(StreamError(failure))
