@@ -380,37 +380,6 @@ fn of_two_limits_the_roomy_one_is_charged_only_for_what_the_tight_one_admits() {
 }
 
 #[test]
-fn hardly_a_refusal_is_for_what_nobody_keeps() {
-    let quota = Quota::concurrency(10).unwrap();
-    let words: [Words; 2] = Default::default();
-    let (roomy, full) = (Bucket::new(&quota, &words[0]), Bucket::new(&quota, &words[1]));
-    drop(full.take(10, START));
-    // Seven threads are refused by the limit that is full. One wants all of the other, all the while: it can only be
-    // refused because one of the seven held a unit for a moment.
-    let working = AtomicU64::new(THREADS as u64 - 1);
-    let refusals = together(|i| {
-        let mut refused = 0_u64;
-        if i > 0 {
-            refused = (0..50_000).filter(|_| hold_all(&[(roomy, 1), (full, 1)], START).is_err()).count() as u64;
-            working.fetch_sub(1, Ordering::AcqRel);
-        }
-        while i == 0 && working.load(Ordering::Acquire) > 0 {
-            match roomy.take(10, START) {
-                Ok(held) => roomy.cancel(held),
-                Err(_) => {
-                    refused += 1;
-                    std::thread::yield_now();
-                }
-            }
-        }
-        refused
-    });
-    let (phantom, true_ones) = (refusals[0], refusals[1..].iter().sum::<u64>());
-    assert_eq!((true_ones, roomy.used(START)), (7 * 50_000, 0), "all are refused and nothing is left behind");
-    assert!(phantom * 1_000 <= true_ones, "{phantom} of {true_ones}");
-}
-
-#[test]
 fn threads_on_a_running_clock_never_exceed_rate_and_burst() {
     let quota = Quota::paced(600_000, MINUTE, Some(Nanos::from_secs(1))).unwrap();
     let (words, clock) = (Words::default(), AtomicU64::new(START.0));

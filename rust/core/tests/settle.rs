@@ -4,9 +4,9 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::{
     ALL, asking, bits, chosen, counter, deployment, failed, fleet, good, level, level_bits, plain, pool, reserve_at,
@@ -846,6 +846,42 @@ fn a_thousand_at_once_on_a_limit_of_a_hundred_admit_exactly_a_hundred() {
     }
 }
 
+#[test]
+fn hardly_a_refusal_is_for_what_nobody_keeps() {
+    // `a` needs a place and something scarce, which is used up; `b` needs all of the places.
+    let deployments =
+        [deployment("a", json!({"pools": ["places", "scarce"]})), deployment("b", json!({"pools": ["places"]}))];
+    let pools = json!({"pools": [pool("places", &[("tpm", 6_000)]), pool("scarce", &[("concurrency", 1)])]});
+    let router = router(&deployments, pools);
+    let held = reserve_at(&router, &sized(0, 0), "a", T);
+    let (barrier, working) = (Barrier::new(8), AtomicU64::new(7));
+    let refused = |asked: &'static str, tokens: u64| {
+        let made = router.reserve(&Request { input_tokens: tokens, output_tokens: Some(0), ..asking(asked) }, T, 1);
+        made.map(|mut made| made.settle(Outcome::bare(UNSENT), T).cost).is_err()
+    };
+    let storm = |thread: u64| {
+        barrier.wait();
+        if thread > 0 {
+            let refusals = (0..20_000).filter(|_| refused("a", 1)).count() as u64;
+            working.fetch_sub(1, Ordering::AcqRel);
+            return refusals;
+        }
+        // Who wants everything is refused only because somebody held a part of it that they could not keep.
+        std::iter::repeat_with(|| u64::from(refused("b", 6_000)))
+            .take_while(|_| working.load(Ordering::Acquire) > 0)
+            .sum()
+    };
+    let refusals: Vec<u64> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || storm(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let (phantom, true_ones) = (refusals[0], refusals[1..].iter().sum::<u64>());
+    assert_eq!(true_ones, 7 * 20_000, "all are refused");
+    assert!(phantom * 1_000 <= true_ones, "{phantom} of {true_ones}");
+    drop(held);
+    assert_eq!(level(&router, "places", "tpm", T), 6_000, "and nothing is left behind");
+}
+
 /// The deployments of this round of reloads: `a` weighs differently each time, `b` has another name, `c` comes and goes.
 fn reloaded(round: u32, others: &[&str]) -> FleetSpec {
     let of = |name: &str, weight: f64| {
@@ -858,44 +894,53 @@ fn reloaded(round: u32, others: &[&str]) -> FleetSpec {
     fleet(&deployments, json!({"pools": [org, pool("c", &[("rpm", 60_000_000)])]}))
 }
 
+/// All that come and go in those rounds.
+const NAMES: [&str; 4] = ["a", "b", "b2", "c"];
+
 #[test]
 fn reloads_under_load_fail_no_call_and_lose_nothing() {
     let specs = [reloaded(0, &["b"]), reloaded(1, &["b", "c"]), reloaded(2, &["b2"]), reloaded(3, &["b2", "c"])];
     let router = Router::new(&specs[1]).unwrap();
-    let (barrier, over) = (Barrier::new(5), AtomicBool::new(false));
+    // Late enough for what has just joined to have started, and everybody is as quick as anybody expects.
+    let warm = T + secs(100.0);
+    let usual = || Outcome { first_content: Some(secs(0.8)), ..good(0, 0) };
+    let (barrier, over, seen) = (Barrier::new(5), AtomicBool::new(false), AtomicU64::new(0));
     let work = |thread: u64| {
-        let (mut flying, mut draw, mut calls, mut seen) = (Vec::new(), Draw::new(thread), 0, BTreeSet::new());
+        let (mut flying, mut draw, mut calls) = (Vec::new(), Draw::new(thread), 0_u64);
         barrier.wait();
         while !over.load(Ordering::Acquire) {
-            let made = router.reserve(&sized(100, 100), T, draw.next_u64());
+            let made = router.reserve(&sized(100, 100), warm, draw.next_u64());
             let made = made.unwrap_or_else(|denial| panic!("{:?}", denial.why));
-            seen.insert(chosen(&made));
+            seen.fetch_or(1 << NAMES.iter().position(|name| *name == chosen(&made)).unwrap(), Ordering::AcqRel);
             flying.push(made);
             calls += 1;
             if flying.len() > 20 {
-                flying.swap_remove(draw.below(20) as usize).settle(good(0, 0), T);
+                flying.swap_remove(draw.below(20) as usize).settle(usual(), warm);
             }
             std::thread::yield_now();
         }
         for flight in &mut flying {
-            flight.settle(good(0, 0), T);
+            flight.settle(usual(), warm);
         }
-        (calls, seen)
+        calls
     };
-    let (calls, seen) = std::thread::scope(|scope| {
+    let calls: u64 = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|thread| scope.spawn(move || work(thread))).collect();
         barrier.wait();
-        for spec in specs.iter().cycle().take(2_000) {
+        // At least 2,000 of them, and until calls have gone to all that come and go.
+        for (round, spec) in specs.iter().cycle().take(500_000).enumerate() {
             router.reload(spec, T).unwrap();
             std::thread::yield_now();
+            if round >= 2_000 && seen.load(Ordering::Acquire) == 0b1111 {
+                break;
+            }
         }
         over.store(true, Ordering::Release);
-        let done = threads.into_iter().map(|thread| thread.join().unwrap());
-        done.fold((0_u64, BTreeSet::new()), |(calls, seen), (more, names)| (calls + more, &seen | &names))
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    assert_eq!(seen.len(), 4, "calls went to what came and went: {seen:?}");
+    assert_eq!(seen.into_inner(), 0b1111, "calls went to all of {NAMES:?}");
     router.reload(&reloaded(0, &["b", "b2", "c"]), T).unwrap();
-    let end = snapshot(&router, T);
+    let end = snapshot(&router, warm);
     assert!(end.deployments.values().all(|deployment| deployment.in_flight == 0));
     assert_eq!((end.pools["org"]["concurrency"].level, end.pools["org"]["tpm"].level), (1_000, 60_000_000));
     assert_eq!(end.deployments.values().map(|deployment| deployment.attempts).sum::<u64>(), calls);
