@@ -23,14 +23,15 @@ pub struct Terms<'r> {
     /// An agreement was asked for that no deployment has.
     unknown_agreement: bool,
     tenant: Option<&'r str>,
-    request: &'r Request<'r>,
+    input_tokens: u64,
     output_tokens: u64,
+    estimated: bool,
 }
 
 impl<'r> Terms<'r> {
     /// The terms of `request` under the law of `fleet`. `output_tokens` is the bound on the answer, 0 if there is none.
     #[must_use]
-    pub fn of(fleet: &Fleet, request: &'r Request<'r>, output_tokens: u64) -> Self {
+    pub fn of(fleet: &Fleet, request: &'r Request<'_>, output_tokens: u64) -> Self {
         let mut clauses = 0_u64;
         if !fleet.clauses.is_empty() {
             fleet.clauses.for_each_match(request, |index| clauses |= 1 << index);
@@ -45,8 +46,9 @@ impl<'r> Terms<'r> {
             agreements: fleet.agreements.mask(request.agreements),
             unknown_agreement: request.agreements.iter().any(|name| fleet.agreements.bit(name) == 0),
             tenant: request.tag("tenant"),
-            request,
+            input_tokens: request.input_tokens,
             output_tokens,
+            estimated: request.estimated,
         }
     }
 
@@ -79,7 +81,8 @@ impl<'r> Terms<'r> {
         if self.output_tokens > deployment.max_output_tokens {
             return Some(Refusal::Output);
         }
-        if self.request.input_tokens_at(deployment).saturating_add(self.output_tokens) > deployment.context_tokens {
+        let input_tokens = deployment.tokens_of(self.input_tokens, self.estimated);
+        if input_tokens.saturating_add(self.output_tokens) > deployment.context_tokens {
             return Some(Refusal::Context);
         }
         (deployment.weight <= 0.0).then_some(Refusal::Drained)

@@ -120,11 +120,7 @@ impl Request<'_> {
     #[must_use]
     #[inline]
     pub fn input_tokens_at(&self, deployment: &Deployment) -> u64 {
-        if self.estimated {
-            self.input_tokens.saturating_mul(u64::from(deployment.tokens_permille)) / 1_000
-        } else {
-            self.input_tokens
-        }
+        deployment.tokens_of(self.input_tokens, self.estimated)
     }
 
     /// The value of a tag.

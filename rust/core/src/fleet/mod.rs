@@ -213,6 +213,15 @@ pub struct Action {
     pub refuse: Option<Box<str>>,
 }
 
+impl Deployment {
+    /// Tokens that a prompt is here: an estimate times what its tokenizer makes of it, a count as it is.
+    #[must_use]
+    #[inline]
+    pub fn tokens_of(&self, input_tokens: u64, estimated: bool) -> u64 {
+        if estimated { input_tokens.saturating_mul(u64::from(self.tokens_permille)) / 1_000 } else { input_tokens }
+    }
+}
+
 impl Fleet {
     /// The limit at an index.
     #[must_use]
