@@ -3,7 +3,7 @@
 Limits are held before the provider counts, so an estimate is needed on every call; a tokenizer costs milliseconds and
 a full JSON encoding as much as the request itself. So text counts one token per 3.5 bytes of UTF-8, and images, sound
 and files count a constant. That is the common measure; the core turns it into tokens of each candidate's own tokenizer:
-1.43 times as many for the newer Claude models (`bytes_per_token` of the catalog, docs/decisions/015). Settling
+1.43 times as many for the newer Claude models (`bytes_per_token` of the catalog, docs/decisions/014). Settling
 corrects what was wrong.
 
 It errs on the high side, because what is held too much comes back when the attempt is settled, and what is held too
