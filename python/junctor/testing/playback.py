@@ -67,12 +67,15 @@ async def play_out(answer: Answer, play: Play) -> None:
     await _until(loop, due_s)
     if not play.silent:
         answer.begin(play.status, play.headers, framing=play.framing, length=play.length)
-    for index, piece in enumerate(() if play.silent else play.pieces):
-        if index:
-            due_s += play.delay_s(index)
+    pieces = () if play.silent else play.pieces
+    for index, piece in enumerate(pieces, start=1):
+        if index > 1:
+            due_s += play.delay_s(index - 1)
             await _until(loop, due_s)
         answer.write(piece)
-        await answer.flush()
+        if index < len(pieces):
+            await answer.flush()
+    # No wait after the last piece: a client that leaves as soon as it has everything was given everything.
     if play.ending == "stall":
         await loop.create_future()
     _finish(answer, play.ending)

@@ -5,7 +5,8 @@
 //!
 //! **Choice.** Caution in one direction only.
 //! - *Down at once*: headroom becomes at most `remaining − rounding/2 − what was sent since`, not below zero.
-//! - *Up slowly*: only when three responses in a row say that less is used than we think, and by 5 % of the limit each.
+//! - *Up slowly*: only when three responses in a row say that less is used than we think, by 5 % of the limit each, and at
+//!   most once in a tenth of the window. So a proxy whose headers always say "99 of 100 left" opens the limit by half at most.
 //!   Headroom compares with `remaining` only where the burst is the whole window; with a shorter burst `remaining` is
 //!   nearly always larger, and believing it would switch our pacing off. So the *used* amounts are compared: theirs,
 //!   `limit − remaining`, with what we have not yet seen paid off. Where both agree the two forms are the same. Only
@@ -17,8 +18,9 @@
 //! **Rejected.** Setting the level to `remaining`: one late response would hand out capacity a second time. Lowering
 //! into debt when more was sent since than remained: a response that took a minute would block the bucket for one.
 //!
-//! **Cost.** One word, `raise:8 | limit:8 | sent_ms:44`: two streaks and the sent time of the last accepted report. Two
-//! reports of one millisecond are both accepted.
+//! **Cost.** One word, `raised:16 | limit:2 | raise:2 | sent_ms:44`: the second of the last raise, two streaks, and the sent
+//! time of the last accepted report. Two reports of one millisecond are both accepted; 18 hours after a raise another one
+//! may come late by as much as lies between two.
 
 use super::bucket::Bucket;
 use super::gcra::Pace;
@@ -33,10 +35,19 @@ const RAISE_AFTER: u64 = 3;
 const LIMIT_AFTER: u64 = 2;
 /// A raise is at most a twentieth of the limit.
 const RAISE_PART: u64 = 20;
+/// Raises in a window are at most so many: what was held too much is paid off by itself in one window.
+const RAISES: u64 = 10;
 
 const RAISE_SHIFT: u32 = MILLIS_BITS;
-const LIMIT_SHIFT: u32 = MILLIS_BITS + 8;
-const STREAK_MASK: u64 = 0xff;
+const LIMIT_SHIFT: u32 = MILLIS_BITS + 2;
+const STREAK_MASK: u64 = 0b11;
+const RAISED_SHIFT: u32 = MILLIS_BITS + 4;
+const RAISED_MASK: u64 = u64::MAX >> RAISED_SHIFT;
+/// Milliseconds in a unit of `raised`, as a power of two: about a second.
+const RAISED_UNIT: u32 = 10;
+
+const _: () = assert!(RAISE_AFTER <= STREAK_MASK && LIMIT_AFTER <= STREAK_MASK, "streaks fit their bits");
+const _: () = assert!(86_400_000 / RAISES >> RAISED_UNIT < RAISED_MASK, "a tenth of a day is told from none");
 
 /// One dimension of a response's rate-limit headers, parsed.
 ///
@@ -101,14 +112,15 @@ impl Bucket<'_> {
         let candidate = report.limit.map(|limit| limit.min(self.quota.limit()));
         let differs = candidate.map(|limit| limit != self.limit());
         let higher = report.remaining.map(|_| target.excess > 0);
-        let Ok((_, word)) = update(state, |word| accept(word, millis(sent), higher, differs)) else {
+        let at = Raise::of(self.quota.window(), now);
+        let Ok((old, word)) = update(state, |word| accept(word, millis(sent), higher, differs, at)) else {
             return nothing(Level::Older);
         };
         let limit_changed = candidate.filter(|_| differs == Some(true) && streak(word, LIMIT_SHIFT) == 0);
         if let Some(limit) = limit_changed {
             learned.store(if limit == self.quota.limit() { 0 } else { limit }, Ordering::Release);
         }
-        let may_raise = streak(word, RAISE_SHIFT) >= RAISE_AFTER;
+        let may_raise = streak(word, RAISE_SHIFT) >= RAISE_AFTER && at.is_due(old);
         Resynced { level: self.apply(target, may_raise, now), limit_changed }
     }
 
@@ -176,14 +188,36 @@ fn changed(old: u64, new: u64) -> Option<u64> {
     (new != old).then_some(new)
 }
 
+/// A raise at some second, and how many must lie between two.
+#[derive(Clone, Copy)]
+struct Raise {
+    second: u64,
+    apart: u64,
+}
+
+impl Raise {
+    fn of(window: Nanos, now: Nanos) -> Self {
+        let apart = (millis(window) / RAISES).div_ceil(1 << RAISED_UNIT);
+        // Zero is "never".
+        Self { second: (millis(now) >> RAISED_UNIT & RAISED_MASK).max(1), apart }
+    }
+
+    /// Whether the last raise of the word is long enough ago.
+    const fn is_due(self, word: u64) -> bool {
+        let last = word >> RAISED_SHIFT;
+        last == 0 || self.second.wrapping_sub(last) & RAISED_MASK >= self.apart
+    }
+}
+
 /// The new state word, `None` if the report is older than the last. The limit's streak starts over once it is full.
-fn accept(word: u64, sent_ms: u64, higher: Option<bool>, differs: Option<bool>) -> Option<u64> {
+fn accept(word: u64, sent_ms: u64, higher: Option<bool>, differs: Option<bool>, at: Raise) -> Option<u64> {
     if sent_ms < word & MILLIS_MAX {
         return None;
     }
     let raise = count(streak(word, RAISE_SHIFT), higher).min(RAISE_AFTER);
     let limit = count(streak(word, LIMIT_SHIFT), differs) % LIMIT_AFTER;
-    Some(sent_ms | (raise << RAISE_SHIFT) | (limit << LIMIT_SHIFT))
+    let raised = if raise >= RAISE_AFTER && at.is_due(word) { at.second } else { word >> RAISED_SHIFT };
+    Some(sent_ms | (raise << RAISE_SHIFT) | (limit << LIMIT_SHIFT) | (raised << RAISED_SHIFT))
 }
 
 fn count(streak: u64, seen: Option<bool>) -> u64 {
@@ -252,17 +286,38 @@ mod tests {
     }
 
     #[test]
-    fn three_higher_responses_raise_by_a_twentieth_each_and_never_above_full() {
-        for quota in [full_minute(60_000), Quota::calendar(60_000, Calendar::utc(0)).unwrap()] {
+    fn three_higher_responses_raise_by_a_twentieth_now_and_then_and_never_above_full() {
+        use Level::{Raised, Unchanged};
+        for (quota, apart_s) in [(full_minute(60_000), 6), (Quota::calendar(60_000, Calendar::utc(0)).unwrap(), 8_640)]
+        {
             let words = Words::default();
             let bucket = Bucket::new(&quota, &words);
-            drop(bucket.take(10_000, T));
-            let said: Vec<_> = (0..6).map(|_| bucket.resync(said(60_000, 60_000), T, 0, T).level).collect();
-            use Level::{Raised, Unchanged};
-            assert_eq!(said, [Unchanged, Unchanged, Raised, Raised, Raised, Raised]);
-            assert_eq!(bucket.headroom(T), 60_000, "3,000 each, then the last 1,000");
-            assert_eq!(bucket.resync(self::said(60_000, 60_000), T, 0, T).level, Unchanged);
+            drop(bucket.take(50_000, T));
+            let hear = |after_s| {
+                let now = T + Nanos::from_secs(after_s);
+                (bucket.resync(said(60_000, 60_000), now, 0, now).level, bucket.headroom(now))
+            };
+            assert_eq!([0, 0, 0, 0].map(hear).map(|(level, _)| level), [Unchanged, Unchanged, Raised, Unchanged]);
+            assert_eq!(hear(0), (Unchanged, 13_000));
+            assert_eq!([apart_s - 2, apart_s + 2].map(hear).map(|(level, _)| level), [Unchanged, Raised]);
+            let last = (2..8).map(|turn| hear(turn * (apart_s + 2)).1).last().unwrap();
+            assert!((34_000..=60_000).contains(&last), "{last}: eight raises and what is paid off meanwhile");
         }
+    }
+
+    #[test]
+    fn headers_that_always_say_that_nearly_all_is_left_open_the_limit_by_half_at_most() {
+        let (quota, words) = (full_minute(100), Words::default());
+        let bucket = Bucket::new(&quota, &words);
+        let mut admitted = 0;
+        for at in (0..600_000).step_by(10) {
+            let now = T + Nanos::from_millis(at);
+            if bucket.take(1, now).is_ok() {
+                admitted += 1;
+            }
+            bucket.resync(said(100, 99), now, 0, now);
+        }
+        assert!((1_000..=100 + 1_500 + 5).contains(&admitted), "{admitted} in ten minutes of 100 each");
     }
 
     #[test]
