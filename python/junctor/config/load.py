@@ -19,21 +19,6 @@ from junctor.config.valid import Config
 MAX_BYTES: Final = 16 * 1024 * 1024  # ten thousand deployments fit into two
 
 
-def _yaml(text: str, problems: Problems) -> object:
-    from junctor.config.documents import parse_yaml  # who brings a mapping or keys needs no parser
-
-    return parse_yaml(text, problems)
-
-
-def _toml(text: str, problems: Problems) -> object:
-    from junctor.config.documents import parse_toml
-
-    return parse_toml(text, problems)
-
-
-_FORMATS: Final = {".yaml": _yaml, ".yml": _yaml, ".toml": _toml}
-
-
 def load(path: str | os.PathLike[str]) -> Config:
     """The valid config in a YAML or TOML file.
 
@@ -61,14 +46,16 @@ def examine(path: str | os.PathLike[str]) -> tuple[Config | None, Problems]:
     """Reads a file and says everything that is wrong with it instead of raising."""
     file = pathlib.Path(path)
     problems = Problems(str(path))
-    parse = _FORMATS.get(file.suffix.lower())
-    if parse is None:
+    suffix = file.suffix.lower()
+    if suffix not in (".yaml", ".yml", ".toml"):
         problems.unreadable(f"the ending {show(file.suffix)} is unknown; name the file *.yaml, *.yml or *.toml")
         return None, problems
     text = _text(file, problems)
     if text is None:
         return None, problems
-    raw = parse(text, problems)
+    from junctor.config import documents  # who brings a mapping or keys needs no parser
+
+    raw = documents.parse_toml(text, problems) if suffix == ".toml" else documents.parse_yaml(text, problems)
     config = None if raw is None else _from_raw(raw, file.parent, problems)
     return config, problems
 
