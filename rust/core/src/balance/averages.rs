@@ -23,6 +23,7 @@ pub const EXPIRY: Nanos = Nanos::from_secs(180);
 const FORGIVE_S: f32 = 30.0;
 /// Slow start lasts so long (Envoy, aggression 1) …
 const SLOW_START_S: f32 = 30.0;
+const SLOW_START: Nanos = Nanos::from_secs(30);
 /// … and begins at this share of the weight.
 const SLOW_START_FROM: f32 = 0.1;
 
@@ -51,7 +52,7 @@ pub struct Reference {
 pub struct Latency<'s> {
     /// `average: f32 | tick of the last sample`.
     average: &'s AtomicU64,
-    /// `number of samples: u32 | tick of the first`.
+    /// `number of samples, at most those of the blackout: u32 | tick of the first`.
     samples: &'s AtomicU64,
 }
 
@@ -108,9 +109,12 @@ impl<'s> Latency<'s> {
         };
         let Ok((old, _)) = update(self.average, step) else { return };
         let begins = old == 0 || Tick::at(now).span_since(Tick(unpack(old).1)) > EXPIRY;
-        // A lost race here miscounts one sample of the blackout.
+        // A lost race here miscounts one sample of the blackout; after the blackout nobody asks how many there were.
         let _ = update(self.samples, |word| {
             let (samples, first) = word.to_halves();
+            if !begins && samples >= BLACKOUT_SAMPLES {
+                return None;
+            }
             Some(if begins { (1, Tick::at(now).0) } else { (samples.saturating_add(1), first) }.to_word())
         });
     }
@@ -171,6 +175,9 @@ impl<'s> Success<'s> {
 #[must_use]
 #[inline]
 pub fn slow_start(since: Nanos) -> f32 {
+    if since >= SLOW_START {
+        return 1.0;
+    }
     (seconds(since) / SLOW_START_S).clamp(SLOW_START_FROM, 1.0)
 }
 
