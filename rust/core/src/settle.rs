@@ -118,6 +118,9 @@ fn settle_limits(
         let charge = charged(at.dimension, deployment, outcome, settlement, held.units());
         bucket.settle(held, charge, now);
         settlement.charged.push((at.index, charge));
+        if outcome.reports.is_empty() {
+            continue;
+        }
         // Headers speak of the provider's own scope: the first pool that has the dimension, and shared pools come first.
         let fits = |&(place, report): &(usize, &LimitReport)| {
             placed >> place & 1 == 0 && report.dimension == at.dimension && !report.is_nonsense()

@@ -160,12 +160,13 @@ impl<'w> Walk<'w> {
         decision.max_tokens = max_tokens;
         decision.streamed = request.needs.has(Flag::Streaming);
         decision.hedge = request.spare;
-        let place = |name: &&str| fleet.deployment_named(name);
+        let mut tried = ArrayVec::new();
+        tried.extend(request.tried.iter().filter_map(|name| fleet.deployment_named(name)).take(MAX_TRIED));
         Self {
             scene,
             terms: Terms::of(fleet, request, max_tokens.unwrap_or(0)),
             max_cost: route.max_cost.unwrap_or(u64::MAX),
-            tried: request.tried.iter().filter_map(place).take(MAX_TRIED).collect(),
+            tried,
             delays: Delays::default(),
             decision,
             held,
