@@ -67,7 +67,8 @@ pub fn first_contents(tokens: u64) -> f64 {
     1.0 + tokens as f64 / TOKENS_PER_FIRST_CONTENT
 }
 
-/// Teaches the group how late first contents are. `first_content_ln` is the time to first content of a good answer.
+/// Teaches a group that hedges how late first contents are. `first_content_ln` is the time to first content of a good answer.
+#[inline(never)]
 pub(crate) fn learn(
     fleet: &Fleet,
     state: &State,
@@ -77,9 +78,6 @@ pub(crate) fn learn(
     first_content_ln: f32,
     now: Nanos,
 ) {
-    if !group.hedge {
-        return;
-    }
     let Some(slow) = first_content_p95(state, group) else { return };
     match outcome.ending {
         Ending::Succeeded => slow.observe(first_content_ln),

@@ -44,7 +44,8 @@ impl Amounts {
     #[must_use]
     #[inline]
     pub fn of(estimate: &Estimate, times: u64) -> Self {
-        Self(Dimension::ALL.map(|dimension| amount(dimension, estimate).saturating_mul(times)))
+        let once = Self(Dimension::ALL.map(|dimension| amount(dimension, estimate)));
+        if times == 1 { once } else { Self(once.0.map(|amount| amount.saturating_mul(times))) }
     }
 
     #[inline]

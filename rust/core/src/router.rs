@@ -74,26 +74,48 @@ impl Router {
     /// [`Denial`] with the reason and what was looked at; then nothing is held.
     pub fn reserve(&self, request: &Request<'_>, now: Nanos, seed: u64) -> Result<Reservation, Box<Denial>> {
         // Written where the caller will find it: a reservation is too large to be moved for nothing.
-        let mut made = Ok(Reservation::nowhere(self.fleet.load_full(), Decision::nowhere(now, seed)));
-        if let Ok(reservation) = &mut made {
-            let walked = reservation.decide(|fleet, decision, held| {
-                walk(self.scene(fleet, request, now, seed, Intent::Hold), decision, held)
-            });
-            match walked {
-                Ok(()) => {
-                    self.count_decision(reservation);
-                    reservation.begin();
-                }
-                Err(why) => {
-                    // A hedge that finds nobody turns no request away.
-                    if !request.spare {
-                        self.count_denial(&why);
-                    }
-                    made = Err(Box::new(Denial { why, decision: reservation.take_decision() }));
-                }
-            }
+        let mut made = Ok(self.vacant(now, seed));
+        if let Ok(reservation) = &mut made
+            && let Err(denial) = self.reserve_in(reservation, request)
+        {
+            made = Err(denial);
         }
         made
+    }
+
+    /// A reservation that holds nothing yet, for [`reserve_in`](Self::reserve_in) at this time with this seed.
+    #[must_use]
+    #[inline]
+    pub fn vacant(&self, now: Nanos, seed: u64) -> Reservation {
+        Reservation::nowhere(self.fleet.load_full(), Decision::nowhere(now, seed))
+    }
+
+    /// [`reserve`](Self::reserve) for callers who have a place for the reservation: one that is [`vacant`](Self::vacant).
+    /// Should it hold something after all, that counts as abandoned.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve); then the reservation is spent.
+    pub fn reserve_in(&self, reservation: &mut Reservation, request: &Request<'_>) -> Result<(), Box<Denial>> {
+        let Decision { at: now, seed, .. } = *reservation.decision();
+        if reservation.is_held() {
+            reservation.abandon(now);
+        }
+        let walked = reservation
+            .decide(|fleet, decision, held| walk(self.scene(fleet, request, now, seed, Intent::Hold), decision, held));
+        match walked {
+            Ok(()) => {
+                self.count_decision(reservation);
+                reservation.begin();
+                Ok(())
+            }
+            Err(why) => {
+                // A hedge that finds nobody turns no request away.
+                if !request.spare {
+                    self.count_denial(&why);
+                }
+                Err(Box::new(Denial { why, decision: reservation.take_decision() }))
+            }
+        }
     }
 
     /// The same walk, with nothing held.

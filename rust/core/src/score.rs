@@ -68,7 +68,7 @@ impl Estimate {
             OutputAccounting::None => expected(),
             _ => held_output_tokens,
         };
-        Self { input_tokens, held_output_tokens, cost: cost(&deployment.price, input_tokens, 0, 0, priced) }
+        Self { input_tokens, held_output_tokens, cost: fresh_cost(&deployment.price, input_tokens, priced) }
     }
 }
 
@@ -87,6 +87,14 @@ pub fn cost(price: &Price, input: u64, cached: u64, written: u64, output: u64) -
     // A million tokens at a million dollars a million fit: the wide sum is for what nobody has paid yet.
     let narrow = parts.iter().try_fold(0_u64, |sum, (tokens, price)| sum.checked_add(tokens.checked_mul(*price)?));
     narrow.map_or_else(|| wide_cost(parts), |sum| sum.div_ceil(MILLION))
+}
+
+/// [`cost`] of a prompt of which nothing is cached: what is expected of every one.
+#[inline]
+fn fresh_cost(price: &Price, input: u64, output: u64) -> u64 {
+    let (prompt, answer) = (input.checked_mul(price.input), output.checked_mul(price.output));
+    let sum = prompt.and_then(|prompt| prompt.checked_add(answer?));
+    sum.map_or_else(|| cost(price, input, 0, 0, output), |sum| sum.div_ceil(MILLION))
 }
 
 #[cold]
@@ -136,6 +144,7 @@ mod tests {
             let split =
                 [(input - cached - written, fresh), (cached, from_cache), (written, to_cache), (output, answer)];
             assert_eq!(cost(&price, input, cached, written, output), wide_cost(split), "{price:?} {split:?}");
+            assert_eq!(fresh_cost(&price, input, output), cost(&price, input, 0, 0, output), "{price:?} {split:?}");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::counters::{Counter, add, count};
 use crate::decision::Decision;
 use crate::fleet::{Deployment, Fleet, Group, MAX_LIMITS};
 use crate::hedge;
-use crate::limit::{Held, Level, OutputLength, Report};
+use crate::limit::{Bucket, Held, Level, OutputLength, Report};
 use crate::outcome::{Ending, Fault, LimitReport, Outcome};
 use crate::reserve::{Hold, bucket};
 use crate::score::{Estimate, cost};
@@ -118,28 +118,43 @@ fn settle_limits(
         let charge = charged(at.dimension, deployment, outcome, settlement, held.units());
         bucket.settle(held, charge, now);
         settlement.charged.push((at.index, charge));
-        if outcome.reports.is_empty() {
-            continue;
-        }
-        // Headers speak of the provider's own scope: the first pool that has the dimension, and shared pools come first.
-        let fits = |&(place, report): &(usize, &LimitReport)| {
-            placed >> place & 1 == 0 && report.dimension == at.dimension && !report.is_nonsense()
-        };
-        let Some((place, report)) = outcome.reports.iter().take(64).enumerate().find(fits) else { continue };
-        placed |= 1 << place;
-        // Adapters know how their provider rounds, and report lower bounds.
-        let report = Report { limit: report.limit, remaining: report.remaining, rounding: 0 };
-        let resynced = bucket.resync(report, decision.at, sent_after, now);
-        if resynced.limit_changed.is_some() {
-            count(state, Counter::LimitChanged);
-        }
-        if matches!(resynced.level, Level::Malformed) {
-            count(state, Counter::BadHeader);
+        if !outcome.reports.is_empty() {
+            believe_report(state, &bucket, at.dimension, decision.at, sent_after, outcome, &mut placed, now);
         }
     }
     outcome.reports.iter().filter(|report| report.is_nonsense()).for_each(|_| count(state, Counter::BadHeader));
     if matches!(outcome.ending, Ending::Exhausted) {
         exhaust_pools(fleet, state, deployment, outcome, now);
+    }
+}
+
+/// Takes over what the headers say of one limit, if they speak of it.
+#[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "as above")]
+fn believe_report(
+    state: &State,
+    bucket: &Bucket<'_>,
+    dimension: Dimension,
+    sent: Nanos,
+    sent_after: u64,
+    outcome: &Outcome<'_>,
+    placed: &mut u64,
+    now: Nanos,
+) {
+    // Headers speak of the provider's own scope: the first pool that has the dimension, and shared pools come first.
+    let fits = |&(place, report): &(usize, &LimitReport)| {
+        *placed >> place & 1 == 0 && report.dimension == dimension && !report.is_nonsense()
+    };
+    let Some((place, report)) = outcome.reports.iter().take(64).enumerate().find(fits) else { return };
+    *placed |= 1 << place;
+    // Adapters know how their provider rounds, and report lower bounds.
+    let report = Report { limit: report.limit, remaining: report.remaining, rounding: 0 };
+    let resynced = bucket.resync(report, sent, sent_after, now);
+    if resynced.limit_changed.is_some() {
+        count(state, Counter::LimitChanged);
+    }
+    if matches!(resynced.level, Level::Malformed) {
+        count(state, Counter::BadHeader);
     }
 }
 
@@ -168,6 +183,7 @@ fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome<'_>,
 }
 
 /// The quota is gone for everybody who draws from the same shared pools.
+#[cold]
 fn exhaust_pools(fleet: &Fleet, state: &State, deployment: &Deployment, outcome: &Outcome<'_>, now: Nanos) {
     let until = now + outcome.retry_after.map_or(EXHAUSTED_FOR, |hint| hint.min(LONGEST_HINT));
     for at in &deployment.limits {
@@ -229,7 +245,9 @@ fn learn(
         Ending::Misconfigured | Ending::CallersFault | Ending::Cancelled { .. } => {}
     }
     if let Some(group) = group {
-        hedge::learn(fleet, state, group, decision, outcome, first_content, now);
+        if group.hedge {
+            hedge::learn(fleet, state, group, decision, outcome, first_content, now);
+        }
         refresh_median(fleet, state, group, now);
     }
 }

@@ -121,11 +121,9 @@ impl Router {
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let this = slf.get();
         let (now, seed) = (this.now(), this.next_seed(seed));
-        let made = arguments.with_request(|request| this.core.reserve(request, now, seed))?;
-        let core = match made {
-            Ok(core) => Box::new(core),
-            Err(denied) => return Err(this.denied(py, &denied, &arguments)),
-        };
+        let mut core = Box::new(this.core.vacant(now, seed));
+        let made = arguments.with_request(|request| this.core.reserve_in(&mut core, request))?;
+        made.map_err(|denied| this.denied(py, &denied, &arguments))?;
         let index = core.decision().deployment.map_or(usize::MAX, |index| index as usize);
         let endpoint = this.endpoints.load().get(index).map_or_else(|| py.None(), |endpoint| endpoint.clone_ref(py));
         Ok(Reservation::new(core, slf.clone().unbind(), endpoint, arguments.keep()))

@@ -109,6 +109,7 @@ impl<'a> Bucket<'a> {
         if self.plainly(n, now).is_some() { Ok(()) } else { self.peek_slowly(n, now) }
     }
 
+    #[inline(never)]
     fn peek_slowly(&self, n: u64, now: Nanos) -> Result<(), Denied> {
         let word = self.level_word().load(Ordering::Acquire);
         let rule = self.next(word, n, now).map(|_| ());
@@ -151,6 +152,7 @@ impl<'a> Bucket<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn grab_slowly(&self, n: u64, now: Nanos) -> Result<Grab, Denied> {
         if self.hold_until().in_force(now).is_some() {
             self.peek(n, now)?;
@@ -195,12 +197,19 @@ impl<'a> Bucket<'a> {
             let ticks = self.plain.share(held.mark, units, held.units);
             let _ = update(word, |tat| Some(tat.saturating_sub(ticks)));
             held.mark -= ticks;
-        } else if matches!(self.quota.rule, Rule::Concurrency) {
-            let _ = update(word, |running| Some(running.saturating_sub(units)));
         } else {
-            let _ = update(word, |word| calendar::refund(word, units, held.mark));
+            self.refund_count(units, held.mark);
         }
         held.units -= units;
+    }
+
+    /// Gives back units of what counts by the day or at once.
+    #[inline(never)]
+    fn refund_count(&self, units: u64, day: u64) {
+        let _ = update(self.level_word(), |word| match &self.quota.rule {
+            Rule::Concurrency => Some(word.saturating_sub(units)),
+            _ => calendar::refund(word, units, day),
+        });
     }
 
     /// Gives everything back: it was never sent.
@@ -223,12 +232,18 @@ impl<'a> Bucket<'a> {
     }
 
     /// Charges `n` units that were used without being held. Never refused: later calls wait.
+    #[inline]
     pub fn charge(&self, n: u64, now: Nanos) {
-        let word = self.level_word();
         if self.learned().is_none() && self.plain.admits(n) {
-            let _ = update(word, |tat| Some(self.plain.charge(tat, n, now)));
-            return;
+            let _ = update(self.level_word(), |tat| Some(self.plain.charge(tat, n, now)));
+        } else {
+            self.charge_by_rule(n, now);
         }
+    }
+
+    #[inline(never)]
+    fn charge_by_rule(&self, n: u64, now: Nanos) {
+        let word = self.level_word();
         let _ = match &self.quota.rule {
             Rule::Paced(pace) => self.at_pace(pace, |pace| update(word, |tat| Some(pace.charge(tat, n, now)))),
             Rule::Calendar(days) => {

@@ -95,6 +95,7 @@ fn take_as_seen(grabs: &mut Grabs, wanted: &[(Bucket<'_>, u64)], now: Nanos) -> 
 }
 
 /// Takes from the fullest bucket first.
+#[inline(never)]
 fn take_in_order(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<Grabs, (usize, Denied)> {
     let mut grabs: [Option<Grab>; MAX_HOLDS] = [const { None }; MAX_HOLDS];
     let order = least_headroom_first(wanted, now);

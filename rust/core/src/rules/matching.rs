@@ -175,6 +175,10 @@ impl Group {
     /// The first row at or after `from` that accepts the point.
     #[inline]
     fn next(&self, point: &Point, from: usize) -> Option<Found> {
+        if self.acceptances.is_empty() {
+            // Rules that ask for nothing hold for everybody.
+            return self.rule_of_row.get(from).map(|&rule| Found { rule, row: from });
+        }
         let mut views: ArrayVec<View<'_>, MAX_AXES> = ArrayVec::new();
         for (axis, acceptance) in &self.acceptances {
             views.push(acceptance.view(*point.get(*axis)?));
@@ -191,7 +195,6 @@ impl Group {
                 let rows = accepted_by_all(&views, block, word, passed);
                 if rows != 0 {
                     let row = (block * BLOCK + word) * WORD + rows.trailing_zeros() as usize;
-                    // A group without axes has no bitmap that ends with its rows: this is where it ends.
                     return self.rule_of_row.get(row).map(|&rule| Found { rule, row });
                 }
             }
