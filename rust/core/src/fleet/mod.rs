@@ -1,7 +1,7 @@
 //! The fleet: everything immutable that a decision reads, with names resolved to indices.
 //!
 //! A fleet is compiled once from its [`FleetSpec`](crate::spec::FleetSpec) and swapped whole on a reload; what changes
-//! while it runs lives in [`State`](crate::state::State) under the same identities. Rejected: a registry that is
+//! while it runs lives in [`State`] under the same identities. Rejected: a registry that is
 //! edited in place, because a decision must see one consistent fleet from its first line to its last.
 
 mod actions;

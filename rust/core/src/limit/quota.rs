@@ -10,7 +10,7 @@
 //! **Rejected.** A trait object per kind: an indirect call and an allocation where a `match` of four does. One kind
 //! with many options: then "burst of a calendar quota" means something.
 //!
-//! **Cost.** 120 bytes per quota; nothing on the way of a request, which reads a copy of its [`Plain`].
+//! **Cost.** Some 120 bytes per quota; nothing on the way of a request, which reads a copy of its plain part.
 
 use super::calendar::{self, Calendar};
 use super::gcra::{Pace, Plain};
