@@ -26,13 +26,20 @@ impl Draw {
 
     /// A number below `bound`; 0 if `bound` is 0. The bias is below `bound / 2^64`.
     pub const fn below(&mut self, bound: u64) -> u64 {
-        ((self.next_u64() as u128 * bound as u128) >> 64) as u64
+        scaled(self.next_u64(), bound)
     }
 
     /// A float in [0, 1).
     pub const fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// The number below `bound` that 64 drawn bits stand for; more bits, no smaller number.
+#[must_use]
+#[inline]
+pub const fn scaled(bits: u64, bound: u64) -> u64 {
+    ((bits as u128 * bound as u128) >> 64) as u64
 }
 
 /// Scrambles 64 bits so that close inputs give unrelated outputs.

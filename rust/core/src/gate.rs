@@ -22,7 +22,8 @@ pub struct Terms<'r> {
     agreements: u64,
     /// An agreement was asked for that no deployment has.
     unknown_agreement: bool,
-    tenant: Option<&'r str>,
+    /// Whose tags are asked for the tenant, where that matters.
+    request: &'r Request<'r>,
     input_tokens: u64,
     output_tokens: u64,
     estimated: bool,
@@ -31,7 +32,7 @@ pub struct Terms<'r> {
 impl<'r> Terms<'r> {
     /// The terms of `request` under the law of `fleet`. `output_tokens` is the bound on the answer, 0 if there is none.
     #[must_use]
-    pub fn of(fleet: &Fleet, request: &'r Request<'_>, output_tokens: u64) -> Self {
+    pub fn of(fleet: &Fleet, request: &'r Request<'r>, output_tokens: u64) -> Self {
         let mut clauses = 0_u64;
         if !fleet.clauses.is_empty() {
             fleet.clauses.for_each_match(request, |index| clauses |= 1 << index);
@@ -45,7 +46,7 @@ impl<'r> Terms<'r> {
             excluded_providers: fleet.providers.mask(request.exclude_providers),
             agreements: fleet.agreements.mask(request.agreements),
             unknown_agreement: request.agreements.iter().any(|name| fleet.agreements.bit(name) == 0),
-            tenant: request.tag("tenant"),
+            request,
             input_tokens: request.input_tokens,
             output_tokens,
             estimated: request.estimated,
@@ -71,7 +72,7 @@ impl<'r> Terms<'r> {
         if self.unknown_agreement || self.agreements & !deployment.agreements != 0 {
             return Some(Refusal::Agreement);
         }
-        if !self.tenant_may_use(deployment) {
+        if !deployment.tenants.is_empty() && !self.tenant_may_use(deployment) {
             return Some(Refusal::Tenant);
         }
         let missing = self.needs.missing_in(deployment.capabilities);
@@ -88,9 +89,8 @@ impl<'r> Terms<'r> {
         (deployment.weight <= 0.0).then_some(Refusal::Drained)
     }
 
-    #[inline]
+    #[cold]
     fn tenant_may_use(&self, deployment: &Deployment) -> bool {
-        deployment.tenants.is_empty()
-            || self.tenant.is_some_and(|asked| deployment.tenants.iter().any(|t| **t == *asked))
+        self.request.tag("tenant").is_some_and(|asked| deployment.tenants.iter().any(|tenant| **tenant == *asked))
     }
 }

@@ -74,7 +74,8 @@ pub(crate) fn learn_first_content(state: &State, group: &Group, first_content: f
     }
 }
 
-/// Teaches the group that a first content takes at least as long as an attempt was silent before it was cut off.
+/// Teaches a group that hedges that a first content takes at least as long as an attempt was silent before it was cut off.
+#[inline(never)]
 pub(crate) fn learn_silence(
     fleet: &Fleet,
     state: &State,
@@ -88,7 +89,7 @@ pub(crate) fn learn_silence(
         Ending::Cancelled { .. } => outcome.beaten,
         _ => false,
     };
-    if !group.hedge || !cut_off || outcome.first_content.is_some() {
+    if !cut_off || outcome.first_content.is_some() {
         return;
     }
     let Some(usual) = usual_ln(fleet, state, group, decision, now) else { return };

@@ -43,4 +43,5 @@ pub mod quantile;
 pub mod sync;
 // the walk
 pub mod router;
+mod touch;
 pub mod walk;

@@ -36,22 +36,38 @@ pub enum Ending {
     },
 }
 
+/// The words for endings; the usual one first.
+const WORDS: [(&str, Ending); 17] = [
+    ("ok", Ending::Succeeded),
+    ("rate_limit", Ending::Throttled),
+    ("overloaded", Ending::Throttled),
+    ("quota", Ending::Exhausted),
+    ("timeout", Ending::Failed(Fault::Silent)),
+    ("server", Ending::Failed(Fault::Down)),
+    ("connection", Ending::Failed(Fault::Down)),
+    ("malformed", Ending::Failed(Fault::Broken)),
+    ("truncated", Ending::Failed(Fault::Broken)),
+    ("auth", Ending::Misconfigured),
+    ("permission", Ending::Misconfigured),
+    ("not_found", Ending::Misconfigured),
+    ("context_length", Ending::CallersFault),
+    ("content_filter", Ending::CallersFault),
+    ("invalid_request", Ending::CallersFault),
+    ("cancelled", Ending::Cancelled { sent: true }),
+    ("abandoned", Ending::Cancelled { sent: true }),
+];
+
 impl Ending {
     /// The ending behind an outcome's word: `ok`, `cancelled`, `abandoned` or a failure kind.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
-        Some(match word {
-            "ok" => Self::Succeeded,
-            "rate_limit" | "overloaded" => Self::Throttled,
-            "quota" => Self::Exhausted,
-            "timeout" => Self::Failed(Fault::Silent),
-            "server" | "connection" => Self::Failed(Fault::Down),
-            "malformed" | "truncated" => Self::Failed(Fault::Broken),
-            "auth" | "permission" | "not_found" => Self::Misconfigured,
-            "context_length" | "content_filter" | "invalid_request" => Self::CallersFault,
-            "cancelled" | "abandoned" => Self::Cancelled { sent: true },
-            _ => return None,
-        })
+        Self::known(word).map(|(_, ending)| ending)
+    }
+
+    /// The same, with the word for keeping.
+    #[must_use]
+    pub fn known(word: &str) -> Option<(&'static str, Self)> {
+        WORDS.into_iter().find(|(known, _)| *known == word)
     }
 
     /// What this ending does to the deployment's health, in the word that the table of failure kinds uses.

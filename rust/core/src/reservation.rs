@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use crate::balance::record::Total;
 use crate::balance::{DeploymentRecord, pending::PendingCell};
+use crate::breaker::Permit;
 use crate::counters::{Counter, count};
 use crate::decision::Decision;
 use crate::fleet::{Deployment, Fleet};
@@ -21,10 +21,8 @@ use crate::units::Nanos;
 /// Capacity held for one attempt.
 pub struct Reservation {
     fleet: Arc<Fleet>,
-    state: Arc<State>,
     decision: Decision,
-    /// Present until settled.
-    hold: Option<Hold>,
+    hold: Hold,
     pending: Option<PendingCell>,
     first_content: Option<Nanos>,
     settlement: Settlement,
@@ -33,31 +31,35 @@ pub struct Reservation {
 impl Reservation {
     /// One that holds nothing yet: made before the walk, so that the decision is written where it stays.
     #[inline]
-    pub(crate) fn nowhere(fleet: Arc<Fleet>, state: Arc<State>, decision: Decision) -> Self {
+    pub(crate) fn nowhere(fleet: Arc<Fleet>, decision: Decision) -> Self {
         let settlement = Settlement::default();
-        Self { fleet, state, decision, hold: None, pending: None, first_content: None, settlement }
+        Self { fleet, decision, hold: Hold::default(), pending: None, first_content: None, settlement }
     }
 
-    /// Lets `walk` write the decision.
+    /// Lets `walk` write the decision and what it holds.
     #[inline]
-    pub(crate) fn decide<T>(&mut self, walk: impl FnOnce(&Fleet, &mut Decision) -> T) -> T {
-        walk(&self.fleet, &mut self.decision)
+    pub(crate) fn decide<T>(&mut self, walk: impl FnOnce(&Fleet, &mut Decision, &mut Hold) -> T) -> T {
+        walk(&self.fleet, &mut self.decision, &mut self.hold)
+    }
+
+    /// The breaker's permit, until settled.
+    #[inline]
+    pub(crate) fn permit(&self) -> Option<&Permit> {
+        self.hold.permit.as_ref()
     }
 
     /// Enters the attempt into the deployment's state: from here on it is in flight.
     #[inline]
-    pub(crate) fn begin(&mut self, hold: Hold) {
-        self.hold = Some(hold);
+    pub(crate) fn begin(&mut self) {
         self.pending = self.record().and_then(|record| {
             record.enter();
-            record.add(Total::Attempts, 1);
             record.pending().note(self.decision.at, self.decision.seed)
         });
     }
 
     /// What was looked at by a walk that held nothing.
     #[cold]
-    pub(crate) fn into_decision(mut self) -> Decision {
+    pub(crate) fn take_decision(&mut self) -> Decision {
         let nowhere = Decision::nowhere(self.decision.at, self.decision.seed);
         std::mem::replace(&mut self.decision, nowhere)
     }
@@ -111,14 +113,17 @@ impl Reservation {
         let after = now.since(self.decision.at);
         self.first_content = Some(after);
         self.count_won_hedge();
-        settle::answered(&self.fleet, &self.state, &self.decision, settle::ln_seconds(after), now);
-        let Some(record) = self.deployment().and_then(|d| DeploymentRecord::of(&self.state, d.slot)) else { return };
+        settle::answered(&self.fleet, &self.decision, settle::ln_seconds(after), now);
+        // By fields: the rest of the reservation changes meanwhile.
+        let deployment = self.decision.deployment.and_then(|index| self.fleet.deployment(index));
+        let record = deployment.and_then(|deployment| DeploymentRecord::of(&self.fleet.state, deployment.slot));
+        let Some(record) = record else { return };
         if let Some(cell) = self.pending.take() {
-            record.pending().forget(cell);
+            record.forget(cell);
         }
-        if let Some(hold) = self.hold.as_mut() {
-            let effect = record.breaker().first_content(&mut hold.permit, now);
-            settle::count_effect(&self.state, effect);
+        if let Some(permit) = self.hold.permit.as_mut() {
+            let effect = record.breaker().first_content(permit, now);
+            settle::count_effect(&self.fleet.state, effect);
         }
     }
 
@@ -126,15 +131,16 @@ impl Reservation {
     ///
     /// Only the first settlement counts; a later one changes nothing and answers with the first.
     pub fn settle(&mut self, mut outcome: Outcome<'_>, now: Nanos) -> &Settlement {
-        if let Some(hold) = self.hold.take() {
+        if self.is_held() {
             if self.first_content.is_none() && matches!(outcome.ending, Ending::Succeeded) {
                 self.count_won_hedge();
                 let first_content = settle::first_content_ln(&outcome, now.since(self.decision.at));
-                settle::answered(&self.fleet, &self.state, &self.decision, first_content, now);
+                settle::answered(&self.fleet, &self.decision, first_content, now);
             }
             outcome.first_content = outcome.first_content.or(self.first_content);
             let cell = self.pending.take();
-            self.settlement = settle::settle(&self.fleet, &self.state, &self.decision, hold, cell, &outcome, now);
+            let Self { fleet, decision, hold, settlement, .. } = self;
+            settle::settle(fleet, decision, hold, cell, &outcome, now, settlement);
         }
         &self.settlement
     }
@@ -142,7 +148,7 @@ impl Reservation {
     /// Gives the reservation up at `now`: what the provider may have generated stays charged.
     pub fn abandon(&mut self, now: Nanos) -> &Settlement {
         if self.is_held() {
-            count(&self.state, Counter::Abandoned);
+            count(self.state(), Counter::Abandoned);
         }
         self.settle(Outcome::bare(Ending::Cancelled { sent: true }), now)
     }
@@ -150,7 +156,7 @@ impl Reservation {
     /// Whether it is still to be settled.
     #[must_use]
     pub const fn is_held(&self) -> bool {
-        self.hold.is_some()
+        self.hold.permit.is_some()
     }
 
     /// What was settled; all zero before.
@@ -169,17 +175,21 @@ impl Reservation {
     /// no answer where that comes in one piece; `None` if never. See [`hedge`].
     #[must_use]
     pub fn hedge_after(&self, now: Nanos) -> Option<Nanos> {
-        hedge::after(&self.fleet, &self.state, &self.decision, now)
+        hedge::after(&self.fleet, self.state(), &self.decision, now)
     }
 
     fn count_won_hedge(&self) {
         if self.decision.hedge {
-            count(&self.state, Counter::HedgeWon);
+            count(self.state(), Counter::HedgeWon);
         }
     }
 
+    fn state(&self) -> &State {
+        &self.fleet.state
+    }
+
     fn record(&self) -> Option<DeploymentRecord<'_>> {
-        DeploymentRecord::of(&self.state, self.deployment()?.slot)
+        DeploymentRecord::of(self.state(), self.deployment()?.slot)
     }
 }
 

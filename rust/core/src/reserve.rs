@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use crate::balance::DeploymentRecord;
 use crate::breaker::Permit;
 use crate::fleet::{Deployment, Fleet, LimitRef, MAX_LIMITS};
-use crate::limit::{Bucket, Denied, Held, hold_all};
+use crate::limit::{Bucket, Denied, Held, hold_all_in};
 use crate::refusal::Refusal;
 use crate::score::Estimate;
 use crate::spec::Dimension;
@@ -26,13 +26,33 @@ pub enum Permission {
     Forced,
 }
 
-/// What is held for one attempt. It must be settled; see [`crate::settle`].
-#[derive(Debug)]
+/// What is held for one attempt, nothing at first. It must be settled; see [`crate::settle`].
+#[derive(Debug, Default)]
 pub struct Hold {
     /// One entry per limit of the deployment, in its order.
     pub limits: ArrayVec<Held, MAX_LIMITS>,
-    /// The breaker's permit.
-    pub permit: Permit,
+    /// The breaker's permit: with it, everything is held.
+    pub permit: Option<Permit>,
+}
+
+/// How much of each dimension attempts take: worked out once, then looked up for every limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Amounts([u64; Dimension::ALL.len()]);
+
+impl Amounts {
+    /// What `times` attempts of this size take.
+    #[must_use]
+    #[inline]
+    pub fn of(estimate: &Estimate, times: u64) -> Self {
+        let once = Self(Dimension::ALL.map(|dimension| amount(dimension, estimate)));
+        if times == 1 { once } else { Self(once.0.map(|amount| amount.saturating_mul(times))) }
+    }
+
+    #[inline]
+    fn in_dimension(&self, dimension: Dimension) -> u64 {
+        // Every dimension has its place.
+        self.0.get(dimension as usize).copied().unwrap_or(u64::MAX)
+    }
 }
 
 /// How much of a limit an attempt takes.
@@ -51,11 +71,11 @@ pub const fn amount(dimension: Dimension, estimate: &Estimate) -> u64 {
 /// The bucket behind a limit, if its record is still the limit's own.
 #[must_use]
 #[inline]
-pub fn bucket<'s>(fleet: &'s Fleet, state: &'s State, at: LimitRef) -> Option<(Dimension, Bucket<'s>)> {
+pub fn bucket<'s>(fleet: &'s Fleet, state: &'s State, at: &'s LimitRef) -> Option<Bucket<'s>> {
     let words = state.bucket(at.slot)?;
-    let limit = fleet.limit(at.index)?;
-    let own = words[0].load(crate::sync::Ordering::Relaxed) == limit.identity;
-    own.then(|| (limit.dimension, Bucket::new(&limit.quota, words)))
+    let own = words[0].load(crate::sync::Ordering::Relaxed) == at.identity;
+    // The quota is not read here, only where it is.
+    own.then_some(Bucket::beside(&at.plain, &fleet.limit(at.index)?.quota, words))
 }
 
 /// Whether every limit of a deployment has room for `times` attempts of this size.
@@ -71,10 +91,11 @@ pub fn peek(
     times: u64,
     now: Nanos,
 ) -> Result<(), Refusal> {
-    for &at in &deployment.limits {
-        let Some((dimension, bucket)) = bucket(fleet, state, at) else { continue };
-        if bucket.peek(amount(dimension, estimate).saturating_mul(times), now).is_err() {
-            return longest_refusal(fleet, state, deployment, estimate, times, now).map_or(Ok(()), Err);
+    let amounts = Amounts::of(estimate, times);
+    for at in &deployment.limits {
+        let Some(bucket) = bucket(fleet, state, at) else { continue };
+        if bucket.peek(amounts.in_dimension(at.dimension), now).is_err() {
+            return longest_refusal(fleet, state, deployment, &amounts, now).map_or(Ok(()), Err);
         }
     }
     Ok(())
@@ -85,13 +106,12 @@ fn longest_refusal(
     fleet: &Fleet,
     state: &State,
     deployment: &Deployment,
-    estimate: &Estimate,
-    times: u64,
+    amounts: &Amounts,
     now: Nanos,
 ) -> Option<Refusal> {
-    let refusals = (0_u8..).zip(&deployment.limits).filter_map(|(index, &at)| {
-        let (dimension, bucket) = bucket(fleet, state, at)?;
-        let denied = bucket.peek(amount(dimension, estimate).saturating_mul(times), now).err()?;
+    let refusals = (0_u8..).zip(&deployment.limits).filter_map(|(index, at)| {
+        let bucket = bucket(fleet, state, at)?;
+        let denied = bucket.peek(amounts.in_dimension(at.dimension), now).err()?;
         Some(refusal(&bucket, index, denied, now))
     });
     refusals.reduce(Refusal::or_longer)
@@ -107,23 +127,25 @@ fn refusal(bucket: &Bucket<'_>, index: u8, denied: Denied, now: Nanos) -> Refusa
     }
 }
 
-/// Holds everything that an attempt at a deployment needs.
+/// Holds everything that an attempt at a deployment needs, in `held`.
 ///
 /// # Errors
 /// Why not; then nothing is held.
-pub fn hold(
-    fleet: &Fleet,
-    state: &State,
-    deployment: &Deployment,
+pub fn hold<'f>(
+    fleet: &'f Fleet,
+    state: &'f State,
+    deployment: &'f Deployment,
     estimate: &Estimate,
     permission: Permission,
     now: Nanos,
-) -> Result<Hold, Refusal> {
+    held: &mut Hold,
+) -> Result<(), Refusal> {
     let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return Err(Refusal::Drained) };
-    let found = deployment.limits.iter().filter_map(|&at| bucket(fleet, state, at));
-    let wanted: ArrayVec<(Bucket<'_>, u64), MAX_LIMITS> =
-        found.map(|(dimension, bucket)| (bucket, amount(dimension, estimate))).collect();
-    let limits = hold_all(&wanted, now).map_err(|(index, denied)| {
+    let mut wanted = ArrayVec::<(Bucket<'_>, u64), MAX_LIMITS>::new();
+    let amounts = Amounts::of(estimate, 1);
+    let with_amount = |at: &'f LimitRef| Some((bucket(fleet, state, at)?, amounts.in_dimension(at.dimension)));
+    wanted.extend(deployment.limits.iter().filter_map(with_amount));
+    hold_all_in(&mut held.limits, &wanted, now).map_err(|(index, denied)| {
         let place = u8::try_from(index).unwrap_or(u8::MAX);
         wanted.get(index).map_or(Refusal::TooLarge(place), |(bucket, _)| refusal(bucket, place, denied, now))
     })?;
@@ -133,9 +155,12 @@ pub fn hold(
         Permission::Forced => record.breaker().force_probe(now, deployment.probe_lease),
     };
     match permit {
-        Ok(permit) => Ok(Hold { limits, permit }),
+        Ok(permit) => {
+            held.permit = Some(permit);
+            Ok(())
+        }
         Err(until) => {
-            wanted.iter().zip(limits).for_each(|((bucket, _), held)| bucket.cancel(held));
+            wanted.iter().zip(held.limits.drain(..)).for_each(|((bucket, _), held)| bucket.cancel(held));
             Err(Refusal::Breaker(until))
         }
     }

@@ -6,7 +6,6 @@ use arc_swap::ArcSwap;
 
 use crate::balance::DeploymentRecord;
 use crate::balance::load::Load;
-use crate::breaker::Permit;
 use crate::counters::{Counter, count};
 use crate::decision::{Decision, Denial, Log, Why};
 use crate::draw::Draw;
@@ -14,6 +13,7 @@ use crate::fleet::{Fleet, FleetError};
 use crate::hedge;
 use crate::request::Request;
 use crate::reservation::Reservation;
+use crate::reserve::Hold;
 use crate::retry::{Allowance, RetryBudget};
 use crate::score::{NeutralScorer, Scorer};
 use crate::spec::{FleetSpec, RetrySpec};
@@ -73,24 +73,47 @@ impl Router {
     /// # Errors
     /// [`Denial`] with the reason and what was looked at; then nothing is held.
     pub fn reserve(&self, request: &Request<'_>, now: Nanos, seed: u64) -> Result<Reservation, Box<Denial>> {
-        let mut reservation =
-            Reservation::nowhere(self.fleet.load_full(), Arc::clone(&self.state), Decision::nowhere(now, seed));
-        let made =
-            reservation.decide(|fleet, decision| walk(self.scene(fleet, request, now, seed, Intent::Hold), decision));
-        match made {
-            Ok(Some(hold)) => {
-                self.count_decision(reservation.decision(), &hold.permit);
-                reservation.begin(hold);
-                Ok(reservation)
+        // Written where the caller will find it: a reservation is too large to be moved for nothing.
+        let mut made = Ok(self.vacant(now, seed));
+        if let Ok(reservation) = &mut made
+            && let Err(denial) = self.reserve_in(reservation, request)
+        {
+            made = Err(denial);
+        }
+        made
+    }
+
+    /// A reservation that holds nothing yet, for [`reserve_in`](Self::reserve_in) at this time with this seed.
+    #[must_use]
+    #[inline]
+    pub fn vacant(&self, now: Nanos, seed: u64) -> Reservation {
+        Reservation::nowhere(self.fleet.load_full(), Decision::nowhere(now, seed))
+    }
+
+    /// [`reserve`](Self::reserve) for callers who have a place for the reservation: one that is [`vacant`](Self::vacant).
+    /// Should it hold something after all, that counts as abandoned.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve); then the reservation is spent.
+    pub fn reserve_in(&self, reservation: &mut Reservation, request: &Request<'_>) -> Result<(), Box<Denial>> {
+        let Decision { at: now, seed, .. } = *reservation.decision();
+        if reservation.is_held() {
+            reservation.abandon(now);
+        }
+        let walked = reservation
+            .decide(|fleet, decision, held| walk(self.scene(fleet, request, now, seed, Intent::Hold), decision, held));
+        match walked {
+            Ok(()) => {
+                self.count_decision(reservation);
+                reservation.begin();
+                Ok(())
             }
-            // A walk that means to hold always holds what it decided on.
-            Ok(None) => Err(Box::new(Denial { why: Why::Refused, decision: reservation.into_decision() })),
             Err(why) => {
                 // A hedge that finds nobody turns no request away.
                 if !request.spare {
                     self.count_denial(&why);
                 }
-                Err(Box::new(Denial { why, decision: reservation.into_decision() }))
+                Err(Box::new(Denial { why, decision: reservation.take_decision() }))
             }
         }
     }
@@ -197,13 +220,15 @@ impl Router {
         crate::retry::delay(same_deployment, attempt, hint, &mut Draw::new(seed))
     }
 
-    fn count_decision(&self, decision: &Decision, permit: &Permit) {
+    fn count_decision(&self, reservation: &Reservation) {
+        let decision = reservation.decision();
+        let (probe, lost_probe) = reservation.permit().map_or((false, false), |held| (held.probe, held.lost_probe));
         count(&self.state, Counter::Reserved);
         let rare = [
             (decision.is_downgrade(), Counter::Downgraded),
             (decision.last_resort, Counter::ForcedProbe),
-            (permit.probe, Counter::Probe),
-            (permit.lost_probe, Counter::ProbeLost),
+            (probe, Counter::Probe),
+            (lost_probe, Counter::ProbeLost),
         ];
         rare.into_iter().filter(|(happened, _)| *happened).for_each(|(_, counter)| count(&self.state, counter));
     }
@@ -218,8 +243,8 @@ impl Router {
 /// A walk that holds nothing.
 fn told(scene: Scene<'_>) -> Result<Decision, Box<Denial>> {
     let mut decision = Decision::nowhere(scene.now, scene.seed);
-    match walk(scene, &mut decision) {
-        Ok(_) => Ok(decision),
+    match walk(scene, &mut decision, &mut Hold::default()) {
+        Ok(()) => Ok(decision),
         Err(why) => Err(Box::new(Denial { why, decision })),
     }
 }

@@ -15,7 +15,7 @@ use crate::state::State;
 pub(crate) const UNKNOWN_OUTPUT_TOKENS: u64 = 512;
 /// Tiers are this far apart: alternatives within 5 % of each other share by load instead of flapping.
 const TIER_STEP: f32 = 0.05;
-const MILLION: u128 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 /// Predicts how well a deployment's model will do a request: the place where learned routing plugs in.
 pub trait Scorer: Send + Sync {
@@ -68,21 +68,40 @@ impl Estimate {
             OutputAccounting::None => expected(),
             _ => held_output_tokens,
         };
-        Self { input_tokens, held_output_tokens, cost: cost(&deployment.price, input_tokens, 0, 0, priced) }
+        Self { input_tokens, held_output_tokens, cost: fresh_cost(&deployment.price, input_tokens, priced) }
     }
 }
 
 /// Micro-dollars for these tokens, rounded up once. Cached and written tokens are part of the input tokens.
 #[must_use]
+#[inline]
 pub fn cost(price: &Price, input: u64, cached: u64, written: u64, output: u64) -> u64 {
     let cached = cached.min(input);
     let written = written.min(input - cached);
-    let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
-    let sum = part(input - cached - written, price.input)
-        + part(cached, price.cached_input.unwrap_or(price.input))
-        + part(written, price.cache_write.unwrap_or(price.input))
-        + part(output, price.output);
-    u64::try_from(sum.div_ceil(MILLION)).unwrap_or(u64::MAX)
+    let parts = [
+        (input - cached - written, price.input),
+        (cached, price.cached_input.unwrap_or(price.input)),
+        (written, price.cache_write.unwrap_or(price.input)),
+        (output, price.output),
+    ];
+    // A million tokens at a million dollars a million fit: the wide sum is for what nobody has paid yet.
+    let narrow = parts.iter().try_fold(0_u64, |sum, (tokens, price)| sum.checked_add(tokens.checked_mul(*price)?));
+    narrow.map_or_else(|| wide_cost(parts), |sum| sum.div_ceil(MILLION))
+}
+
+/// [`cost`] of a prompt of which nothing is cached: what is expected of every one.
+#[inline]
+fn fresh_cost(price: &Price, input: u64, output: u64) -> u64 {
+    let (prompt, answer) = (input.checked_mul(price.input), output.checked_mul(price.output));
+    let sum = prompt.and_then(|prompt| prompt.checked_add(answer?));
+    sum.map_or_else(|| cost(price, input, 0, 0, output), |sum| sum.div_ceil(MILLION))
+}
+
+#[cold]
+fn wide_cost(parts: [(u64, u64); 4]) -> u64 {
+    // The tokens of the first three parts are those of the input together, so the sum fits.
+    let sum = parts.iter().fold(0_u128, |sum, &(tokens, price)| sum + u128::from(tokens) * u128::from(price));
+    u64::try_from(sum.div_ceil(u128::from(MILLION))).unwrap_or(u64::MAX)
 }
 
 /// The tier of a candidate under an objective: higher is better, equal is "as good as".
@@ -110,6 +129,23 @@ mod tests {
         assert_eq!(cost(&Price { input: 1, ..Price::default() }, 1, 0, 0, 0), 1);
         assert_eq!(cost(&Price::default(), u64::MAX, 5, 5, u64::MAX), 0);
         assert_eq!(cost(&Price { input: u64::MAX, ..Price::default() }, u64::MAX, 0, 0, 0), u64::MAX);
+    }
+
+    #[test]
+    fn a_cost_that_fits_into_a_word_is_the_wide_one() {
+        let mut draw = crate::draw::Draw::new(2);
+        for _ in 0..100_000 {
+            let parts = [(); 4].map(|()| (draw.next_u64() >> draw.below(64), draw.next_u64() >> (20 + draw.below(44))));
+            let [(input, _), (cached, _), (written, _), (output, _)] = parts.map(|(tokens, price)| (tokens / 4, price));
+            let [(_, fresh), (_, from_cache), (_, to_cache), (_, answer)] = parts;
+            let price =
+                Price { input: fresh, output: answer, cached_input: Some(from_cache), cache_write: Some(to_cache) };
+            let (cached, written) = (cached.min(input), written.min(input - cached.min(input)));
+            let split =
+                [(input - cached - written, fresh), (cached, from_cache), (written, to_cache), (output, answer)];
+            assert_eq!(cost(&price, input, cached, written, output), wide_cost(split), "{price:?} {split:?}");
+            assert_eq!(fresh_cost(&price, input, output), cost(&price, input, 0, 0, output), "{price:?} {split:?}");
+        }
     }
 
     #[test]

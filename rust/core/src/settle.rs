@@ -15,7 +15,7 @@ use crate::counters::{Counter, add, count};
 use crate::decision::Decision;
 use crate::fleet::{Deployment, Fleet, Group, MAX_LIMITS};
 use crate::hedge;
-use crate::limit::{Level, OutputLength, Report};
+use crate::limit::{Bucket, Held, Level, OutputLength, Report};
 use crate::outcome::{Ending, Fault, LimitReport, Outcome};
 use crate::reserve::{Hold, bucket};
 use crate::score::{Estimate, cost};
@@ -43,40 +43,40 @@ pub struct Settlement {
     pub charged: ArrayVec<(u32, u64), MAX_LIMITS>,
 }
 
-/// Settles one attempt.
+/// Settles one attempt: takes what it holds, and writes what it really used where that stays.
 pub(crate) fn settle(
     fleet: &Fleet,
-    state: &State,
     decision: &Decision,
-    hold: Hold,
+    hold: &mut Hold,
     cell: Option<PendingCell>,
     outcome: &Outcome<'_>,
     now: Nanos,
-) -> Settlement {
+    settlement: &mut Settlement,
+) {
+    let state = &*fleet.state;
+    let Some(permit) = hold.permit.take() else { return };
     let found = decision.deployment.and_then(|index| fleet.deployment(index));
-    let Some(deployment) = found else { return Settlement::default() };
-    let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return Settlement::default() };
+    let Some(deployment) = found else { return };
+    let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return };
     let group = decision.group.and_then(|index| fleet.group(index));
-    let mut settlement = used(deployment, decision, outcome);
-    let Hold { limits, permit } = hold;
-    settle_limits(fleet, state, deployment, decision, limits, outcome, &mut settlement, now);
+    charge_tokens(deployment, decision, outcome, settlement);
+    settle_limits(fleet, state, deployment, decision, &mut hold.limits, outcome, settlement, now);
     if record.identity() != deployment.identity {
         // A reload gave the record to somebody else: there is nothing left to tell.
-        return settlement;
+        return;
     }
     if let Some(cell) = cell {
-        record.pending().forget(cell);
+        record.forget(cell);
     }
     record.leave();
     learn(fleet, state, deployment, record, group, decision, outcome, now);
     let effect = tell_breaker(record, permit, outcome, now);
     count_effect(state, effect);
-    add_totals(state, record, outcome, &settlement);
-    settlement
+    add_totals(state, record, outcome, settlement);
 }
 
 /// Tokens and money that the attempt is charged with.
-fn used(deployment: &Deployment, decision: &Decision, outcome: &Outcome<'_>) -> Settlement {
+fn charge_tokens(deployment: &Deployment, decision: &Decision, outcome: &Outcome<'_>, settlement: &mut Settlement) {
     let estimate = decision.estimate;
     let nothing = outcome.ending.used_no_tokens();
     let input = outcome.input_tokens.unwrap_or(if nothing { 0 } else { estimate.input_tokens });
@@ -88,7 +88,10 @@ fn used(deployment: &Deployment, decision: &Decision, outcome: &Outcome<'_>) -> 
         let expected = estimate.cost.saturating_sub(price_of(deployment, &estimate));
         cost = cost.saturating_add(expected);
     }
-    Settlement { cost, input_tokens: input, output_tokens: output, usage_known, charged: ArrayVec::new() }
+    settlement.cost = cost;
+    settlement.input_tokens = input;
+    settlement.output_tokens = output;
+    settlement.usage_known = usage_known;
 }
 
 /// What the held tokens of an estimate cost.
@@ -102,38 +105,56 @@ fn settle_limits(
     state: &State,
     deployment: &Deployment,
     decision: &Decision,
-    limits: ArrayVec<crate::limit::Held, MAX_LIMITS>,
+    limits: &mut ArrayVec<Held, MAX_LIMITS>,
     outcome: &Outcome<'_>,
     settlement: &mut Settlement,
     now: Nanos,
 ) {
     // Which reports have found their limit, one bit each.
     let mut placed = 0_u64;
-    for (&at, held) in deployment.limits.iter().zip(limits) {
-        let Some((dimension, bucket)) = bucket(fleet, state, at) else { continue };
-        let sent_after = bucket.sent_after(&held);
-        let charge = charged(dimension, deployment, outcome, settlement, held.units());
+    for (at, held) in deployment.limits.iter().zip(limits.drain(..)) {
+        let Some(bucket) = bucket(fleet, state, at) else { continue };
+        let sent_after = if outcome.reports.is_empty() { 0 } else { bucket.sent_after(&held) };
+        let charge = charged(at.dimension, deployment, outcome, settlement, held.units());
         bucket.settle(held, charge, now);
         settlement.charged.push((at.index, charge));
-        // Headers speak of the provider's own scope: the first pool that has the dimension, and shared pools come first.
-        let fits = |&(place, report): &(usize, &LimitReport)| {
-            placed >> place & 1 == 0 && report.dimension == dimension && !report.is_nonsense()
-        };
-        let Some((place, report)) = outcome.reports.iter().take(64).enumerate().find(fits) else { continue };
-        placed |= 1 << place;
-        // Adapters know how their provider rounds, and report lower bounds.
-        let report = Report { limit: report.limit, remaining: report.remaining, rounding: 0 };
-        let resynced = bucket.resync(report, decision.at, sent_after, now);
-        if resynced.limit_changed.is_some() {
-            count(state, Counter::LimitChanged);
-        }
-        if matches!(resynced.level, Level::Malformed) {
-            count(state, Counter::BadHeader);
+        if !outcome.reports.is_empty() {
+            believe_report(state, &bucket, at.dimension, decision.at, sent_after, outcome, &mut placed, now);
         }
     }
     outcome.reports.iter().filter(|report| report.is_nonsense()).for_each(|_| count(state, Counter::BadHeader));
     if matches!(outcome.ending, Ending::Exhausted) {
         exhaust_pools(fleet, state, deployment, outcome, now);
+    }
+}
+
+/// Takes over what the headers say of one limit, if they speak of it.
+#[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "as above")]
+fn believe_report(
+    state: &State,
+    bucket: &Bucket<'_>,
+    dimension: Dimension,
+    sent: Nanos,
+    sent_after: u64,
+    outcome: &Outcome<'_>,
+    placed: &mut u64,
+    now: Nanos,
+) {
+    // Headers speak of the provider's own scope: the first pool that has the dimension, and shared pools come first.
+    let fits = |&(place, report): &(usize, &LimitReport)| {
+        *placed >> place & 1 == 0 && report.dimension == dimension && !report.is_nonsense()
+    };
+    let Some((place, report)) = outcome.reports.iter().take(64).enumerate().find(fits) else { return };
+    *placed |= 1 << place;
+    // Adapters know how their provider rounds, and report lower bounds.
+    let report = Report { limit: report.limit, remaining: report.remaining, rounding: 0 };
+    let resynced = bucket.resync(report, sent, sent_after, now);
+    if resynced.limit_changed.is_some() {
+        count(state, Counter::LimitChanged);
+    }
+    if matches!(resynced.level, Level::Malformed) {
+        count(state, Counter::BadHeader);
     }
 }
 
@@ -162,11 +183,12 @@ fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome<'_>,
 }
 
 /// The quota is gone for everybody who draws from the same shared pools.
+#[cold]
 fn exhaust_pools(fleet: &Fleet, state: &State, deployment: &Deployment, outcome: &Outcome<'_>, now: Nanos) {
     let until = now + outcome.retry_after.map_or(EXHAUSTED_FOR, |hint| hint.min(LONGEST_HINT));
-    for &at in &deployment.limits {
+    for at in &deployment.limits {
         if fleet.limit(at.index).and_then(|limit| fleet.pool_of(limit)).is_some_and(|pool| !pool.private)
-            && let Some((_, bucket)) = bucket(fleet, state, at)
+            && let Some(bucket) = bucket(fleet, state, at)
         {
             bucket.hold_until().exhaust(until, now);
         }
@@ -217,7 +239,9 @@ fn learn(
         Ending::Misconfigured | Ending::CallersFault | Ending::Cancelled { .. } => {}
     }
     if let Some(group) = group {
-        hedge::learn_silence(fleet, state, group, decision, outcome, now);
+        if group.hedge {
+            hedge::learn_silence(fleet, state, group, decision, outcome, now);
+        }
         refresh_median(fleet, state, group, now);
     }
 }
@@ -232,7 +256,8 @@ fn reference(state: &State, deployment: &Deployment, group: Option<&Group>, now:
 ///
 /// That is known at the first content; waiting for the end of the stream would judge a deployment by how it was when
 /// its longest answers began.
-pub(crate) fn answered(fleet: &Fleet, state: &State, decision: &Decision, first_content: f32, now: Nanos) {
+pub(crate) fn answered(fleet: &Fleet, decision: &Decision, first_content: f32, now: Nanos) {
+    let state = &*fleet.state;
     let Some(deployment) = decision.deployment.and_then(|index| fleet.deployment(index)) else { return };
     let group = decision.group.and_then(|index| fleet.group(index));
     let record = DeploymentRecord::of(state, deployment.slot).filter(|record| record.identity() == deployment.identity);

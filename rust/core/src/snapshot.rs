@@ -125,7 +125,7 @@ fn deployment_snapshot(
         breaker: state_word(breaker.state),
         breaker_reason: reason_word(breaker.reason),
         breaker_s: breaker.until.map_or(0.0, |until| until.since(now).as_secs_f64()),
-        attempts: record.total(Total::Attempts),
+        attempts: record.attempts(),
         succeeded: record.total(Total::Succeeded),
         failed: record.total(Total::Failed),
         throttled: record.total(Total::Throttled),
@@ -153,10 +153,11 @@ const fn reason_word(reason: breaker::Reason) -> &'static str {
 }
 
 fn pool_snapshot(fleet: &Fleet, state: &State, pool: &Pool, now: Nanos) -> BTreeMap<&'static str, LimitSnapshot> {
-    let told =
-        pool.limits.clone().filter_map(|at| bucket(fleet, state, fleet.limit_ref(at)?)).map(|(dimension, bucket)| {
-            let limit = LimitSnapshot { limit: bucket.limit(), level: bucket.level(now), free: bucket.fraction(now) };
-            (dimension.name(), limit)
-        });
-    told.collect()
+    let told = |index| {
+        let at = fleet.limit(index)?.referred_to_by(index);
+        let bucket = bucket(fleet, state, &at)?;
+        let limit = LimitSnapshot { limit: bucket.limit(), level: bucket.level(now), free: bucket.fraction(now) };
+        Some((at.dimension.name(), limit))
+    };
+    pool.limits.clone().filter_map(told).collect()
 }

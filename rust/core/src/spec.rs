@@ -64,6 +64,18 @@ pub enum Dimension {
 }
 
 impl Dimension {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 8] = [
+        Self::Rpm,
+        Self::Tpm,
+        Self::InputTpm,
+        Self::OutputTpm,
+        Self::Rpd,
+        Self::Tpd,
+        Self::Concurrency,
+        Self::UsdPerDay,
+    ];
+
     /// The word for it in configuration, receipts and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

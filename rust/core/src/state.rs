@@ -99,6 +99,12 @@ impl Starts {
     }
 }
 
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("room", &self.room).finish_non_exhaustive()
+    }
+}
+
 impl State {
     /// Fresh state on the heap.
     #[must_use]

@@ -23,6 +23,7 @@ use crate::route::Route;
 use crate::rules::Flag;
 use crate::score::{self, Estimate, Scorer};
 use crate::state::State;
+use crate::touch;
 use crate::units::Nanos;
 
 /// Rounds of drawing in one group: each loses one candidate to a race or a limit.
@@ -64,24 +65,25 @@ pub struct Scene<'w> {
     pub intent: Intent<'w>,
 }
 
-/// Walks, and answers with what was held. `decision` comes in as [`Decision::nowhere`] and is written in place: it holds
-/// all that was looked at, and moving it from stage to stage would cost more than a stage.
+/// Walks. `decision` comes in as [`Decision::nowhere`], `held` as nothing, and both are written in place: they tell all
+/// that was looked at and held, and moving them from stage to stage would cost more than a stage. An intent that holds
+/// nothing leaves `held` alone.
 ///
 /// # Errors
 /// Why nobody was chosen; what was looked at is in the decision.
-pub fn walk(scene: Scene<'_>, decision: &mut Decision) -> Result<Option<Hold>, Why> {
+pub fn walk(scene: Scene<'_>, decision: &mut Decision, held: &mut Hold) -> Result<(), Why> {
     let route = Route::of(scene.fleet, scene.request).map_err(|(why, rule)| {
         decision.rule = rule;
         why
     })?;
-    let mut walk = Walk::new(scene, &route, decision);
+    let mut walk = Walk::new(scene, &route, decision, held);
     let asked = scene.fleet.group(route.group).ok_or(Why::UnknownModel)?;
     let mut draw = Draw::new(scene.seed);
     for index in chain(scene, route.group, asked) {
         let Some(group) = scene.fleet.group(index) else { continue };
-        if let Some((member, hold)) = walk.pick(group, &mut draw) {
-            walk.decide(index, member);
-            return Ok(hold);
+        if let Some(picked) = walk.pick(group, &mut draw) {
+            walk.decide(index, picked);
+            return Ok(());
         }
     }
     walk.settle_for_less(route.group, asked)
@@ -93,7 +95,8 @@ pub fn survey(scene: Scene<'_>) -> Decision {
     let mut decision = Decision::nowhere(scene.now, scene.seed);
     let Ok(route) = Route::of(scene.fleet, scene.request) else { return decision };
     let Some(asked) = scene.fleet.group(route.group) else { return decision };
-    let mut walk = Walk::new(scene, &route, &mut decision);
+    let mut held = Hold::default();
+    let mut walk = Walk::new(scene, &route, &mut decision, &mut held);
     for index in chain(scene, route.group, asked) {
         let Some(group) = scene.fleet.group(index) else { continue };
         for place in 0..group.members.len() {
@@ -116,7 +119,11 @@ struct Walk<'w> {
     tried: ArrayVec<u32, MAX_TRIED>,
     delays: Delays,
     decision: &'w mut Decision,
+    held: &'w mut Hold,
 }
+
+/// Who was picked, and what an attempt there is expected to use.
+type Picked = (Member, Estimate);
 
 /// When the deployments that are out for a while come back.
 #[derive(Clone, Copy, Default)]
@@ -142,7 +149,7 @@ impl Delays {
 }
 
 impl<'w> Walk<'w> {
-    fn new(scene: Scene<'w>, route: &Route<'_>, decision: &'w mut Decision) -> Self {
+    fn new(scene: Scene<'w>, route: &Route<'_>, decision: &'w mut Decision, held: &'w mut Hold) -> Self {
         let Scene { fleet, request, .. } = scene;
         let max_tokens = match (request.output_tokens, route.max_tokens) {
             (Some(asked), Some(cap)) => Some(asked.min(cap)),
@@ -153,35 +160,38 @@ impl<'w> Walk<'w> {
         decision.max_tokens = max_tokens;
         decision.streamed = request.needs.has(Flag::Streaming);
         decision.hedge = request.spare;
-        let place = |name: &&str| fleet.deployment_named(name);
+        let mut tried = ArrayVec::new();
+        tried.extend(request.tried.iter().filter_map(|name| fleet.deployment_named(name)).take(MAX_TRIED));
         Self {
             scene,
             terms: Terms::of(fleet, request, max_tokens.unwrap_or(0)),
             max_cost: route.max_cost.unwrap_or(u64::MAX),
-            tried: request.tried.iter().filter_map(place).take(MAX_TRIED).collect(),
+            tried,
             delays: Delays::default(),
             decision,
+            held,
         }
     }
 
-    /// One member of `group`, with what was held for it; `None` when nobody passes.
+    /// One member of `group`, held; `None` when nobody passes.
     #[inline]
-    fn pick(&mut self, group: &Group, draw: &mut Draw) -> Option<(Member, Option<Hold>)> {
+    fn pick(&mut self, group: &Group, draw: &mut Draw) -> Option<Picked> {
         if let Some(found) = self.scene.request.affinity.and_then(|key| self.pick_warm(group, key)) {
             return Some(found);
         }
+        touch::two(self.scene.fleet, self.scene.state, group, draw, self.scene.seed);
         for _ in 0..group.members.len().min(MAX_ROUNDS) {
             let (first, second) = draw::two(group, draw, |place| self.standing(group, place));
             let member = self.less_loaded(group, first?, second, draw.unit())?;
-            if let Some(hold) = self.hold(member) {
-                return Some((member, hold));
+            if let Some(estimate) = self.hold(member) {
+                return Some((member, estimate));
             }
         }
         None
     }
 
     /// The member that the request's prefix prefers, if it is a candidate and not too busy.
-    fn pick_warm(&mut self, group: &Group, key: u64) -> Option<(Member, Option<Hold>)> {
+    fn pick_warm(&mut self, group: &Group, key: u64) -> Option<Picked> {
         let Scene { fleet, state, .. } = self.scene;
         let place = affinity::preferred(fleet, group, key)?;
         self.standing(group, place)?;
@@ -202,17 +212,17 @@ impl<'w> Walk<'w> {
         if !within {
             return None;
         }
-        let hold = self.hold(member)?;
+        let estimate = self.hold(member)?;
         self.decision.log.warm = Some(member.deployment);
-        Some((member, hold))
+        Some((member, estimate))
     }
 
     fn less_loaded(&self, group: &Group, first: usize, second: Option<usize>, chance: f64) -> Option<Member> {
         let member = |place: usize| group.members.get(place).copied();
         let score = |member: Member| {
-            let seen =
-                self.decision.log.find(member.deployment).copied().unwrap_or_else(|| self.examine(member, group));
-            seen.load.score(&self.scene.fleet.balance)
+            let seen = self.decision.log.find(member.deployment).map(|seen| seen.load);
+            let load = seen.unwrap_or_else(|| self.examine(member, group).load);
+            load.score(&self.scene.fleet.balance)
         };
         let first = member(first)?;
         let Some(second) = second.and_then(member) else { return Some(first) };
@@ -312,26 +322,29 @@ impl<'w> Walk<'w> {
         };
         let times = if request.spare { SPARE_ROOM } else { 1 };
         let full = reserve::peek(fleet, state, deployment, estimate, times, now).err();
+        if let (None, None, None) = (held, broken, full) {
+            return None;
+        }
         // Whoever waits for the first of them to end is refused by the next.
         [held, broken, full].into_iter().flatten().reduce(Refusal::or_longer)
     }
 
-    /// Holds capacity at a member; a refusal is noted and answers `None`.
+    /// Holds capacity at a member and answers what for; a refusal is noted and answers `None`.
     #[inline]
-    fn hold(&mut self, member: Member) -> Option<Option<Hold>> {
+    fn hold(&mut self, member: Member) -> Option<Estimate> {
         let Scene { fleet, state, request, now, .. } = self.scene;
         let deployment = fleet.deployment(member.deployment)?;
+        let estimate = self.estimate(deployment, member);
         let refusal = match self.scene.intent {
-            Intent::Tell => return Some(None),
+            Intent::Tell => return Some(estimate),
             Intent::Replay(log) => match log.find(member.deployment)?.refusal {
-                None => return Some(None),
+                None => return Some(estimate),
                 Some(refusal) => refusal,
             },
             Intent::Hold => {
-                let estimate = self.estimate(deployment, member);
                 let permission = if request.spare { Permission::Closed } else { Permission::Asked };
-                match reserve::hold(fleet, state, deployment, &estimate, permission, now) {
-                    Ok(hold) => return Some(Some(hold)),
+                match reserve::hold(fleet, state, deployment, &estimate, permission, now, self.held) {
+                    Ok(()) => return Some(estimate),
                     Err(refusal) => Refusal::Lost(refusal.until().unwrap_or(now)),
                 }
             }
@@ -343,9 +356,7 @@ impl<'w> Walk<'w> {
 
     /// Writes down who was chosen.
     #[inline]
-    fn decide(&mut self, group: u32, member: Member) {
-        let deployment = self.scene.fleet.deployment(member.deployment);
-        let mut estimate = deployment.map(|deployment| self.estimate(deployment, member)).unwrap_or_default();
+    fn decide(&mut self, group: u32, (member, mut estimate): Picked) {
         if let Intent::Replay(log) = self.scene.intent {
             // Lengths may have been learned since.
             estimate.cost = log.find(member.deployment).map_or(estimate.cost, |seen| seen.cost);
@@ -358,16 +369,16 @@ impl<'w> Walk<'w> {
 
     /// Nobody was free: wait if that is soon enough, else force a probe, else say when.
     #[cold]
-    fn settle_for_less(mut self, asked_index: u32, asked: &Group) -> Result<Option<Hold>, Why> {
+    fn settle_for_less(mut self, asked_index: u32, asked: &Group) -> Result<(), Why> {
         let Scene { now, request, .. } = self.scene;
         let soon = self.delays.frees.is_some_and(|frees| frees.since(now) <= request.max_wait);
         if !soon
             && !request.spare
-            && let Some((group, member, hold)) = self.force_probe(asked_index, asked)
+            && let Some((group, picked)) = self.force_probe(asked_index, asked)
         {
-            self.decide(group, member);
+            self.decide(group, picked);
             self.decision.last_resort = true;
-            return Ok(hold);
+            return Ok(());
         }
         Err(match self.delays {
             Delays { soonest: Some(until), .. } => Why::NoCapacity { until },
@@ -378,11 +389,11 @@ impl<'w> Walk<'w> {
 
     /// Last resort: a probe, before its time, of the deployment whose breaker comes back first and lets itself be
     /// forced.
-    fn force_probe(&mut self, asked_index: u32, asked: &Group) -> Option<(u32, Member, Option<Hold>)> {
+    fn force_probe(&mut self, asked_index: u32, asked: &Group) -> Option<(u32, Picked)> {
         for (opens, index) in self.open_breakers() {
             let Some((group, member)) = self.place_in_chain(asked_index, asked, index) else { continue };
             match self.force(member, opens) {
-                Ok(hold) => return Some((group, member, hold)),
+                Ok(estimate) => return Some((group, (member, estimate))),
                 // Nobody should wait for a last resort: `retry_after` stays the time at which a breaker probes by itself.
                 Err(refusal) => self.decision.log.refuse(index, refusal),
             }
@@ -409,23 +420,24 @@ impl<'w> Walk<'w> {
     }
 
     /// Forces a probe at a member whose breaker opens by itself at `opens`.
-    fn force(&self, member: Member, opens: Nanos) -> Result<Option<Hold>, Refusal> {
+    fn force(&mut self, member: Member, opens: Nanos) -> Result<Estimate, Refusal> {
         let Scene { fleet, state, now, intent, .. } = self.scene;
-        // What a replay finds still named an open breaker was forced then.
-        if matches!(intent, Intent::Replay(_)) {
-            return Ok(None);
-        }
         let Some(deployment) = fleet.deployment(member.deployment) else { return Err(Refusal::Drained) };
         let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return Err(Refusal::Drained) };
         let estimate = self.estimate(deployment, member);
+        // What a replay finds still named an open breaker was forced then.
+        if matches!(intent, Intent::Replay(_)) {
+            return Ok(estimate);
+        }
         let refused = Refusal::NoProbe(opens);
         if record.hold().in_force(now).is_some() || record.breaker().peek_forced(now).is_err() {
             return Err(refused);
         }
         reserve::peek(fleet, state, deployment, &estimate, 1, now).map_err(|_| refused)?;
-        if matches!(intent, Intent::Tell) {
-            return Ok(None);
+        if matches!(intent, Intent::Hold) {
+            let permission = Permission::Forced;
+            reserve::hold(fleet, state, deployment, &estimate, permission, now, self.held).map_err(|_| refused)?;
         }
-        reserve::hold(fleet, state, deployment, &estimate, Permission::Forced, now).map(Some).map_err(|_| refused)
+        Ok(estimate)
     }
 }

@@ -115,12 +115,15 @@ proptest! {
         predicates in prop::collection::vec(predicate(), 0..12),
         requests in prop::collection::vec(request(), 40),
     ) {
-        let rules = RuleSet::compile(&predicates).unwrap();
-        prop_assert_eq!(rules.len(), predicates.len());
-        for request in &requests {
+        let few = RuleSet::compile(&predicates).unwrap();
+        prop_assert_eq!(few.len(), predicates.len());
+        // More rules than one word holds are matched in another way.
+        let nobodys = (0..65).map(|n| text("nobody", &[&n.to_string()]));
+        let many = RuleSet::compile(&predicates.iter().cloned().chain(nobodys).collect::<Vec<_>>()).unwrap();
+        for (rules, request) in [&few, &many].into_iter().flat_map(|rules| requests.iter().map(move |it| (rules, it))) {
             let plain = plain_matches(&predicates, request);
             prop_assert_eq!(rules.first_match(request), plain.first().copied(), "{:?}", request);
-            prop_assert_eq!(all_matches(&rules, request), plain, "{:?}", request);
+            prop_assert_eq!(all_matches(rules, request), plain, "{:?}", request);
         }
     }
 

@@ -15,13 +15,25 @@ const MAX_TAGS: usize = 32;
 /// Most names in one of the lists.
 const MAX_NAMES: usize = 16;
 
+/// Tags that are kept without allocating: more than most requests have.
+const FEW_TAGS: usize = 4;
+
 /// The arguments of `reserve` and `explain`, checked but not copied.
 pub struct Arguments<'py> {
     pub model: Bound<'py, PyString>,
     pub scalars: Scalars,
-    pub tags: Option<Bound<'py, PyDict>>,
+    pub tags: Tags,
     /// Absent when all of them are empty, as they nearly always are.
     pub lists: Option<Box<Lists>>,
+}
+
+/// Name and value of one tag.
+type Tag = (Py<PyString>, Py<PyString>);
+
+/// A request's tags as they were when it was made: their mapping may change afterwards.
+pub enum Tags {
+    Few(ArrayVec<Tag, FEW_TAGS>),
+    Many(Vec<Tag>),
 }
 
 /// The arguments that are one number or set.
@@ -50,13 +62,10 @@ pub struct Lists {
 impl Arguments<'_> {
     /// Calls `act` with the core's form of these arguments.
     pub fn with_request<T>(&self, act: impl FnOnce(&Request<'_>) -> T) -> PyResult<T> {
-        let pairs: ArrayVec<(Bound<'_, PyString>, Bound<'_, PyString>), MAX_TAGS> = match &self.tags {
-            Some(tags) => tag_pairs(tags)?,
-            None => ArrayVec::new(),
-        };
+        let py = self.model.py();
         let mut tags: ArrayVec<(&str, &str), MAX_TAGS> = ArrayVec::new();
-        for (name, value) in &pairs {
-            tags.push((name.to_str()?, value.to_str()?));
+        for (name, value) in self.tags.iter() {
+            tags.push((name.bind(py).to_str()?, value.bind(py).to_str()?));
         }
         let request = self.scalars.request(self.model.to_str()?, &tags);
         Ok(match &self.lists {
@@ -66,9 +75,8 @@ impl Arguments<'_> {
     }
 
     /// The same, kept for the receipt after the call.
-    pub fn keep(self) -> PyResult<Kept> {
-        let tags = self.tags.map(|tags| tags.copy().map(Bound::unbind)).transpose()?;
-        Ok(Kept { model: self.model.unbind(), scalars: self.scalars, tags, lists: self.lists })
+    pub fn keep(self) -> Kept {
+        Kept { model: self.model.unbind(), scalars: self.scalars, tags: self.tags, lists: self.lists }
     }
 }
 
@@ -126,7 +134,7 @@ impl Lists {
 pub struct Kept {
     model: Py<PyString>,
     scalars: Scalars,
-    tags: Option<Py<PyDict>>,
+    tags: Tags,
     lists: Option<Box<Lists>>,
 }
 
@@ -136,28 +144,55 @@ impl Kept {
         let arguments = Arguments {
             model: self.model.bind(py).clone(),
             scalars: self.scalars,
-            tags: self.tags.as_ref().map(|tags| tags.bind(py).clone()),
+            tags: self.tags.clone_ref(py),
             lists: self.lists.clone(),
         };
         arguments.with_request(RequestRecord::of)
     }
 }
 
-fn tag_pairs<'py>(
-    tags: &Bound<'py, PyDict>,
-) -> PyResult<ArrayVec<(Bound<'py, PyString>, Bound<'py, PyString>), MAX_TAGS>> {
-    let mut pairs = ArrayVec::new();
-    for (name, value) in tags {
-        let pair = match (name.cast_into::<PyString>(), value.cast_into::<PyString>()) {
-            (Ok(name), Ok(value)) => (name, value),
-            _ => return Err(invalid_request(tags.py(), "tags map names to values, both text".to_owned())),
-        };
-        if pairs.try_push(pair).is_err() {
+impl Tags {
+    /// The tags of a mapping, both sides checked to be text.
+    #[inline]
+    pub fn read(tags: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut read = Self::Few(ArrayVec::new());
+        let Some(tags) = tags else { return Ok(read) };
+        if tags.len() > MAX_TAGS {
             let message = format!("a request carries {} tags; allowed are up to {MAX_TAGS}: merge some", tags.len());
             return Err(invalid_request(tags.py(), message));
         }
+        for (name, value) in tags {
+            match (name.cast_into::<PyString>(), value.cast_into::<PyString>()) {
+                (Ok(name), Ok(value)) => read.add((name.unbind(), value.unbind())),
+                _ => return Err(invalid_request(tags.py(), "tags map names to values, both text".to_owned())),
+            }
+        }
+        Ok(read)
     }
-    Ok(pairs)
+
+    #[inline]
+    fn add(&mut self, tag: Tag) {
+        match self {
+            Self::Few(few) => {
+                if let Err(full) = few.try_push(tag) {
+                    let more = few.drain(..).chain([full.element()]).collect();
+                    *self = Self::Many(more);
+                }
+            }
+            Self::Many(many) => many.push(tag),
+        }
+    }
+
+    fn iter(&self) -> std::slice::Iter<'_, Tag> {
+        match self {
+            Self::Few(few) => few.iter(),
+            Self::Many(many) => many.iter(),
+        }
+    }
+
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self::Many(self.iter().map(|(name, value)| (name.clone_ref(py), value.clone_ref(py))).collect())
+    }
 }
 
 /// Capability words as a set.

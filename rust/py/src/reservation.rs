@@ -19,24 +19,25 @@ use crate::router::Router;
 /// As a context manager it counts as abandoned when left without a settlement, so cancellation needs no extra code.
 #[pyclass(module = "junctor._core")]
 pub struct Reservation {
-    core: Core,
+    /// Apart, so that the Python object is small enough for Python's own allocator and neither is moved about.
+    core: Box<Core>,
     router: Py<Router>,
     endpoint: Py<PyAny>,
     call: Kept,
-    outcome: Option<Box<str>>,
+    outcome: Option<&'static str>,
     ended_at: Nanos,
 }
 
 impl Reservation {
     /// A reservation that `router` made for `call`.
-    pub const fn new(core: Core, router: Py<Router>, endpoint: Py<PyAny>, call: Kept) -> Self {
+    pub const fn new(core: Box<Core>, router: Py<Router>, endpoint: Py<PyAny>, call: Kept) -> Self {
         Self { core, router, endpoint, call, outcome: None, ended_at: Nanos::ZERO }
     }
 
-    fn end(&mut self, word: &str, outcome: Outcome<'_>) -> u64 {
+    fn end(&mut self, word: &'static str, outcome: Outcome<'_>) -> u64 {
         if self.core.is_held() {
             self.ended_at = self.router.get().now();
-            self.outcome = Some(word.into());
+            self.outcome = Some(word);
         }
         self.core.settle(outcome, self.ended_at).cost
     }
@@ -150,7 +151,7 @@ impl Reservation {
         rate_limits: Option<&Bound<'_, PyAny>>,
         beaten: bool,
     ) -> PyResult<u64> {
-        let Some(ending) = Ending::named(outcome) else {
+        let Some((word, ending)) = Ending::known(outcome) else {
             let message = format!("outcome is {outcome:?}; allowed are ok, cancelled and the failure kinds");
             return Err(invalid_request(py, message));
         };
@@ -164,7 +165,7 @@ impl Reservation {
         end.retry_after = retry_after_s.filter(|hint| *hint >= 0.0).map(Nanos::from_secs_f64);
         let reports = rate_limits.map(read_reports).transpose()?.unwrap_or_default();
         end.reports = &reports;
-        Ok(self.end(outcome, end))
+        Ok(self.end(word, end))
     }
 
     /// Gives the attempt up. `sent=False` if the request never left: then everything is given back.
@@ -185,7 +186,7 @@ impl Reservation {
     fn __exit__(&mut self, _exception: &Bound<'_, pyo3::types::PyTuple>) {
         if self.core.is_held() {
             self.ended_at = self.router.get().now();
-            self.outcome = Some("abandoned".into());
+            self.outcome = Some("abandoned");
             self.core.abandon(self.ended_at);
         }
     }
@@ -244,7 +245,7 @@ impl Reservation {
         let settlement = self.core.settlement();
         Ok(AttemptRecord {
             deployment: self.deployment().to_owned(),
-            outcome: self.outcome.as_deref().unwrap_or("held").to_owned(),
+            outcome: self.outcome.unwrap_or("held").to_owned(),
             started_s: started.as_secs_f64(),
             first_content_s: self.core.first_content_after().map(Nanos::as_secs_f64),
             duration_s: self.ended_at.since(started).as_secs_f64(),

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
 use crate::errors::{config_error, denial, fleet_error, invalid_request, json};
-use crate::request::{Arguments, Lists, RequestRecord, Scalars, affinity, needs};
+use crate::request::{Arguments, Lists, RequestRecord, Scalars, Tags, affinity, needs};
 use crate::reservation::Reservation;
 
 /// Decides where requests go and holds what they need there. Does no I/O.
@@ -124,11 +124,12 @@ impl Router {
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let this = slf.get();
         let (now, seed) = (this.now(), this.next_seed(seed));
-        let made = arguments.with_request(|request| this.core.reserve(request, now, seed))?;
-        let core = made.map_err(|denied| this.denied(py, &denied, &arguments))?;
+        let mut core = Box::new(this.core.vacant(now, seed));
+        let made = arguments.with_request(|request| this.core.reserve_in(&mut core, request))?;
+        made.map_err(|denied| this.denied(py, &denied, &arguments))?;
         let index = core.decision().deployment.map_or(usize::MAX, |index| index as usize);
         let endpoint = this.endpoints.load().get(index).map_or_else(|| py.None(), |endpoint| endpoint.clone_ref(py));
-        Ok(Reservation::new(core, slf.clone().unbind(), endpoint, arguments.keep()?))
+        Ok(Reservation::new(core, slf.clone().unbind(), endpoint, arguments.keep()))
     }
 
     /// The same walk as `reserve` with nothing held, told stage by stage, as JSON.
@@ -356,7 +357,7 @@ fn arguments<'py>(
         ],
     )?;
     let model = model.unwrap_or_else(|| pyo3::intern!(py, "auto").clone());
-    Ok(Arguments { model, scalars, tags, lists })
+    Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, lists })
 }
 
 /// A seed from the system. Not a secret: only different each time.
@@ -369,7 +370,7 @@ fn entropy() -> u64 {
 #[pyfunction]
 pub fn check_fleet(py: Python<'_>, fleet: &[u8]) -> PyResult<()> {
     let spec = parse(py, fleet)?;
-    let state = State::on_heap(spec.room());
+    let state = Arc::new(State::on_heap(spec.room()));
     Fleet::compile(&spec, &state, None).map(drop).map_err(|error| fleet_error(py, &error))
 }
 
@@ -378,7 +379,7 @@ pub fn check_fleet(py: Python<'_>, fleet: &[u8]) -> PyResult<()> {
 #[pyfunction]
 pub fn shadowed_rules(py: Python<'_>, fleet: &[u8]) -> PyResult<Vec<(usize, Vec<usize>)>> {
     let spec = parse(py, fleet)?;
-    let state = State::on_heap(spec.room());
+    let state = Arc::new(State::on_heap(spec.room()));
     let fleet = Fleet::compile(&spec, &state, None).map_err(|error| fleet_error(py, &error))?;
     Ok(fleet.rules.all.shadowed().into_iter().map(|shadow| (shadow.rule, shadow.by)).collect())
 }

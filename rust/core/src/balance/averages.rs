@@ -28,6 +28,7 @@ pub const EXPIRY: Nanos = Nanos::from_secs(180);
 const FORGIVE_S: f32 = 30.0;
 /// Slow start lasts so long (Envoy, aggression 1) …
 const SLOW_START_S: f32 = 30.0;
+const SLOW_START: Nanos = Nanos::from_secs(30);
 /// … and begins at this share of the weight.
 const SLOW_START_FROM: f32 = 0.1;
 
@@ -56,7 +57,7 @@ pub struct Reference {
 pub struct Latency<'s> {
     /// `average: f32 | tick of the last sample`.
     average: &'s AtomicU64,
-    /// `surprises: 3 bits | number of samples: 29 bits | tick of the first`.
+    /// `surprises: 3 bits | number of samples, at most those of the blackout: 29 bits | tick of the first`.
     samples: &'s AtomicU64,
 }
 
@@ -111,8 +112,11 @@ impl<'s> Latency<'s> {
         let Ok((old, _)) = update(self.average, step) else { return };
         let begins = old == 0 || Tick::at(now).span_since(Tick(unpack(old).1)) > EXPIRY;
         let late = ((sample - base(old)) / CLIP).max(0.0) as u32;
-        // A lost race here miscounts one sample of the blackout, or of a row of surprises.
-        let _ = update(self.samples, |word| Some(Samples::unpack(word).and_one(late, begins, now).pack()));
+        // A lost race here miscounts one sample of the blackout, or of a row of surprises. Mostly there is nothing to write.
+        let _ = update(self.samples, |word| {
+            let next = Samples::unpack(word).and_one(late, begins, now).pack();
+            (next != word).then_some(next)
+        });
     }
 
     fn decayed(word: u64, now: Nanos, reference: Reference) -> f32 {
@@ -128,6 +132,7 @@ impl<'s> Latency<'s> {
 /// How many samples an average has, and how the last ones were.
 #[derive(Clone, Copy)]
 struct Samples {
+    /// Once there are enough to be believed, nobody asks how many.
     count: u32,
     /// By how many factors of e the last samples in a row were late.
     surprises: u32,
@@ -136,11 +141,11 @@ struct Samples {
 
 impl Samples {
     const COUNT_BITS: u32 = 29;
-    const MOST: u32 = (1 << Self::COUNT_BITS) - 1;
+    const COUNT_MASK: u32 = (1 << Self::COUNT_BITS) - 1;
 
     const fn unpack(word: u64) -> Self {
         let high = (word >> 32) as u32;
-        Self { count: high & Self::MOST, surprises: high >> Self::COUNT_BITS, first: Tick(word as u32) }
+        Self { count: high & Self::COUNT_MASK, surprises: high >> Self::COUNT_BITS, first: Tick(word as u32) }
     }
 
     const fn pack(self) -> u64 {
@@ -158,7 +163,7 @@ impl Samples {
         if begins {
             return Self { count: 1, surprises, first: Tick::at(now) };
         }
-        Self { count: (self.count + 1).min(Self::MOST), surprises, ..self }
+        Self { count: (self.count + 1).min(BLACKOUT_SAMPLES), surprises, ..self }
     }
 }
 
@@ -217,6 +222,9 @@ impl<'s> Success<'s> {
 #[must_use]
 #[inline]
 pub fn slow_start(since: Nanos) -> f32 {
+    if since >= SLOW_START {
+        return 1.0;
+    }
     (seconds(since) / SLOW_START_S).clamp(SLOW_START_FROM, 1.0)
 }
 

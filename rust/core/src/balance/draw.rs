@@ -1,7 +1,7 @@
 //! Drawing two different candidates by weight, in a time that does not grow with the group.
 //!
-//! The configured weights are fixed with the fleet, so a member is drawn from their running sums in a few steps and
-//! then accepted with the share of its weight that is in force (learned capacity × slow start). That is rejection
+//! The configured weights are fixed with the fleet, so a member is drawn from their running sums in a few steps (a guide
+//! says where to begin, Chen and Asau 1974) and then accepted with the share of its weight that is in force (learned capacity × slow start). That is rejection
 //! sampling: among the candidates that pass, the draw is exactly by effective weight, and only members that were drawn
 //! are ever looked at. When too few are accepted (most of the group is held or excluded), one pass over all members
 //! draws exactly by exponential races (Efraimidis and Spirakis 2006), which needs no memory. Rejected: alias tables
@@ -34,18 +34,15 @@ pub fn two(
     draw: &mut Draw,
     mut look: impl FnMut(usize) -> Option<Standing>,
 ) -> (Option<usize>, Option<usize>) {
-    let Some(&total) = group.cumulative.last() else { return (None, None) };
-    if group.members.len() == 1 {
-        return (look(0).map(|_| 0), None);
+    if group.members.len() <= 1 {
+        return (group.members.first().and_then(|_| look(0)).map(|_| 0), None);
     }
-    if group.objective.is_some() || total == 0 {
+    if group.objective.is_some() || group.tickets.is_empty() {
         return scan(group, draw, look);
     }
     let mut first = None;
     for _ in 0..TRIES {
-        let ticket = draw.below(total);
-        let chance = draw.unit();
-        let place = group.cumulative.partition_point(|&sum| sum <= ticket);
+        let (place, chance) = next(group, draw);
         if first == Some(place) {
             continue;
         }
@@ -58,6 +55,20 @@ pub fn two(
         first = Some(place);
     }
     scan(group, draw, look)
+}
+
+/// The places that [`two`] looks at first, whatever it sees there.
+#[must_use]
+pub fn ahead(group: &Group, draw: &Draw) -> [usize; 2] {
+    let mut draw = draw.clone();
+    [(); 2].map(|()| next(group, &mut draw).0)
+}
+
+/// One draw by configured weight, and the chance by which it is accepted.
+#[inline]
+fn next(group: &Group, draw: &mut Draw) -> (usize, f64) {
+    let place = group.tickets.place(draw.next_u64());
+    (place, draw.unit())
 }
 
 /// The same by one pass over all members: in each tier, the two that finish an exponential race first.
@@ -88,21 +99,14 @@ fn scan(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::Member;
+    use crate::fleet::{Member, Tickets};
 
     fn group(weights: &[u64]) -> Group {
-        let mut sum = 0;
         Group {
             name: "g".into(),
             slot: 0,
             members: (0..).take(weights.len()).map(|deployment| Member { deployment, length_slot: 0 }).collect(),
-            cumulative: weights
-                .iter()
-                .map(|weight| {
-                    sum += weight * 1_000_000;
-                    sum
-                })
-                .collect(),
+            tickets: Tickets::new(weights.iter().map(|weight| weight * 1_000_000)),
             mean_weight: 1.0,
             fallback: Box::default(),
             objective: None,
@@ -130,6 +134,21 @@ mod tests {
         let all = |place: usize| Some(Standing { share: 1.0, weight: [1.0, 2.0, 3.0, 4.0][place], tier: 0 });
         assert!(close(&shares(&group, |draw| two(&group, draw, all)), &[0.1, 0.2, 0.3, 0.4]));
         assert!(close(&shares(&group, |draw| scan(&group, draw, all)), &[0.1, 0.2, 0.3, 0.4]));
+    }
+
+    #[test]
+    fn whom_a_draw_looks_at_first_is_known_ahead() {
+        let group = group(&[1, 2, 3, 4]);
+        for seed in 0..1_000 {
+            let (mut draw, mut looked) = (Draw::new(seed), Vec::new());
+            let ahead = ahead(&group, &draw);
+            two(&group, &mut draw, |place| {
+                looked.push(place);
+                Some(Standing { share: 1.0, weight: 1.0, tier: 0 })
+            });
+            assert_eq!(looked[0], ahead[0], "seed {seed}");
+            assert!(ahead[0] == ahead[1] || looked[1] == ahead[1], "seed {seed}: {looked:?} after {ahead:?}");
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ fn publish(word: &AtomicU64, seen: u64, median: f32, now: Nanos) {
     let _ = word.compare_exchange(seen, packed, Ordering::AcqRel, Ordering::Relaxed);
 }
 
+#[cold]
 fn take(fleet: &Fleet, state: &State, group: &Group, now: Nanos) -> Option<f32> {
     let stride = group.members.len().div_ceil(SAMPLE).max(1);
     let known = group.members.iter().step_by(stride).filter_map(|member| {

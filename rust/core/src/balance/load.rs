@@ -92,8 +92,11 @@ impl Load {
         let weight = f64::from(if self.weight.is_normal() { self.weight.max(LEAST_WEIGHT) } else { LEAST_WEIGHT });
         let latency = f64::from(if self.latency.is_finite() { self.latency } else { 0.0 });
         let success = f64::from(if self.success.is_finite() { self.success.max(LEAST_SUCCESS) } else { 1.0 });
-        let age =
-            constants.age_factor.map_or(1.0, |factor| (f64::from(self.age_s) / (factor * latency.exp())).max(1.0));
+        // Most candidates owe nobody an answer; for them the quotient is none or zero, and counts as one.
+        let age = match constants.age_factor {
+            Some(factor) if self.age_s > 0.0 => (f64::from(self.age_s) / (factor * latency.exp())).max(1.0),
+            _ => 1.0,
+        };
         (f64::from(self.in_flight) / weight + 1.0) * (constants.gamma * latency).exp() * age
             / (success * success * success)
     }

@@ -38,25 +38,45 @@ impl<'s> Pending<'s> {
     pub fn note(self, now: Nanos, spread: u64) -> Option<PendingCell> {
         let sent_at = now.0.max(1);
         let count = self.cells.len();
-        let first = usize::try_from(spread).unwrap_or(0);
+        let first = first_cell(spread);
         let index = (0..count).map(|step| (first.wrapping_add(step)) % count).find(|&index| {
             let cell = self.cells.get(index);
             cell.is_some_and(|cell| cell.compare_exchange(0, sent_at, Ordering::AcqRel, Ordering::Relaxed).is_ok())
         })?;
         // Only an empty hint is filled: a set one is older, since time only grows.
-        let _ = self.oldest.compare_exchange(0, sent_at, Ordering::AcqRel, Ordering::Relaxed);
+        if !self.any() {
+            let _ = self.oldest.compare_exchange(0, sent_at, Ordering::AcqRel, Ordering::Relaxed);
+        }
         Some(PendingCell { index: u8::try_from(index).ok()?, sent_at })
     }
 
-    /// Forgets an attempt: it was answered or is over.
+    /// Forgets an attempt: it was answered or is over. `alone` says whether no other is in flight: then there is
+    /// nobody to look for who might be the oldest now.
     #[inline]
-    pub fn forget(self, cell: PendingCell) {
-        if let Some(word) = self.cells.get(usize::from(cell.index)) {
-            let _ = word.compare_exchange(cell.sent_at, 0, Ordering::AcqRel, Ordering::Relaxed);
+    pub fn forget(self, cell: PendingCell, alone: impl Fn() -> bool) {
+        // Until it is zero the cell is this attempt's alone, so a store does; unless somebody has given the record away.
+        if let Some(word) = self.cells.get(usize::from(cell.index))
+            && word.load(Ordering::Relaxed) == cell.sent_at
+        {
+            word.store(0, Ordering::Release);
         }
-        if self.oldest.load(Ordering::Acquire) == cell.sent_at {
+        if self.oldest.load(Ordering::Acquire) != cell.sent_at {
+            return;
+        }
+        if !alone() {
             self.refresh(cell.sent_at);
+        } else if self.oldest.compare_exchange(cell.sent_at, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() && !alone()
+        {
+            // Whoever came in between may have taken our hint for an older attempt's and left none of its own.
+            self.refresh(0);
         }
+    }
+
+    /// Reads the cell where [`note`](Self::note) will begin, so that it is near when that comes.
+    #[inline]
+    pub(crate) fn touch(self, spread: u64) -> u64 {
+        let cell = self.cells.get(first_cell(spread) % self.cells.len().max(1));
+        cell.map_or(0, |cell| cell.load(Ordering::Relaxed))
     }
 
     /// Whether any attempt may be unanswered.
@@ -95,6 +115,11 @@ impl<'s> Pending<'s> {
     }
 }
 
+#[inline]
+fn first_cell(spread: u64) -> usize {
+    usize::try_from(spread).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,10 +139,19 @@ mod tests {
         let first = pending.note(Nanos(10), 3).unwrap();
         let second = pending.note(Nanos(20), 3).unwrap();
         assert_eq!(pending.age(Nanos(50), NEVER), Nanos(40));
-        pending.forget(first);
+        pending.forget(first, || false);
         assert_eq!(pending.age(Nanos(50), NEVER), Nanos(30));
-        pending.forget(second);
+        pending.forget(second, || true);
         assert_eq!(pending.age(Nanos(50), NEVER), Nanos::ZERO);
+    }
+
+    #[test]
+    fn the_last_one_in_flight_leaves_nothing_behind() {
+        let (oldest, cells) = (AtomicU64::new(0), words(4));
+        let pending = Pending::new(&oldest, &cells);
+        let only = pending.note(Nanos(10), 1).unwrap();
+        pending.forget(only, || true);
+        assert!(!pending.any() && cells.iter().all(|cell| cell.load(Ordering::Relaxed) == 0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The record of one deployment in the shared state: which word means what.
 
 use super::averages::{Latency, Success, slow_start};
-use super::pending::Pending;
+use super::pending::{Pending, PendingCell};
 use crate::breaker::{BREAKER_WORDS, Breaker};
 use crate::limit::{Capacity, HoldUntil};
 use crate::state::{DEPLOYMENT_WORDS, State};
@@ -26,11 +26,15 @@ const TOTALS: usize = 9;
 const HEAD_WORDS: usize = 16;
 const PENDING_WORDS: usize = DEPLOYMENT_WORDS - HEAD_WORDS - BREAKER_WORDS;
 
+/// `attempts ever started:44 | in flight:20`, so that both are counted at once: a million at a time, and so many a
+/// second for half a year.
+const IN_FLIGHT_BITS: u32 = 20;
+const IN_FLIGHT_MASK: u64 = (1 << IN_FLIGHT_BITS) - 1;
+const ONE_ATTEMPT: u64 = 1 << IN_FLIGHT_BITS;
+
 /// Totals of one deployment, by place in the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Total {
-    /// Attempts started.
-    Attempts,
     /// Attempts that ended well.
     Succeeded,
     /// Hard failures.
@@ -76,20 +80,26 @@ impl<'s> DeploymentRecord<'s> {
     #[must_use]
     #[inline]
     pub fn in_flight(self) -> u64 {
-        self.head[IN_FLIGHT].load(Ordering::Acquire)
+        self.head[IN_FLIGHT].load(Ordering::Acquire) & IN_FLIGHT_MASK
     }
 
-    /// Counts one more attempt in flight.
+    /// Attempts that were ever started.
+    #[must_use]
+    pub fn attempts(self) -> u64 {
+        self.head[IN_FLIGHT].load(Ordering::Relaxed) >> IN_FLIGHT_BITS
+    }
+
+    /// Counts one more attempt, in flight.
     #[inline]
     pub fn enter(self) {
-        self.head[IN_FLIGHT].fetch_add(1, Ordering::AcqRel);
+        self.head[IN_FLIGHT].fetch_add(ONE_ATTEMPT | 1, Ordering::AcqRel);
     }
 
     /// Counts one attempt less. Each `leave` has its `enter`: the reservation's state word sees to that.
     #[inline]
     pub fn leave(self) {
         let left = self.head[IN_FLIGHT].fetch_sub(1, Ordering::AcqRel);
-        debug_assert!(left > 0, "more attempts ended than began");
+        debug_assert!(left & IN_FLIGHT_MASK > 0, "more attempts ended than began");
     }
 
     /// Average of the time to first content.
@@ -127,11 +137,26 @@ impl<'s> DeploymentRecord<'s> {
         Pending::new(&self.head[OLDEST], self.pending)
     }
 
+    /// Forgets an unanswered attempt that is still in flight.
+    #[inline]
+    pub fn forget(self, cell: PendingCell) {
+        self.pending().forget(cell, || self.in_flight() == 1);
+    }
+
     /// The breaker.
     #[must_use]
     #[inline]
     pub fn breaker(self) -> Breaker<'s> {
         Breaker::new(self.breaker)
+    }
+
+    /// Reads a word of each line that a walk and its settlement will read; see [`crate::touch`].
+    #[inline]
+    pub(crate) fn touch(self, spread: u64) -> u64 {
+        let lines =
+            [&self.head[IDENTITY], &self.head[LATENCY_SAMPLES], &self.breaker[0], &self.breaker[BREAKER_WORDS - 1]];
+        let read = lines.into_iter().fold(0, |read, word| read ^ word.load(Ordering::Relaxed));
+        read ^ self.pending().touch(spread)
     }
 
     /// Slow start: the share of its weight that a deployment gets after being added or after its breaker closed.
@@ -172,5 +197,5 @@ pub fn note_joined(state: &State, slot: u32, now: Nanos) {
 /// Whether a deployment's record still has attempts in flight.
 #[must_use]
 pub fn is_busy(words: &[AtomicU64]) -> bool {
-    words.get(IN_FLIGHT).is_some_and(|word| word.load(Ordering::Acquire) > 0)
+    words.get(IN_FLIGHT).is_some_and(|word| word.load(Ordering::Acquire) & IN_FLIGHT_MASK > 0)
 }

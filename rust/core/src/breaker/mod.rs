@@ -24,8 +24,8 @@
 //! race more get through than were meant. Resetting the open time at each success: an endpoint that flaps every 40 s
 //! starts over each time. Counting 429s: a full bucket is not a broken one, see [`crate::limit::hold`].
 //!
-//! **Cost.** Admission while closed is one load and a compare. A report adds to one slice and reads ten, see
-//! [`window`]. Times are ticks of 16 ms, an open time is never shorter than stated.
+//! **Cost.** Admission while closed is one load and a compare. A report adds to one slice; if there was a failure in the
+//! window, it reads all ten, see [`window`]. Times are ticks of 16 ms, an open time is never shorter than stated.
 //!
 //! **Use.** `peek` while filtering, `admit` as the last step, then exactly one of `succeed`, `fail`, `throttled`,
 //! `abandon`, `config_failure`; `first_content` before them if the answer streams.
@@ -44,7 +44,8 @@ use word::{Run, Word};
 pub use report::{MAX_RUN, Reason, Snapshot};
 pub use word::State;
 
-/// Words per breaker: two cache lines. 0 state, 1 run and reason, 2 last forced probe, 3–12 health slices, rest spare.
+/// Words per breaker: two cache lines. 0 state, 1 run and reason, 2 last forced probe, 3 last failure, 4–13 health
+/// slices, rest spare.
 pub const BREAKER_WORDS: usize = 16;
 
 /// What [`Breaker::admit`] would answer.
@@ -105,6 +106,7 @@ pub struct Breaker<'a> {
     word: &'a AtomicU64,
     run: &'a AtomicU64,
     forced: &'a AtomicU64,
+    failed: &'a AtomicU64,
     slices: Slices<'a>,
 }
 
@@ -112,8 +114,8 @@ impl<'a> Breaker<'a> {
     /// A view of `words`.
     #[must_use]
     pub const fn new(words: &'a [AtomicU64; BREAKER_WORDS]) -> Self {
-        let [word, run, forced, slices @ .., _, _, _] = words;
-        Self { word, run, forced, slices: Slices::new(slices) }
+        let [word, run, forced, failed, slices @ .., _, _] = words;
+        Self { word, run, forced, failed, slices: Slices::new(slices) }
     }
 
     /// A view of the first sixteen of `words`; `None` if there are fewer.

@@ -1,7 +1,7 @@
 //! How an attempt ended, and what that does to the breaker.
 
 use super::backoff::{self, CONFIG_OPEN};
-use super::window::Tally;
+use super::window::{self, Tally};
 use super::word::{Run, State, Word};
 use super::{Breaker, Effect, Permit};
 use crate::limit::hold::MAX_HINT;
@@ -125,14 +125,24 @@ impl Breaker<'_> {
         if word.state != State::Closed || word.generation != permit.generation {
             return Effect::StaleReport;
         }
+        if failed {
+            // Zero means never.
+            self.failed.fetch_max(now.0.max(1), Ordering::AcqRel);
+        }
         self.slices.count(failed, now);
         let run = self.extend_run(word.generation, failed);
-        if run < MAX_RUN && !self.slices.tally(now, since(word, now)).trips() {
+        if run < MAX_RUN && !(self.failed_lately(now) && self.slices.tally(now, since(word, now)).trips()) {
             return Effect::None;
         }
         let trip = |word: Word| word.opened(backoff::at_trip(word.exponent, word.closed_for(now)), Nanos::ZERO, now);
         // Another thread's report of the same burst may have tripped it: then this one has done its part.
         self.advance(permit, State::Closed, trip).map_or(Effect::None, |word| opened(word, now))
+    }
+
+    /// Whether there can be a failure in the window: without one no share trips.
+    fn failed_lately(&self, now: Nanos) -> bool {
+        let last = self.failed.load(Ordering::Acquire);
+        last != 0 && !window::is_past(Nanos(last), now)
     }
 
     /// The run after one more result.

@@ -80,6 +80,11 @@ impl<'a> Slices<'a> {
     }
 }
 
+/// Whether a result of `at` has left the window at `now`.
+pub(super) const fn is_past(at: Nanos, now: Nanos) -> bool {
+    second(at) + SLICES as u64 <= second(now)
+}
+
 const fn second(now: Nanos) -> u64 {
     now.0 / Nanos::from_secs(1).0
 }

@@ -4,6 +4,7 @@
 //! or reweights something else. A renamed deployment is a new one; its pool, if it kept its name, is not.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::actions::{compile_rules, rules};
 use super::pools::{Quotas, limit_identity};
@@ -44,7 +45,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`] naming what is wrong; the state is then as usable as before.
-    pub fn compile(spec: &FleetSpec, state: &State, replaces: Option<(&Self, Nanos)>) -> Result<Self, FleetError> {
+    pub fn compile(spec: &FleetSpec, state: &Arc<State>, replaces: Option<(&Self, Nanos)>) -> Result<Self, FleetError> {
         if spec.deployments.is_empty() {
             return Err(FleetError::NoDeployments);
         }
@@ -57,6 +58,7 @@ impl Fleet {
         let rules = rules(spec, &names)?;
         let Compiler { regions, providers, agreements, .. } = compiler;
         Ok(Self {
+            state: Arc::clone(state),
             config_hash: spec.config_hash.as_str().into(),
             deployments: deployments.into(),
             hedges: groups.iter().any(|group| group.hedge),

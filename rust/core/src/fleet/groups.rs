@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::compile::{Compiler, unique};
-use super::{Deployment, FleetError, Group, MAX_CHAIN, Member, Names};
+use super::{Deployment, FleetError, Group, MAX_CHAIN, Member, Names, Tickets};
 use crate::draw::identity;
 use crate::spec::{FleetSpec, GroupSpec, ObjectiveWeights};
 use crate::state::Section;
@@ -25,7 +25,7 @@ impl Compiler<'_> {
         let mut groups = Vec::with_capacity(spec.groups.len() + models.len() + deployments.len());
         for group in &spec.groups {
             let compiled = self.group(&group.name, &members(group, &index)?, group.objective.weights(), deployments)?;
-            if compiled.members.len() > 1 && compiled.cumulative.last() == Some(&0) {
+            if compiled.members.len() > 1 && compiled.tickets.is_empty() {
                 let (place, value) = (format!("groups.{}", group.name), "all weights 0".into());
                 let allowed = "at least one member with a weight above 0; weight 0 drains a deployment";
                 return Err(FleetError::Range { place, value, allowed });
@@ -54,12 +54,7 @@ impl Compiler<'_> {
         deployments: &[Deployment],
     ) -> Result<Group, FleetError> {
         let of = |&index: &u32| deployments.get(index as usize);
-        let mut sum = 0_u64;
-        let cumulative = members.iter().filter_map(of).map(|deployment| {
-            sum = sum.saturating_add(weight_parts(deployment.weight));
-            sum
-        });
-        let cumulative: Box<[u64]> = cumulative.collect();
+        let weights = members.iter().filter_map(of).map(|deployment| weight_parts(deployment.weight));
         let place = |&index: &u32| -> Result<Member, FleetError> {
             let model = deployments.get(index as usize).map_or("", |deployment| &*deployment.model);
             // A deployment asked for by its own name shares what its model learned.
@@ -73,7 +68,8 @@ impl Compiler<'_> {
             name: name.into(),
             slot: self.claim(Section::Groups, id, id)?.0,
             members: members.iter().map(place).collect::<Result<_, _>>()?,
-            cumulative,
+            // Whoever is alone is not drawn.
+            tickets: if members.len() > 1 { Tickets::new(weights) } else { Tickets::default() },
             mean_weight: mean_weight(members.iter().filter_map(of)),
             fallback: Box::default(),
             objective: (objective != ObjectiveWeights::default()).then_some(objective),

@@ -1,7 +1,7 @@
 //! The fleet: everything immutable that a decision reads, with names resolved to indices.
 //!
 //! A fleet is compiled once from its [`FleetSpec`](crate::spec::FleetSpec) and swapped whole on a reload; what changes
-//! while it runs lives in [`State`](crate::state::State) under the same identities. Rejected: a registry that is
+//! while it runs lives in [`State`] under the same identities. Rejected: a registry that is
 //! edited in place, because a decision must see one consistent fleet from its first line to its last.
 
 mod actions;
@@ -10,15 +10,20 @@ mod error;
 mod groups;
 mod names;
 mod pools;
+mod tickets;
+
+use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
 pub use self::error::FleetError;
 pub use self::names::{MAX_NAME_BYTES, NameBits, Names};
-use crate::limit::Quota;
+pub use self::tickets::Tickets;
+use crate::limit::{Plain, Quota};
 use crate::request::Needs;
 use crate::rules::RuleSet;
 use crate::spec::{Accounting, BalanceSpec, Dimension, ObjectiveWeights, Price, RetrySpec};
+use crate::state::State;
 use crate::units::Nanos;
 
 /// Most limits that one deployment may draw from: what one reservation holds.
@@ -31,6 +36,8 @@ pub const MAX_CLAUSES: usize = 64;
 /// All deployments, groups, pools and rules: an immutable snapshot.
 #[derive(Debug)]
 pub struct Fleet {
+    /// The state that it was compiled over: its slots mean nothing in another.
+    pub(crate) state: Arc<State>,
     /// Names this configuration in receipts.
     pub config_hash: Box<str>,
     /// Deployments by index.
@@ -66,7 +73,8 @@ pub struct Fleet {
 /// One model at one provider account and region, with its own quota.
 ///
 /// In the order in which a walk reads it, from the beginning of a cache line: in a fleet of ten thousand, most of a
-/// walk's time is waiting for lines. Names and the rest come last.
+/// walk's time is waiting for lines. The first line is the gate's, the second the score's, then come the limits; names
+/// and the rest come last.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Deployment {
@@ -92,8 +100,6 @@ pub struct Deployment {
     pub max_output_tokens: u64,
     /// What it charges.
     pub price: Price,
-    /// Limits it draws from, in the order of its pools: shared ones first.
-    pub limits: ArrayVec<LimitRef, MAX_LIMITS>,
     /// Natural logarithm of the expected seconds to first content before anything was measured.
     pub latency_prior: f32,
     /// Predicted quality in [0, 1].
@@ -106,6 +112,8 @@ pub struct Deployment {
     pub probe_lease: Nanos,
     /// Stable hash of its name.
     pub identity: u64,
+    /// Limits it draws from, in the order of its pools: shared ones first.
+    pub limits: ArrayVec<LimitRef, MAX_LIMITS>,
     /// Pools that it shares with others, as indices; also those without a limit.
     pub shared_pools: Box<[u32]>,
     /// Its name.
@@ -116,13 +124,19 @@ pub struct Deployment {
     pub model: Box<str>,
 }
 
-/// A limit that a deployment draws from: found without reading the limit first.
+/// A limit that a deployment draws from, with all that most requests need to know of it: the limits of a deployment
+/// then lie side by side, and their own lines in [`Fleet::limits`] are rarely read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitRef {
+    /// Stable hash of the pool's name and the dimension.
+    pub identity: u64,
+    pub(crate) plain: Plain,
     /// Its index in [`Fleet::limits`].
     pub index: u32,
     /// Its record in the shared state.
     pub slot: u32,
+    /// What is counted.
+    pub dimension: Dimension,
 }
 
 /// A provider's quota scope.
@@ -136,9 +150,8 @@ pub struct Pool {
     pub limits: std::ops::Range<u32>,
 }
 
-/// One limit of a pool. What a walk reads of it is its first cache line.
+/// One limit of a pool.
 #[derive(Debug)]
-#[repr(C, align(64))]
 pub struct Limit {
     /// Stable hash of the pool's name and the dimension.
     pub identity: u64,
@@ -152,12 +165,20 @@ pub struct Limit {
     pub pool: u32,
 }
 
+impl Limit {
+    /// What a deployment that draws from it keeps of it. `index` is its own.
+    pub(crate) const fn referred_to_by(&self, index: u32) -> LimitRef {
+        let Self { identity, dimension, slot, .. } = *self;
+        LimitRef { identity, plain: *self.quota.plain(), index, slot, dimension }
+    }
+}
+
 /// Interchangeable deployments behind one name. What a walk reads of it is its first cache line.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Group {
-    /// Running sums of the members' weights in integer parts, for a draw by weight.
-    pub cumulative: Box<[u64]>,
+    /// For a draw by the members' weights.
+    pub tickets: Tickets,
     /// Its deployments.
     pub members: Box<[Member]>,
     /// Where to go when it has no one free, in order, as group indices.
@@ -228,12 +249,6 @@ impl Fleet {
     #[inline]
     pub fn limit(&self, index: u32) -> Option<&Limit> {
         self.limits.get(index as usize)
-    }
-
-    /// Where the limit at an index and its record are.
-    #[must_use]
-    pub fn limit_ref(&self, index: u32) -> Option<LimitRef> {
-        Some(LimitRef { index, slot: self.limit(index)?.slot })
     }
 
     /// The pool of a limit.

@@ -87,7 +87,7 @@ impl<'p> Quotas<'p> {
         for name in &spec.pools {
             for index in self.pool(spec, name)?.limits.clone() {
                 let Some(limit) = self.limits.get(index as usize) else { continue };
-                limits.try_push(LimitRef { index, slot: limit.slot }).map_err(|_| FleetError::TooMany {
+                limits.try_push(limit.referred_to_by(index)).map_err(|_| FleetError::TooMany {
                     what: format!("limits of deployments.{}, those of its pools included", spec.name),
                     count: MAX_LIMITS + 1,
                     room: MAX_LIMITS,

@@ -25,7 +25,7 @@
 //! | 5 | `hold_until`, see [`super::hold`] |
 //! | 6, 7 | spare |
 
-use super::gcra::{self, Pace};
+use super::gcra::{Pace, Plain};
 use super::hold::HoldUntil;
 use super::quota::{Quota, Rule};
 use super::{Denied, calendar, concurrency};
@@ -77,6 +77,7 @@ pub(super) struct Grab {
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket<'a> {
     pub(super) quota: &'a Quota,
+    plain: &'a Plain,
     pub(super) words: &'a [AtomicU64; BUCKET_WORDS],
 }
 
@@ -84,13 +85,19 @@ impl<'a> Bucket<'a> {
     /// A view of `words` under `quota`. All zero is a full bucket.
     #[must_use]
     pub const fn new(quota: &'a Quota, words: &'a [AtomicU64; BUCKET_WORDS]) -> Self {
-        Self { quota, words }
+        Self::beside(quota.plain(), quota, words)
+    }
+
+    /// The same with a copy of the quota's plain part, so that most requests do not read the quota itself.
+    #[inline]
+    pub(crate) const fn beside(plain: &'a Plain, quota: &'a Quota, words: &'a [AtomicU64; BUCKET_WORDS]) -> Self {
+        Self { quota, plain, words }
     }
 
     /// A view of the first eight of `words`; `None` if there are fewer.
     #[must_use]
     pub fn from_slice(quota: &'a Quota, words: &'a [AtomicU64]) -> Option<Self> {
-        words.first_chunk().map(|words| Self { quota, words })
+        words.first_chunk().map(|words| Self::new(quota, words))
     }
 
     /// Whether [`take`](Self::take) would pass. Writes nothing; another caller may still be faster.
@@ -99,10 +106,12 @@ impl<'a> Bucket<'a> {
     /// As [`take`](Self::take).
     #[inline]
     pub fn peek(&self, n: u64, now: Nanos) -> Result<(), Denied> {
+        if self.plainly(n, now).is_some() { Ok(()) } else { self.peek_slowly(n, now) }
+    }
+
+    #[inline(never)]
+    fn peek_slowly(&self, n: u64, now: Nanos) -> Result<(), Denied> {
         let word = self.level_word().load(Ordering::Acquire);
-        if self.plainly(word, n, now).is_some() {
-            return Ok(());
-        }
         let rule = self.next(word, n, now).map(|_| ());
         match self.hold_until().in_force(now) {
             None => rule,
@@ -127,15 +136,23 @@ impl<'a> Bucket<'a> {
     /// Takes without counting: the first half of [`take`](Self::take).
     #[inline]
     pub(super) fn grab(&self, n: u64, now: Nanos) -> Result<Grab, Denied> {
-        let word = self.level_word().load(Ordering::Acquire);
-        if let Some((after, mark)) = self.plainly(word, n, now)
-            && self.level_word().compare_exchange(word, after, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        {
-            return Ok(Grab { before: word, after, mark });
+        match self.plainly(n, now) {
+            Some(mut seen) => self.grab_as_seen(&mut seen, n, now).map(|()| seen),
+            None => self.grab_slowly(n, now),
         }
-        self.grab_slowly(n, now)
     }
 
+    /// Takes what [`plainly`](Self::plainly) has seen, or what there is now if somebody was faster: then `seen` is that.
+    #[inline]
+    pub(super) fn grab_as_seen(&self, seen: &mut Grab, n: u64, now: Nanos) -> Result<(), Denied> {
+        let swapped = self.level_word().compare_exchange(seen.before, seen.after, Ordering::AcqRel, Ordering::Relaxed);
+        if swapped.is_err() {
+            *seen = self.grab_slowly(n, now)?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
     fn grab_slowly(&self, n: u64, now: Nanos) -> Result<Grab, Denied> {
         if self.hold_until().in_force(now).is_some() {
             self.peek(n, now)?;
@@ -169,23 +186,30 @@ impl<'a> Bucket<'a> {
     /// Gives back `units` of a hold, at most what it still has. The rest stays held.
     ///
     /// Units of another day are dropped: that day's count is gone.
+    #[inline]
     pub fn refund(&self, held: &mut Held, units: u64) {
         let units = units.min(held.units);
+        if units == 0 {
+            return;
+        }
         let word = self.level_word();
-        match &self.quota.rule {
-            Rule::Paced(_) => {
-                let ticks = gcra::share(held.mark, units, held.units);
-                let _ = update(word, |tat| Some(tat.saturating_sub(ticks)));
-                held.mark -= ticks;
-            }
-            Rule::Calendar(_) => {
-                let _ = update(word, |word| calendar::refund(word, units, held.mark));
-            }
-            Rule::Concurrency => {
-                let _ = update(word, |running| Some(running.saturating_sub(units)));
-            }
+        if self.is_paced() {
+            let ticks = self.plain.share(held.mark, units, held.units);
+            let _ = update(word, |tat| Some(tat.saturating_sub(ticks)));
+            held.mark -= ticks;
+        } else {
+            self.refund_count(units, held.mark);
         }
         held.units -= units;
+    }
+
+    /// Gives back units of what counts by the day or at once.
+    #[inline(never)]
+    fn refund_count(&self, units: u64, day: u64) {
+        let _ = update(self.level_word(), |word| match &self.quota.rule {
+            Rule::Concurrency => Some(word.saturating_sub(units)),
+            _ => calendar::refund(word, units, day),
+        });
     }
 
     /// Gives everything back: it was never sent.
@@ -197,19 +221,28 @@ impl<'a> Bucket<'a> {
     /// Replaces the estimate by what was used: the difference is refunded, or charged as debt.
     ///
     /// A place in a concurrency limit is given back whatever `actual` says.
+    #[inline]
     pub fn settle(&self, mut held: Held, actual: u64, now: Nanos) {
-        match &self.quota.rule {
-            Rule::Concurrency => self.cancel(held),
-            _ if actual > held.units => self.charge(actual - held.units, now),
-            _ => {
-                let unused = held.units - actual;
-                self.refund(&mut held, unused);
-            }
+        let places = !self.is_paced() && matches!(self.quota.rule, Rule::Concurrency);
+        match held.units.checked_sub(actual) {
+            _ if places => self.cancel(held),
+            Some(unused) => self.refund(&mut held, unused),
+            None => self.charge(actual - held.units, now),
         }
     }
 
     /// Charges `n` units that were used without being held. Never refused: later calls wait.
+    #[inline]
     pub fn charge(&self, n: u64, now: Nanos) {
+        if self.learned().is_none() && self.plain.admits(n) {
+            let _ = update(self.level_word(), |tat| Some(self.plain.charge(tat, n, now)));
+        } else {
+            self.charge_by_rule(n, now);
+        }
+    }
+
+    #[inline(never)]
+    fn charge_by_rule(&self, n: u64, now: Nanos) {
         let word = self.level_word();
         let _ = match &self.quota.rule {
             Rule::Paced(pace) => self.at_pace(pace, |pace| update(word, |tat| Some(pace.charge(tat, n, now)))),
@@ -290,13 +323,12 @@ impl<'a> Bucket<'a> {
 
     /// What nearly every request meets: a paced bucket at its configured limit, not held back, with room.
     #[inline]
-    fn plainly(&self, word: u64, n: u64, now: Nanos) -> Option<(u64, u64)> {
-        match &self.quota.rule {
-            Rule::Paced(pace) if self.learned().is_none() && self.hold_until().in_force(now).is_none() => {
-                pace.take_plainly(word, n, now)
-            }
-            _ => None,
+    pub(super) fn plainly(&self, n: u64, now: Nanos) -> Option<Grab> {
+        if self.learned().is_some() || self.hold_until().in_force(now).is_some() {
+            return None;
         }
+        let before = self.level_word().load(Ordering::Acquire);
+        self.plain.take(before, n, now).map(|(after, mark)| Grab { before, after, mark })
     }
 
     #[inline]
@@ -308,6 +340,12 @@ impl<'a> Bucket<'a> {
             }
             Rule::Concurrency => concurrency::take(word, n, self.limit(), now).map(|new| (new, 0)),
         }
+    }
+
+    /// Whether it is paced; a plain pace is known without reading the quota.
+    #[inline]
+    fn is_paced(&self) -> bool {
+        !self.plain.is_none() || matches!(self.quota.rule, Rule::Paced(_))
     }
 
     /// Runs `f` at the pace in force: the compiled one unless headers taught a lower limit.

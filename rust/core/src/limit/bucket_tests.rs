@@ -1,5 +1,6 @@
 use super::*;
 use crate::limit::Calendar;
+use crate::limit::gcra;
 
 const MINUTE: Nanos = Nanos::from_secs(60);
 const T: Nanos = Nanos::from_secs(1_000);

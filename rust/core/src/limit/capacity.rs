@@ -56,7 +56,10 @@ impl<'a> Capacity<'a> {
     #[inline]
     #[must_use]
     pub fn factor(&self, now: Nanos) -> f64 {
-        (ONE - deficit(self.0.load(Ordering::Acquire), millis(now))) as f64 / ONE as f64
+        match self.0.load(Ordering::Acquire) {
+            0 => 1.0,
+            word => (ONE - deficit(word, millis(now))) as f64 / ONE as f64,
+        }
     }
 
     /// A refusal. Returns whether it cut, which it does at most once a second.

@@ -68,10 +68,8 @@ pub const fn share(cost: u64, part: u64, units: u64) -> u64 {
     if part >= units { cost } else { mul_div_floor(cost, part, units) }
 }
 
-/// An emission rate and a burst, in ticks. What [`take_plainly`](Pace::take_plainly) reads comes first, so that it lies
-/// in the cache line that the limit begins with.
+/// An emission rate and a burst, in ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
 pub struct Pace {
     /// `window / rate` and its remainder: a cost is `n · whole + ceil(n · rest / rate)`.
     whole: u64,
@@ -84,6 +82,71 @@ pub struct Pace {
     /// Units emitted per window: `limit`, or less where a burst must fit into the same window.
     rate: u64,
     window: u64,
+}
+
+/// A pace without remainder whose windows are not strict: what all providers sell, and small enough to be kept beside
+/// whatever draws from it, so that a request need not read the pace itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plain {
+    /// Ticks per unit.
+    whole: u64,
+    burst: u64,
+    /// One more than the most that one request may ask for; 0 if there is nothing plain about it.
+    below: u64,
+}
+
+impl Plain {
+    /// Of a quota that is not paced, or not plainly.
+    pub(super) const NONE: Self = Self { whole: 0, burst: 0, below: 0 };
+
+    /// The new TAT and the cost paid, exactly as [`Pace::take`] has them. `None` is no refusal: ask that one, which
+    /// knows the rest and says when.
+    #[inline]
+    pub(super) const fn take(self, tat: u64, n: u64, now: Nanos) -> Option<(u64, u64)> {
+        if !self.admits(n) {
+            return None;
+        }
+        // No overflow: n is at most the limit, so the cost is within the window.
+        let (cost, now) = (n.wrapping_mul(self.whole), ticks(now));
+        let debt = tat.saturating_sub(now);
+        // Within the burst, or, for what is larger than the burst, from a full bucket.
+        if debt > self.burst.saturating_sub(cost) {
+            return None;
+        }
+        match (now + debt).checked_add(cost) {
+            Some(new) => Some((new, cost)),
+            None => None,
+        }
+    }
+
+    /// What [`share`] says, without a division if the units were paid for at this pace.
+    #[inline]
+    pub(super) const fn share(self, paid: u64, part: u64, units: u64) -> u64 {
+        match units.checked_mul(self.whole) {
+            Some(cost) if cost == paid && part <= units => part * self.whole,
+            _ => share(paid, part, units),
+        }
+    }
+
+    /// The TAT after `n` more units were used, exactly as [`Pace::charge`] has it; only for what it [`admits`](Self::admits).
+    #[inline]
+    pub(super) const fn charge(self, tat: u64, n: u64, now: Nanos) -> u64 {
+        let now = ticks(now);
+        let base = if tat > now { tat } else { now };
+        base.saturating_add(n.wrapping_mul(self.whole))
+    }
+
+    /// Whether `n` units are few enough for the plain way.
+    #[inline]
+    pub(super) const fn admits(self, n: u64) -> bool {
+        n < self.below
+    }
+
+    /// Whether there is nothing plain about it.
+    #[inline]
+    pub(super) const fn is_none(self) -> bool {
+        self.below == 0
+    }
 }
 
 impl Pace {
@@ -124,23 +187,16 @@ impl Pace {
         if self.rest == 0 { whole } else { whole.saturating_add(mul_div_ceil(n, self.rest, self.rate)) }
     }
 
-    /// What taking `n` units at once costs.
-    /// The new TAT if a request of `n` units passes the plain way: within the burst, or from a full bucket. `None` is no
-    /// refusal: ask [`take`](Self::take), which knows the rest and says when.
-    #[inline]
+    /// The part of this pace that nearly every request needs.
     #[must_use]
-    pub const fn take_plainly(&self, tat: u64, n: u64, now: Nanos) -> Option<(u64, u64)> {
-        if self.strict || self.rest != 0 || n > self.limit {
-            return None;
+    pub(super) const fn plain(&self) -> Plain {
+        if self.strict || self.rest != 0 {
+            return Plain::NONE;
         }
-        // Neither can overflow: n ≤ limit, so the cost is within the window; the sum is caught by the comparison.
-        let (cost, now) = (n.wrapping_mul(self.whole), ticks(now));
-        let base = if tat > now { tat } else { now };
-        let room = if self.burst > cost { self.burst } else { cost };
-        let Some(new) = base.checked_add(cost) else { return None };
-        if new - now <= room { Some((new, cost)) } else { None }
+        Plain { whole: self.whole, burst: self.burst, below: self.limit.saturating_add(1) }
     }
 
+    /// What taking `n` units at once costs.
     #[inline]
     fn take_cost(&self, n: u64) -> u64 {
         let cost = self.cost(n);
@@ -248,6 +304,35 @@ mod tests {
 
     fn wait(secs: u64) -> Denied {
         Denied::NotUntil(T + Nanos::from_secs(secs))
+    }
+
+    #[test]
+    fn the_plain_way_is_the_pace_itself() {
+        let mut draw = crate::draw::Draw::new(9);
+        for _ in 0..200_000 {
+            let limit = [1, 7, 60, 6_000, 70_007, 30_000_000, 1 << 53][draw.below(7) as usize];
+            let window = Nanos::from_secs([1, 60, 86_400][draw.below(3) as usize]);
+            let pace = Pace::new(limit, window, 1 + draw.below(limit));
+            let now = [Nanos(draw.below(1 << 45)), Nanos::MAX][usize::from(draw.below(50) == 0)];
+            let tat = ticks(now).saturating_add(draw.below(1 << 42)).saturating_sub(1 << 41);
+            let most = [2, 100, limit.saturating_add(5)][draw.below(3) as usize];
+            let n = draw.below(most);
+            let plain = pace.plain();
+            if plain.admits(n) {
+                assert_eq!(plain.charge(tat, n, now), pace.charge(tat, n, now), "{pace:?} {tat} {n} {now:?}");
+            }
+            match plain.take(tat, n, now) {
+                Some(taken) => assert_eq!(pace.take(tat, n, now), Ok(taken), "{pace:?} {tat} {n} {now:?}"),
+                // Where it declines although it could not: only what is not plain, and the end of time.
+                None => assert!(
+                    pace.take(tat, n, now).is_err() || plain.is_none() || ticks(now) > u64::MAX / 2,
+                    "{pace:?} {tat} {n} {now:?}"
+                ),
+            }
+            let (part, paid) = (draw.below(n.max(1)), [pace.cost(n), draw.below(1 << 50)][draw.below(2) as usize]);
+            assert_eq!(plain.share(paid, part, n), share(paid, part, n), "{pace:?} {paid} {part} of {n}");
+        }
+        assert!(Pace::within_any_window(60, Nanos::from_secs(60), 1).plain().is_none());
     }
 
     #[test]

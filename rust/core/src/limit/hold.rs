@@ -76,11 +76,13 @@ impl<'a> HoldUntil<'a> {
     /// assert_eq!(hold.throttle(Some(secs(5)), secs(101)), secs(120)); // never shortened
     /// assert!(hold.in_force(secs(120)).is_none());
     /// ```
+    #[inline(never)]
     pub fn throttle(&self, hint: Option<Nanos>, now: Nanos) -> Nanos {
         self.merge(|word| throttled(word, hint, now))
     }
 
     /// A daily, spend or account limit is used up until `reset`. Returns the end of the hold now in force.
+    #[inline(never)]
     pub fn exhaust(&self, reset: Nanos, now: Nanos) -> Nanos {
         let until = millis_up(Nanos(reset.0.min((now + MAX_EXHAUSTED).0)));
         self.merge(|word| later(word, until, streak(word), EXHAUSTED))

@@ -45,9 +45,11 @@ pub mod resync;
 pub use bucket::{BUCKET_WORDS, Bucket, Held};
 pub use calendar::{Calendar, Transition};
 pub use capacity::Capacity;
+pub(crate) use gcra::Plain;
 pub use hold::{Hold, HoldUntil};
 pub use output::OutputLength;
 pub use quota::{Kind, Quota, QuotaError};
+pub(crate) use reserve::hold_all_in;
 pub use reserve::{MAX_HOLDS, hold_all};
 pub use resync::{Level, Report, Resynced};
 

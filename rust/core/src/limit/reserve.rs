@@ -4,8 +4,9 @@
 //! If the last of them refuses, the others must be as if nobody had asked: a router that keeps the request it charged
 //! for a call it never made refuses good traffic for nothing.
 //!
-//! **Choice.** Take in order of least free share, because the fullest bucket is the likeliest to refuse and then the
-//! least is to be undone; on a refusal undo in reverse. An undo swaps the old word back in if nobody came between, so the
+//! **Choice.** Look at all of them first; if each has plainly room, take what was seen, one exchange each. Otherwise take
+//! in order of least free share, because the fullest bucket is the likeliest to refuse and then the least is to be
+//! undone. On a refusal undo in reverse. An undo swaps the old word back in if nobody came between, so the
 //! bits are what they were, and subtracts otherwise. Whoever can should [`peek`](Bucket::peek) first, as a walk does.
 //!
 //! **Rejected.** A lock over the group: two groups share a bucket, so it would be one lock for all. A multi-word
@@ -48,9 +49,54 @@ pub const MAX_HOLDS: usize = 8;
 /// # Ok::<(), junctor_core::limit::QuotaError>(())
 /// ```
 pub fn hold_all(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<ArrayVec<Held, MAX_HOLDS>, (usize, Denied)> {
+    let mut held = ArrayVec::new();
+    hold_all_in(&mut held, wanted, now).map(|()| held)
+}
+
+/// The same, written where it stays. `held` comes in empty, and is left so on a refusal.
+#[inline]
+pub(crate) fn hold_all_in(
+    held: &mut ArrayVec<Held, MAX_HOLDS>,
+    wanted: &[(Bucket<'_>, u64)],
+    now: Nanos,
+) -> Result<(), (usize, Denied)> {
     if wanted.len() > MAX_HOLDS {
         return Err((MAX_HOLDS, Denied::Never));
     }
+    let mut grabs = ArrayVec::new();
+    if see_all(&mut grabs, wanted, now) {
+        take_as_seen(&mut grabs, wanted, now)?;
+    } else {
+        grabs = take_in_order(wanted, now)?;
+    }
+    held.extend(wanted.iter().zip(&grabs).map(|((bucket, n), grab)| bucket.keep(grab, *n)));
+    Ok(())
+}
+
+/// What has been taken of each bucket, or will be.
+type Grabs = ArrayVec<Grab, MAX_HOLDS>;
+
+/// Whether all have plainly room; then `grabs` is what each would give. Nothing is written before that is known.
+#[inline]
+fn see_all(grabs: &mut Grabs, wanted: &[(Bucket<'_>, u64)], now: Nanos) -> bool {
+    wanted.iter().all(|(bucket, n)| bucket.plainly(*n, now).is_some_and(|grab| grabs.try_push(grab).is_ok()))
+}
+
+/// Takes what was seen; somebody may have been faster at one of them.
+#[inline]
+fn take_as_seen(grabs: &mut Grabs, wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<(), (usize, Denied)> {
+    for (place, ((bucket, n), grab)) in wanted.iter().zip(grabs.iter_mut()).enumerate() {
+        if let Err(denied) = bucket.grab_as_seen(grab, *n, now) {
+            undo(wanted.iter().zip(&*grabs).take(place).rev());
+            return Err(longest_refusal(wanted, now).unwrap_or((place, denied)));
+        }
+    }
+    Ok(())
+}
+
+/// Takes from the fullest bucket first.
+#[inline(never)]
+fn take_in_order(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<Grabs, (usize, Denied)> {
     let mut grabs: [Option<Grab>; MAX_HOLDS] = [const { None }; MAX_HOLDS];
     let order = least_headroom_first(wanted, now);
     for (taken, &place) in order.iter().enumerate() {
@@ -58,21 +104,18 @@ pub fn hold_all(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<ArrayVec<Hel
         match bucket.grab(*n, now) {
             Ok(grab) => *slot = Some(grab),
             Err(denied) => {
-                undo(wanted, &mut grabs, order.iter().take(taken).rev());
+                let taken = order.iter().take(taken).rev();
+                undo(taken.filter_map(|&place| wanted.get(place).zip(grabs.get(place)?.as_ref())));
                 return Err(longest_refusal(wanted, now).unwrap_or((place, denied)));
             }
         }
     }
-    Ok(wanted.iter().zip(grabs).filter_map(|((bucket, n), grab)| Some(bucket.keep(&grab?, *n))).collect())
+    Ok(grabs.into_iter().flatten().collect())
 }
 
 #[cold]
-fn undo<'o>(wanted: &[(Bucket<'_>, u64)], grabs: &mut [Option<Grab>], places: impl Iterator<Item = &'o usize>) {
-    for &place in places {
-        if let Some(((bucket, n), grab)) = wanted.get(place).zip(grabs.get_mut(place).and_then(Option::take)) {
-            bucket.undo(&grab, *n);
-        }
-    }
+fn undo<'w, 'b: 'w>(taken: impl Iterator<Item = (&'w (Bucket<'b>, u64), &'w Grab)>) {
+    taken.for_each(|((bucket, n), grab)| bucket.undo(grab, *n));
 }
 
 /// The refusal that lasts longest: what a caller has to wait for.
@@ -91,7 +134,6 @@ fn longest_refusal(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Option<(usize, D
 }
 
 /// Places of the buckets, the fullest first: it is the likeliest to refuse, and then the least is to be undone.
-#[inline]
 fn least_headroom_first(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> ArrayVec<usize, MAX_HOLDS> {
     let free: ArrayVec<f64, MAX_HOLDS> = wanted.iter().map(|(bucket, _)| bucket.fraction(now)).collect();
     let mut order: ArrayVec<usize, MAX_HOLDS> = (0..wanted.len()).collect();

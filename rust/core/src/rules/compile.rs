@@ -14,6 +14,7 @@ use super::axis::{Axis, Subject, Words};
 use super::bitmap::{Acceptance, WORD};
 use super::error::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_INDEX_BYTES, MAX_ROWS, MAX_TEXT_BYTES, RuleError};
 use super::facts::{Flag, Number};
+use super::few::Few;
 use super::matching::{Group, RuleSet};
 use super::predicate::Predicate;
 use super::rows::{Row, Unfolding, count_unjoined};
@@ -35,7 +36,8 @@ impl RuleSet {
         let axes = axes(predicates)?;
         let rows = unfold(predicates, &axes)?;
         let groups = build_groups(&axes, &rows)?;
-        Ok(Self { axes, rows, groups })
+        let few = Few::build(&axes, &rows);
+        Ok(Self { axes, rows, groups, few })
     }
 }
 

@@ -12,6 +12,7 @@ use super::axis::{Axis, Subject};
 use super::bitmap::{Acceptance, BLOCK, View, WORD};
 use super::compile::{MAX_AXES, MAX_GROUPS};
 use super::facts::Facts;
+use super::few::Few;
 use super::rows::Row;
 
 /// Ordered rules, compiled. Immutable; many threads may match at once.
@@ -21,6 +22,8 @@ pub struct RuleSet {
     /// The rows of each rule, for questions about the rules themselves.
     pub(super) rows: Vec<Vec<Row>>,
     pub(super) groups: Vec<Group>,
+    /// The same rows once more where one word holds them.
+    pub(super) few: Option<Few>,
 }
 
 /// The class of a request on each axis.
@@ -28,8 +31,18 @@ pub(super) type Point = ArrayVec<u32, MAX_AXES>;
 
 impl RuleSet {
     /// Index of the first rule that holds for the request, `None` if none does.
+    #[inline]
     pub fn first_match(&self, facts: &impl Facts) -> Option<usize> {
-        self.first_at(&self.point(facts))
+        match &self.few {
+            Some(few) => few.first_rule(few.rows(&self.axes, facts)),
+            None => self.first_of_many(facts),
+        }
+    }
+
+    fn first_of_many(&self, facts: &impl Facts) -> Option<usize> {
+        let mut point = Point::new();
+        self.locate(facts, &mut point);
+        self.first_at(&point)
     }
 
     /// Visits the index of each rule that holds for the request, once, in ascending order.
@@ -48,8 +61,27 @@ impl RuleSet {
     /// clauses.for_each_match(&Request, |clause| binding.push(clause));
     /// assert_eq!(binding, [0, 2]);
     /// ```
+    #[inline]
     pub fn for_each_match(&self, facts: &impl Facts, mut visit: impl FnMut(usize)) {
-        let _ = self.walk(&self.point(facts), |rule| {
+        let Some(few) = &self.few else { return self.each_of_many(facts, visit) };
+        let (mut rows, mut last) = (few.rows(&self.axes, facts), None);
+        while rows != 0 {
+            let rule = few.first_rule(rows);
+            // The rows of one rule are neighbours.
+            if rule != last
+                && let Some(rule) = rule
+            {
+                visit(rule);
+            }
+            last = rule;
+            rows &= rows - 1;
+        }
+    }
+
+    fn each_of_many(&self, facts: &impl Facts, mut visit: impl FnMut(usize)) {
+        let mut point = Point::new();
+        self.locate(facts, &mut point);
+        let _ = self.walk(&point, |rule| {
             visit(rule);
             ControlFlow::<()>::Continue(())
         });
@@ -75,13 +107,10 @@ impl RuleSet {
         self.rows.is_empty()
     }
 
+    /// Finds the class on each axis, in place: a point is as long as there may be axes.
     #[inline]
-    fn point(&self, facts: &impl Facts) -> Point {
-        let mut point = Point::new();
-        for axis in &self.axes {
-            point.push(axis.class(facts));
-        }
-        point
+    fn locate(&self, facts: &impl Facts, point: &mut Point) {
+        point.extend(self.axes.iter().map(|axis| axis.class(facts)));
     }
 
     /// Visits the rules that accept these classes, once each and in ascending order, until told to stop.
@@ -146,6 +175,10 @@ impl Group {
     /// The first row at or after `from` that accepts the point.
     #[inline]
     fn next(&self, point: &Point, from: usize) -> Option<Found> {
+        if self.acceptances.is_empty() {
+            // Rules that ask for nothing hold for everybody.
+            return self.rule_of_row.get(from).map(|&rule| Found { rule, row: from });
+        }
         let mut views: ArrayVec<View<'_>, MAX_AXES> = ArrayVec::new();
         for (axis, acceptance) in &self.acceptances {
             views.push(acceptance.view(*point.get(*axis)?));
@@ -162,7 +195,6 @@ impl Group {
                 let rows = accepted_by_all(&views, block, word, passed);
                 if rows != 0 {
                     let row = (block * BLOCK + word) * WORD + rows.trailing_zeros() as usize;
-                    // A group without axes has no bitmap that ends with its rows: this is where it ends.
                     return self.rule_of_row.get(row).map(|&rule| Found { rule, row });
                 }
             }

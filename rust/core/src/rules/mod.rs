@@ -44,6 +44,7 @@ mod axis;
 mod bitmap;
 mod classes;
 mod compile;
+mod few;
 mod hash;
 mod rows;
 mod sweep;
