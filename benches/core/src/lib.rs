@@ -115,9 +115,14 @@ impl<'r> Traffic<'r> {
         self.with_next(|router, request, now, seed| router.explain(request, now, seed).ok()?.deployment)
     }
 
-    /// Decides and holds one request, to be settled by the caller.
-    pub fn reserve(&mut self) -> Option<Reservation> {
-        self.with_next(|router, request, now, seed| router.reserve(request, now, seed).ok())
+    /// Decides and holds one request at the end of `held`, where the caller settles it: as the Python face does, the
+    /// reservation is made where it stays.
+    pub fn reserve(&mut self, held: &mut Vec<Reservation>) {
+        self.with_next(|router, request, now, seed| {
+            held.push(router.vacant(now, seed));
+            let made = held.last_mut().map(|reservation| router.reserve_in(reservation, request).is_ok());
+            assert_eq!(made, Some(true), "the benchmark's limits never bind");
+        });
     }
 
     /// Settles what [`reserve`](Self::reserve) held.
