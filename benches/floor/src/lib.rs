@@ -16,7 +16,6 @@ struct Floor;
 #[pyclass(module = "junctor_floor")]
 struct Held {
     model: Py<PyString>,
-    tags: Option<Py<PyDict>>,
     input_tokens: u64,
 }
 
@@ -61,8 +60,7 @@ impl Floor {
         for (name, value) in tags.iter().flatten() {
             black_box((name.cast::<PyString>()?.to_str()?, value.cast::<PyString>()?.to_str()?));
         }
-        let tags = tags.map(|tags| tags.copy().map(Bound::unbind)).transpose()?;
-        Ok(Held { model: model.unbind(), tags, input_tokens })
+        Ok(Held { model: model.unbind(), input_tokens })
     }
 }
 
@@ -85,7 +83,7 @@ impl Held {
         beaten: bool,
     ) -> u64 {
         black_box((outcome, output_tokens, cached_tokens, cache_write_tokens, first_token_s, retry_after_s, beaten));
-        black_box((rate_limits, &self.model, &self.tags));
+        black_box((rate_limits, &self.model));
         self.input_tokens = input_tokens.unwrap_or(self.input_tokens);
         self.input_tokens
     }

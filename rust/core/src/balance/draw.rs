@@ -1,8 +1,8 @@
 //! Drawing two different candidates by weight, in a time that does not grow with the group.
 //!
 //! The configured weights are fixed with the fleet, so a member is drawn from their running sums in a few steps (a guide
-//! says where to begin, Chen and Asau 1974) and then accepted with the share of its weight that is in force (learned capacity × slow start). That is rejection
-//! sampling: among the candidates that pass, the draw is exactly by effective weight, and only members that were drawn
+//! says where to begin, Chen and Asau 1974) and then accepted with the share of its weight that is in force (learned
+//! capacity × slow start). That is rejection sampling: among the candidates that pass, the draw is exactly by effective weight, and only members that were drawn
 //! are ever looked at. When too few are accepted (most of the group is held or excluded), one pass over all members
 //! draws exactly by exponential races (Efraimidis and Spirakis 2006), which needs no memory. Rejected: alias tables
 //! over effective weights, stale with every change; a scan for each request, which grows with the group.
