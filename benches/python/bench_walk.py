@@ -33,10 +33,12 @@ SHAPES: Final = (
 DECISIONS: Final = 10_000
 BUDGETS_NS: Final = {
     "walk/reserve/100d/100r": 400,
+    "walk/auto/100d/100r": 400,
     "parts/limits, 4 held and settled": 250,
     "parts/breaker admits, closed": 5,
 }
-"""`reserve` is the walk: from the request to what is held for it. The last two are parts of it."""
+"""`reserve` is what a caller waits for: from the request to what is held for it. `auto` adds the settlement and is held
+against the same budget. The last two are parts of them."""
 
 
 def build() -> Path:
