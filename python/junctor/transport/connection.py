@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from junctor.transport.base import MAX_BODY_BYTES, TransportError, too_long
 from junctor.transport.http1 import BadHttp, ResponseParser
+from junctor.transport.pool import Key, Pool
 
 PAUSE_BYTES: Final = 256 * 1024
 """A stream whose reader is this far behind stops reading from the socket until it caught up."""
@@ -36,18 +37,11 @@ class Wire:
         return f"Wire({len(self.data)} bytes)"
 
 
-Key = tuple[str, int, bool]
-"""Host, port and whether it speaks TLS: connections with the same key may stand in for each other."""
-
-Pool = dict[Key, list["Connection"]]
-"""Connections that wait for their next request."""
-
-
 class Connection(asyncio.Protocol):
     """One connection with at most one exchange on it. It goes back to no other pool than the one it was made for."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, key: Key, pool: Pool) -> None:
-        self.loop = loop
+    def __init__(self, key: Key, pool: Pool) -> None:
+        self.loop = pool.loop
         self.key = key
         self.pool = pool
         self.alive = True

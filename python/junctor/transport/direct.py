@@ -15,6 +15,7 @@ import errno
 import os
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,7 +23,8 @@ import msgspec
 
 from junctor.request import HttpRequest
 from junctor.transport.base import Response, TransportError
-from junctor.transport.connection import ClosedWithoutAnswer, Connection, Pool, Wire, reason
+from junctor.transport.connection import ClosedWithoutAnswer, Connection, Wire, reason
+from junctor.transport.pool import Key, Pool
 
 STALE_S: Final = 1.0
 """A kept connection that the server had closed says so within a round trip. One that ends without an answer later than
@@ -38,10 +40,12 @@ MAX_TARGETS: Final = 10_000
 class Target(msgspec.Struct, frozen=True):
     """Where a URL leads: the connection's key, and the request's first lines."""
 
-    host: str
-    port: int
-    tls: bool
+    key: Key
     head: str
+
+    @property
+    def host(self) -> str:
+        return self.key[0]
 
 
 class DirectTransport:
@@ -68,9 +72,8 @@ class DirectTransport:
         self._max_idle = max_idle
         self._tls = tls
         self._targets: dict[tuple[str, str], Target] = {}
-        self._idle: Pool = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._process = 0
+        self._pools: dict[tuple[int, asyncio.AbstractEventLoop], Pool] = {}
+        self._last_pool: Pool | None = None
 
     async def send(self, request: HttpRequest, *, timeout_s: float) -> Response:
         """Send and read the whole answer within `timeout_s` seconds."""
@@ -78,7 +81,7 @@ class DirectTransport:
         parser = connection.parser
         pieces = parser.pieces
         response = Response(parser.status, parser.headers, pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        self._put_back(connection)
+        connection.pool.put_back(connection)
         return response
 
     def stream(self, request: HttpRequest, *, timeout_s: float) -> _Stream:
@@ -90,24 +93,28 @@ class DirectTransport:
 
         Closing twice is harmless; a later request opens anew.
         """
-        idle, self._idle = self._idle, {}
-        if self._loop is asyncio.get_running_loop() and self._process == os.getpid():
-            for connections in idle.values():
-                for connection in connections:
-                    connection.abort()
+        pools, self._pools, self._last_pool = self._pools, {}, None
+        here = asyncio.get_running_loop()
+        for (process, loop), pool in pools.items():
+            if process != os.getpid() or loop.is_closed():
+                continue  # a parent's connections are the parent's, and a closed loop has closed its own
+            if loop is here:
+                pool.close()
+            else:
+                with suppress(RuntimeError):  # it was closed a moment ago, in its own thread
+                    loop.call_soon_threadsafe(pool.close)
 
     async def _exchange(self, request: HttpRequest, timeout_s: float, *, whole: bool) -> Connection:
         """Send, and wait for the whole answer or its head."""
         if timeout_s <= 0:
             raise TransportError("timeout", "no time was left to send the request")
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop or self._process != os.getpid():
-            self._move_to(loop)
+        pool = self._pool()
+        loop = pool.loop
         target = self._target(request)
         wire = Wire(_wire(request, target))
         now = loop.time()
         due, stale_until = now + timeout_s, now + STALE_S
-        connection = self._take_idle(target, now)
+        connection = pool.take(target.key, now)
         if connection is not None:
             try:
                 return await connection.ask(wire, due, whole=whole)
@@ -115,24 +122,21 @@ class DirectTransport:
                 # So soon, it was closed before it saw the request: nothing is done twice by asking again.
                 if loop.time() > stale_until:
                     raise _unanswered(target) from None
-        connection = await self._connect(target, min(due - loop.time(), self._connect_timeout_s))
+        connection = await self._connect(target, pool, min(due - loop.time(), self._connect_timeout_s))
         try:
             return await connection.ask(wire, due, whole=whole)
         except ClosedWithoutAnswer:
             raise _unanswered(target) from None
 
-    async def _connect(self, target: Target, timeout_s: float) -> Connection:
-        loop, pool = asyncio.get_running_loop(), self._idle
+    async def _connect(self, target: Target, pool: Pool, timeout_s: float) -> Connection:
+        host, port, secure = target.key
         tls: ssl.SSLContext | None = None
-        if target.tls:
+        if secure:
             tls = self._tls = self._tls or ssl.create_default_context()
         try:
             async with asyncio.timeout(timeout_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(loop, (target.host, target.port, target.tls), pool),
-                    target.host,
-                    target.port,
-                    ssl=tls,
+                _, connection = await pool.loop.create_connection(
+                    lambda: Connection(target.key, pool), host, port, ssl=tls
                 )
         except TimeoutError:
             raise TransportError("timeout", f"no connection to {target.host} within {timeout_s:g} s") from None
@@ -151,34 +155,18 @@ class DirectTransport:
             target = self._targets[key] = _parse_target(request)
         return target
 
-    def _take_idle(self, target: Target, now: float) -> Connection | None:
-        connections = self._idle.get((target.host, target.port, target.tls))
-        while connections:
-            connection = connections.pop()
-            if connection.alive and now - connection.idle_since <= self._idle_timeout_s:
-                return connection
-            connection.abort()
-        return None
-
-    def _put_back(self, connection: Connection) -> None:
-        if not connection.alive or not connection.parser.reusable or connection.pool is not self._idle:
-            connection.abort()  # the last of the three: the transport was closed, or has moved to another loop
-            return
-        # The last one back is the first one out, so what lies at the front was not needed for the longest time.
-        connections = self._idle.setdefault(connection.key, [])
-        if len(connections) >= self._max_idle:
-            connection.abort()
-            return
-        now = connection.idle_since = connection.loop.time()
-        while connections and now - connections[0].idle_since > self._idle_timeout_s:
-            connections.pop(0).abort()
-        connections.append(connection)
-
-    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Another loop or a forked child: the old connections belong to the other side and are left to it."""
-        self._idle = {}
-        self._loop = loop
-        self._process = os.getpid()
+    def _pool(self) -> Pool:
+        """The pool of the running loop."""
+        loop, process = asyncio.get_running_loop(), os.getpid()
+        pool = self._last_pool  # read once: a moment later it may be another thread's
+        if pool is not None and pool.loop is loop and pool.process == process:
+            return pool
+        # Another loop, or a forked child. Loops that are closed and the parent's are forgotten.
+        for key in [key for key in list(self._pools) if key[0] != process or key[1].is_closed()]:
+            self._pools.pop(key, None)
+        fresh = Pool(loop, idle_timeout_s=self._idle_timeout_s, max_idle=self._max_idle)
+        pool = self._last_pool = self._pools.setdefault((process, loop), fresh)
+        return pool
 
 
 class _Stream:
@@ -208,7 +196,7 @@ class _Stream:
         if connection is None:
             return
         if connection.parser.done and not connection.parser.pieces:
-            self._transport._put_back(connection)
+            connection.pool.put_back(connection)
         else:
             connection.abort()
 
@@ -233,7 +221,7 @@ def _parse_target(request: HttpRequest) -> Target:
     name = f"[{host}]" if ":" in host else host
     place = name if port is None else f"{name}:{port}"
     head = f"{request.method} {path} HTTP/1.1\r\nhost: {place}\r\nuser-agent: junctor\r\naccept-encoding: identity\r\n"
-    return Target(host, port or (443 if tls else 80), tls, head)
+    return Target((host, port or (443 if tls else 80), tls), head)
 
 
 def _unanswered(target: Target) -> TransportError:
