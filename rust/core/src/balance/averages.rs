@@ -14,6 +14,9 @@ const CLIP: f32 = 1.0;
 /// Each factor e by which late samples in a row were late doubles the weight and the reach of the next one, up to so many
 /// doublings: one answer in twenty is late by chance, but hardly two in a row, and nobody is a hundred times late by chance.
 const MAX_SURPRISES: u32 = 7;
+/// So many surprises end the blackout: the first late sample moves the average by a tenth only, and the next one is no
+/// coincidence.
+const DOUBTLESS: u32 = 3;
 /// The most that one sample weighs.
 const MOST_ALPHA: f32 = 0.5;
 /// Time after which two thirds of the distance to the group's median are gone.
@@ -103,15 +106,16 @@ impl<'s> Latency<'s> {
         if !sample.is_finite() {
             return;
         }
-        let base = |word: u64| if word == 0 { reference.median } else { Self::decayed(word, now, reference) };
+        let mut base = reference.median;
         let surprises = Samples::unpack(self.samples.load(Ordering::Acquire)).surprises;
         let step = |word: u64| {
-            let learned = moved(base(word), sample, surprises);
-            (!only_up || learned > base(word)).then(|| pack(learned, Tick::at(now).0))
+            base = if word == 0 { reference.median } else { Self::decayed(word, now, reference) };
+            let learned = moved(base, sample, surprises);
+            (!only_up || learned > base).then(|| pack(learned, Tick::at(now).0))
         };
         let Ok((old, _)) = update(self.average, step) else { return };
         let begins = old == 0 || Tick::at(now).span_since(Tick(unpack(old).1)) > EXPIRY;
-        let late = ((sample - base(old)) / CLIP).max(0.0) as u32;
+        let late = ((sample - base) / CLIP).max(0.0) as u32;
         // A lost race here miscounts one sample of the blackout, or of a row of surprises. Mostly there is nothing to write.
         let _ = update(self.samples, |word| {
             let next = Samples::unpack(word).and_one(late, begins, now).pack();
@@ -154,7 +158,8 @@ impl Samples {
 
     #[inline]
     fn are_believed(self, now: Nanos) -> bool {
-        self.count >= BLACKOUT_SAMPLES || (self.count > 0 && Tick::at(now).span_since(self.first) >= BLACKOUT)
+        let long_enough = || self.count > 0 && Tick::at(now).span_since(self.first) >= BLACKOUT;
+        self.count >= BLACKOUT_SAMPLES || self.surprises >= DOUBTLESS || long_enough()
     }
 
     /// One more sample, `late` times e late.
@@ -292,6 +297,15 @@ mod tests {
         assert!(latency.expected(at(11), LEVEL) > 0.4, "eleven seconds");
         latency.add(1.0, at(9), LEVEL);
         assert!(latency.expected(at(9), LEVEL) > 0.4, "ten samples");
+    }
+
+    #[test]
+    fn very_late_answers_are_believed_before_the_blackout_is_over() {
+        let (average, count) = taught(&[4.0, 4.0]);
+        let latency = Latency::new(&average, &count);
+        assert!((latency.expected(at(0), LEVEL) - 2.05).abs() < 1e-5);
+        latency.add(0.0, at(0), LEVEL);
+        assert_eq!(latency.expected(at(0), LEVEL), 0.0, "an ordinary one brings the doubt back");
     }
 
     #[test]
