@@ -1,6 +1,6 @@
 """Writes the results of docs/benchmarks.md from reports, so that no number there was typed by hand.
 
-    python -m benches.python.document benches/results/own.json benches/results/peers.json
+    python -m benches.python.document benches/results/own.json benches/results/decision.json benches/results/peers.json
 
 Everything from the heading `## Results` on is replaced; the words before it are people's.
 """
