@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,6 +23,7 @@ import msgspec
 from junctor.request import HttpRequest
 from junctor.transport.base import Response, TransportError
 from junctor.transport.connection import ClosedWithoutAnswer, Connection, Wire, reason
+from junctor.transport.per_loop import PerLoop
 from junctor.transport.pool import Key, Pool
 
 STALE_S: Final = 1.0
@@ -68,12 +68,9 @@ class DirectTransport:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._connect_timeout_s = connect_timeout_s
-        self._idle_timeout_s = idle_timeout_s
-        self._max_idle = max_idle
         self._tls = tls
         self._targets: dict[tuple[str, str], Target] = {}
-        self._pools: dict[tuple[int, asyncio.AbstractEventLoop], Pool] = {}
-        self._last_pool: Pool | None = None
+        self._pools = PerLoop(lambda loop: Pool(loop, idle_timeout_s=idle_timeout_s, max_idle=max_idle))
 
     async def send(self, request: HttpRequest, *, timeout_s: float) -> Response:
         """Send and read the whole answer within `timeout_s` seconds."""
@@ -93,11 +90,8 @@ class DirectTransport:
 
         Closing twice is harmless; a later request opens anew.
         """
-        pools, self._pools, self._last_pool = self._pools, {}, None
         here = asyncio.get_running_loop()
-        for (process, loop), pool in pools.items():
-            if process != os.getpid() or loop.is_closed():
-                continue  # a parent's connections are the parent's, and a closed loop has closed its own
+        for loop, pool in self._pools.take_all():
             if loop is here:
                 pool.close()
             else:
@@ -108,7 +102,7 @@ class DirectTransport:
         """Send, and wait for the whole answer or its head."""
         if timeout_s <= 0:
             raise TransportError("timeout", "no time was left to send the request")
-        pool = self._pool()
+        pool = self._pools.here()
         loop = pool.loop
         target = self._target(request)
         wire = Wire(_wire(request, target))
@@ -154,19 +148,6 @@ class DirectTransport:
                 self._targets.clear()
             target = self._targets[key] = _parse_target(request)
         return target
-
-    def _pool(self) -> Pool:
-        """The pool of the running loop."""
-        loop, process = asyncio.get_running_loop(), os.getpid()
-        pool = self._last_pool  # read once: a moment later it may be another thread's
-        if pool is not None and pool.loop is loop and pool.process == process:
-            return pool
-        # Another loop, or a forked child. Loops that are closed and the parent's are forgotten.
-        for key in [key for key in list(self._pools) if key[0] != process or key[1].is_closed()]:
-            self._pools.pop(key, None)
-        fresh = Pool(loop, idle_timeout_s=self._idle_timeout_s, max_idle=self._max_idle)
-        pool = self._last_pool = self._pools.setdefault((process, loop), fresh)
-        return pool
 
 
 class _Stream:

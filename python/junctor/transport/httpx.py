@@ -10,13 +10,13 @@ was handed in is used as it is and stays its owner's to close.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 
 import httpx
 
 from junctor.request import HttpRequest
 from junctor.transport.base import MAX_BODY_BYTES, Response, TransportError, too_long
+from junctor.transport.per_loop import PerLoop
 
 
 class HttpxTransport:
@@ -36,12 +36,16 @@ class HttpxTransport:
         trust_env: bool = True,
     ) -> None:
         self._given = client
-        self._limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=100)
-        self._proxy = proxy
-        self._verify = verify
-        self._trust_env = trust_env
-        self._client: httpx.AsyncClient | None = None
-        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
+        self._made = PerLoop(
+            lambda _: httpx.AsyncClient(
+                limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=100),
+                proxy=proxy,
+                verify=verify,
+                trust_env=trust_env,
+                timeout=None,
+                headers={"accept-encoding": "identity", "user-agent": "junctor"},
+            )
+        )
 
     async def send(self, request: HttpRequest, *, timeout_s: float) -> Response:
         """Send and read the whole answer within `timeout_s` seconds."""
@@ -64,24 +68,13 @@ class HttpxTransport:
 
     async def close(self) -> None:
         """Close the connections made here; a client that was handed in stays open."""
-        client, self._client = self._client, None
-        if client is not None and self._home == _here():
-            await client.aclose()
+        here = asyncio.get_running_loop()
+        for loop, client in self._made.take_all():
+            if loop is here:
+                await client.aclose()
 
     def _living_client(self) -> httpx.AsyncClient:
-        if self._given is not None:
-            return self._given
-        if self._client is None or self._home != _here():
-            self._client = httpx.AsyncClient(
-                limits=self._limits,
-                proxy=self._proxy,
-                verify=self._verify,
-                trust_env=self._trust_env,
-                timeout=None,
-                headers={"accept-encoding": "identity", "user-agent": "junctor"},
-            )
-            self._home = _here()
-        return self._client
+        return self._given or self._made.here()
 
 
 class _Stream:
@@ -144,10 +137,6 @@ def _message(client: httpx.AsyncClient, request: HttpRequest) -> httpx.Request:
 
 
 _BROKEN = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError)
-
-
-def _here() -> tuple[int, asyncio.AbstractEventLoop]:
-    return os.getpid(), asyncio.get_running_loop()
 
 
 def _translated(error: Exception) -> TransportError:

@@ -1,13 +1,8 @@
-"""Connections that wait for their next request, apart for each event loop.
-
-A connection belongs to the loop that made it, and a client may be used from several loops in several threads. So each
-loop has a pool of its own which only its own thread touches: no lock, and no connection in a strange loop's hands.
-"""
+"""Connections that wait for their next request."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,13 +13,15 @@ Key = tuple[str, int, bool]
 
 
 class Pool:
-    """The kept connections of one event loop in one process: at most `max_idle` per host, each for `idle_timeout_s`."""
+    """The kept connections of one event loop: at most `max_idle` per host, each for `idle_timeout_s`.
 
-    __slots__ = ("_idle", "_idle_timeout_s", "_max_idle", "_open", "loop", "process")
+    Only the loop's own thread touches it.
+    """
+
+    __slots__ = ("_idle", "_idle_timeout_s", "_max_idle", "_open", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, idle_timeout_s: float, max_idle: int) -> None:
         self.loop = loop
-        self.process = os.getpid()
         self._idle_timeout_s = idle_timeout_s
         self._max_idle = max_idle
         self._idle: dict[Key, list[Connection]] = {}
@@ -56,7 +53,7 @@ class Pool:
         connections.append(connection)
 
     def close(self) -> None:
-        """Close what waits, and each of the others when its exchange ends. Only in the loop's own thread."""
+        """Close what waits, and each of the others when its exchange ends."""
         self._open = False
         for connections in self._idle.values():
             for connection in connections:
