@@ -60,7 +60,7 @@ class DraftReader:
 
     def _read(self, name: bytes, data: bytes, events: list[Event], /) -> None:
         """One event of the dialect: fill the draft, and append what its caller should see."""
-        raise NotImplementedError
+        raise NotImplementedError  # each dialect has its own events; there is nothing that all of them do
 
     def _fail(self, failure: Failure, events: list[Event]) -> None:
         self._failure = failure
