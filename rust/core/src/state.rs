@@ -18,6 +18,8 @@ pub const DEPLOYMENT_WORDS: usize = 64;
 pub const SMALL_WORDS: usize = 8;
 /// Words of the router as a whole: retry budget and counters.
 pub const ROUTER_WORDS: usize = 32;
+/// Words of the host as a holder of leases, see [`crate::lease`].
+pub const LEASE_WORDS: usize = 16;
 
 /// A cell line; hot records begin at one.
 const LINE_WORDS: usize = 8;
@@ -83,6 +85,7 @@ pub struct State {
 #[derive(Clone, Copy)]
 struct Starts {
     router: usize,
+    leases: usize,
     deployments: usize,
     buckets: usize,
     groups: usize,
@@ -91,11 +94,12 @@ struct Starts {
 
 impl Starts {
     const fn of(room: Room, first: usize) -> Self {
-        let deployments = first + ROUTER_WORDS;
+        let leases = first + ROUTER_WORDS;
+        let deployments = leases + LEASE_WORDS;
         let buckets = deployments + room.deployments * DEPLOYMENT_WORDS;
         let groups = buckets + room.buckets * BUCKET_WORDS;
         let lengths = groups + room.groups * SMALL_WORDS;
-        Self { router: first, deployments, buckets, groups, lengths }
+        Self { router: first, leases, deployments, buckets, groups, lengths }
     }
 }
 
@@ -139,6 +143,7 @@ impl State {
     pub const fn words_needed(room: Room) -> usize {
         LINE_WORDS
             + ROUTER_WORDS
+            + LEASE_WORDS
             + room.deployments * DEPLOYMENT_WORDS
             + room.buckets * BUCKET_WORDS
             + (room.groups + room.lengths) * SMALL_WORDS
@@ -155,6 +160,12 @@ impl State {
     #[inline]
     pub fn router(&self) -> Option<&[AtomicU64; ROUTER_WORDS]> {
         self.words().get(self.starts.router..)?.first_chunk()
+    }
+
+    /// The host's words as a holder of leases.
+    #[must_use]
+    pub fn leases(&self) -> Option<&[AtomicU64; LEASE_WORDS]> {
+        self.words().get(self.starts.leases..)?.first_chunk()
     }
 
     /// The record of a deployment.

@@ -2,6 +2,7 @@
 
 mod clock;
 mod errors;
+mod leases;
 mod request;
 mod reservation;
 mod router;
@@ -13,6 +14,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::clock::ManualClock;
+    #[pymodule_export]
+    use super::leases::LeaseDesk;
     #[pymodule_export]
     use super::reservation::Reservation;
     #[pymodule_export]

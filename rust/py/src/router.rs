@@ -43,6 +43,11 @@ impl Router {
         self.clock.now()
     }
 
+    /// The router of the core.
+    pub const fn core(&self) -> &Core {
+        &self.core
+    }
+
     fn next_seed(&self, given: Option<u64>) -> u64 {
         given.unwrap_or_else(|| mix(self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)))
     }

@@ -74,6 +74,7 @@ impl Fleet {
             agreements,
             balance: spec.balance,
             retry: spec.retry,
+            leases: spec.leases,
         })
     }
 }
@@ -95,7 +96,10 @@ fn give_back_if_crowded(spec: &FleetSpec, state: &State, current: Option<&Fleet>
     let new = spec.deployments.iter().map(|deployment| identity(&["deployment", &deployment.name]));
     let kept: BTreeSet<u64> = new.chain(current.deployments.iter().map(|deployment| deployment.identity)).collect();
     state.give_back(Section::Deployments, |id, words| kept.contains(&id) || crate::balance::is_busy(words));
-    let new = spec.pools.iter().flat_map(|pool| pool.limits.iter().map(|limit| limit_identity(&pool.name, limit)));
+    let new = spec
+        .pools
+        .iter()
+        .flat_map(|pool| pool.limits.iter().map(|limit| limit_identity(&pool.name, limit, spec.leases.is_some())));
     let kept: BTreeSet<u64> = new.chain(current.limits.iter().map(|limit| limit.identity)).collect();
     state.give_back(Section::Buckets, |id, _| kept.contains(&id));
     // What groups and lengths hold is learned anew in seconds: those of the fleet in force are enough.

@@ -18,17 +18,18 @@
 //! | word | holds |
 //! |---|---|
 //! | 0 | identity, set by whoever lays out the state; must change with the kind of quota |
-//! | 1 | level: TAT, `day:24 | used:40`, or the number running |
+//! | 1 | level: TAT, `day:24 | used:40`, a grant, or the number running |
 //! | 2 | running total of units ever taken, wrapping |
 //! | 3 | header resync, see [`super::resync`] |
 //! | 4 | limit learned from headers, 0 for the config's |
 //! | 5 | `hold_until`, see [`super::hold`] |
-//! | 6, 7 | spare |
+//! | 6, 7 | grants only: units refused since the last report to the coordinator, and the largest such request |
 
 use super::gcra::{Pace, Plain};
+use super::grant::Grant;
 use super::hold::HoldUntil;
 use super::quota::{Quota, Rule};
-use super::{Denied, calendar, concurrency};
+use super::{Denied, calendar, concurrency, grant};
 use crate::sync::{AtomicU64, Ordering, update};
 use crate::units::Nanos;
 
@@ -51,7 +52,7 @@ pub const BUCKET_WORDS: usize = 8;
 #[must_use = "held units stay taken until they are settled or cancelled"]
 pub struct Held {
     units: u64,
-    /// What was paid: ticks if paced, the day if daily.
+    /// What was paid: ticks if paced, the day if daily, its era if granted.
     mark: u64,
     /// The running total right after this take.
     sequence: u64,
@@ -76,13 +77,13 @@ pub(super) struct Grab {
 /// A view of a quota's state.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket<'a> {
-    pub(super) quota: &'a Quota,
+    pub(crate) quota: &'a Quota,
     plain: &'a Plain,
     pub(super) words: &'a [AtomicU64; BUCKET_WORDS],
 }
 
 impl<'a> Bucket<'a> {
-    /// A view of `words` under `quota`. All zero is a full bucket.
+    /// A view of `words` under `quota`. All zero is a full bucket, or no grant.
     #[must_use]
     pub const fn new(quota: &'a Quota, words: &'a [AtomicU64; BUCKET_WORDS]) -> Self {
         Self::beside(quota.plain(), quota, words)
@@ -208,6 +209,7 @@ impl<'a> Bucket<'a> {
     fn refund_count(&self, units: u64, day: u64) {
         let _ = update(self.level_word(), |word| match &self.quota.rule {
             Rule::Concurrency => Some(word.saturating_sub(units)),
+            Rule::Grant(_) => grant::refund(word, units, day),
             _ => calendar::refund(word, units, day),
         });
     }
@@ -250,6 +252,10 @@ impl<'a> Bucket<'a> {
                 let today = days.day(now);
                 update(word, |word| Some(calendar::charge(word, n, today)))
             }
+            Rule::Grant(_) => {
+                let limit = self.quota.limit();
+                update(word, |word| Some(grant::charge(word, n, limit)))
+            }
             Rule::Concurrency => return,
         };
     }
@@ -260,6 +266,7 @@ impl<'a> Bucket<'a> {
         let word = self.level_word().load(Ordering::Acquire);
         match &self.quota.rule {
             Rule::Paced(pace) => self.at_pace(pace, |pace| pace.level(word, now)),
+            Rule::Grant(_) => Grant::of(word).left(now),
             _ => i64::try_from(i128::from(self.limit()) - i128::from(self.used(now))).unwrap_or(i64::MIN),
         }
     }
@@ -277,6 +284,8 @@ impl<'a> Bucket<'a> {
         match &self.quota.rule {
             Rule::Paced(pace) => self.at_pace(pace, |pace| pace.used(word, now)),
             Rule::Calendar(days) => calendar::used(word, days.day(now)),
+            // What of a grant is used is used up: only the coordinator knows the rest.
+            Rule::Grant(_) => 0,
             Rule::Concurrency => word,
         }
     }
@@ -299,6 +308,7 @@ impl<'a> Bucket<'a> {
                 let tat = self.level_word().load(Ordering::Acquire);
                 self.at_pace(pace, |pace| pace.fraction(tat, now))
             }
+            Rule::Grant(terms) => (self.headroom(now) as f64 / terms.burst as f64).min(1.0),
             _ => self.headroom(now) as f64 / self.limit() as f64,
         }
     }
@@ -338,6 +348,7 @@ impl<'a> Bucket<'a> {
             Rule::Calendar(days) => {
                 calendar::take(word, n, self.limit(), days, now).map(|new| (new, calendar::day_in(new, 0)))
             }
+            Rule::Grant(_) => grant::take(word, n, self.limit(), now),
             Rule::Concurrency => concurrency::take(word, n, self.limit(), now).map(|new| (new, 0)),
         }
     }
@@ -365,10 +376,26 @@ impl<'a> Bucket<'a> {
         (limit != 0 && limit < self.quota.limit()).then_some(limit)
     }
 
+    /// Notes that `n` units were asked for and refused: the next report to the coordinator asks for them.
+    #[cold]
+    pub(crate) fn note_wanted(&self, n: u64) {
+        let [_, _, _, _, _, _, refused, largest] = self.words;
+        if matches!(self.quota.rule, Rule::Grant(_)) && n <= self.limit() {
+            refused.fetch_add(n, Ordering::Relaxed);
+            largest.fetch_max(n, Ordering::AcqRel);
+        }
+    }
+
     #[inline]
-    pub(super) fn level_word(&self) -> &'a AtomicU64 {
+    pub(crate) fn level_word(&self) -> &'a AtomicU64 {
         let [_, level, _, _, _, _, _, _] = self.words;
         level
+    }
+
+    /// The counters that only a report to the coordinator reads: taken ever, refused, largest refused.
+    pub(crate) const fn asked(&self) -> [&'a AtomicU64; 3] {
+        let [_, _, total, _, _, _, refused, largest] = self.words;
+        [total, refused, largest]
     }
 
     #[inline]
