@@ -109,9 +109,9 @@ impl Home {
     }
 }
 
-/// A configuration as one word of the shared state.
-pub fn config(hash: &str) -> u64 {
-    identity(&["config", hash])
+/// A configuration as one word of the shared state: the hash itself, if it is sixteen hexadecimal digits as ours are.
+fn config(hash: &str) -> u64 {
+    u64::from_str_radix(hash, 16).unwrap_or_else(|_| identity(&["config", hash]))
 }
 
 /// Seconds of a monotonic time, as wall times are counted.
