@@ -3,6 +3,7 @@
 //! Open-file-description locks on single bytes of a file beside the segment: they belong to the open file and end with it,
 //! whether it is closed or its process is killed. A stopped process keeps them.
 
+use std::io;
 use std::os::fd::RawFd;
 
 use junctor_core::process::Keeper;
@@ -25,24 +26,29 @@ impl Locks {
 
 impl Keeper for Locks {
     fn hold(&self, seat: u8) -> bool {
-        try_lock(self.descriptor.number(), seat)
+        // Where the system says nothing, nobody is taken for dead.
+        try_lock(self.descriptor.number(), seat).unwrap_or(false)
     }
 
     fn let_go(&self, seat: u8) {
-        unlock(self.descriptor.number(), seat);
+        // Should it fail, the lock ends with this process.
+        let _ = set(self.descriptor.number(), seat, libc::F_UNLCK);
     }
 }
 
 /// Takes the lock of a seat, if nobody has it.
-pub fn try_lock(file: RawFd, seat: u8) -> bool {
-    set(file, seat, libc::F_WRLCK)
+///
+/// # Errors
+/// What the system says if it has no such locks.
+pub fn try_lock(file: RawFd, seat: u8) -> io::Result<bool> {
+    match set(file, seat, libc::F_WRLCK) {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
-fn unlock(file: RawFd, seat: u8) {
-    set(file, seat, libc::F_UNLCK);
-}
-
-fn set(file: RawFd, seat: u8, kind: i32) -> bool {
+fn set(file: RawFd, seat: u8, kind: i32) -> io::Result<()> {
     // SAFETY: all zero is a valid `flock`; Linux wants the process id of such a lock to be 0.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = i16::try_from(kind).unwrap_or_default();
@@ -50,5 +56,6 @@ fn set(file: RawFd, seat: u8, kind: i32) -> bool {
     lock.l_start = i64::from(seat);
     lock.l_len = 1;
     // SAFETY: the call reads one `flock` and changes nothing of ours; on a descriptor that is not open it fails.
-    unsafe { libc::fcntl(file, libc::F_OFD_SETLK, &raw const lock) == 0 }
+    let done = unsafe { libc::fcntl(file, libc::F_OFD_SETLK, &raw const lock) == 0 };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
