@@ -183,6 +183,7 @@ fn when_all_are_killed_the_first_that_starts_finds_everything_free() {
         host.kill(process);
     }
     let first = host.start(T);
+    assert_eq!(counter(&first.router, "reaped"), 3, "those whose seat it did not take and the one whose it did");
     assert_eq!((first.in_flight("a"), first.in_flight("b"), free(&first)), (0, 0, PLACES));
 }
 
