@@ -56,10 +56,10 @@ impl Home {
         Ok((core, Self { place, spec: ArcSwap::from_pointee(spec), born, found: ArcSwap::from_pointee(found) }))
     }
 
-    /// Whether this process was forked since: then the state is its parent's.
+    /// Whether this process was forked since: then a shared state is its parent's.
     #[inline]
     pub fn is_left(&self) -> bool {
-        self.place.is_some() && generation().load(Ordering::Relaxed) != self.born.load(Ordering::Acquire)
+        generation().load(Ordering::Relaxed) != self.born.load(Ordering::Acquire)
     }
 
     /// Takes a seat of its own for a forked child; whoever comes while another thread does so waits for it.
@@ -68,14 +68,13 @@ impl Home {
         let now = generation().load(Ordering::Relaxed);
         let before = self.born.load(Ordering::Acquire);
         if before != MOVING && self.born.compare_exchange(before, MOVING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            let mut spec = FleetSpec::clone(&self.spec.load());
-            let wall_at_zero = spec.wall_epoch_s - seconds(clock.zero());
-            let found = self
-                .place
-                .as_ref()
-                .map_or_else(Found::default, |place| move_to_place(core, &mut spec, place, clock, wall_at_zero));
-            self.spec.store(Arc::new(spec));
-            self.found.store(Arc::new(found));
+            if let Some(place) = &self.place {
+                let mut spec = FleetSpec::clone(&self.spec.load());
+                let wall_at_zero = spec.wall_epoch_s - seconds(clock.zero());
+                let found = move_to_place(core, &mut spec, place, clock, wall_at_zero);
+                self.spec.store(Arc::new(spec));
+                self.found.store(Arc::new(found));
+            }
             self.born.store(now, Ordering::Release);
         }
         while self.born.load(Ordering::Acquire) == MOVING {

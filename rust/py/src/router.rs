@@ -16,7 +16,7 @@ use junctor_core::snapshot::Snapshot;
 use junctor_core::spec::FleetSpec;
 use junctor_core::state::State;
 use junctor_core::units::Nanos;
-use junctor_segment::Place;
+use junctor_segment::{Place, monotonic};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -39,6 +39,8 @@ pub struct Router {
     endpoints: ArcSwap<Vec<Py<PyAny>>>,
     /// Where the seeds of decisions come from: a counter, scrambled.
     seeds: AtomicU64,
+    /// Whether somebody has asked for repeatable draws.
+    seeded: bool,
 }
 
 impl Router {
@@ -51,9 +53,18 @@ impl Router {
     #[inline]
     fn core(&self) -> &Core {
         if self.home.is_left() {
-            self.home.come_home(&self.core, &self.clock);
+            self.after_fork();
         }
         &self.core
+    }
+
+    #[cold]
+    fn after_fork(&self) {
+        self.home.come_home(&self.core, &self.clock);
+        if !self.seeded {
+            // Children of one parent would draw the same for ever, and meet at the same deployments.
+            self.seeds.store(entropy(), Ordering::Relaxed);
+        }
     }
 
     fn next_seed(&self, given: Option<u64>) -> u64 {
@@ -100,6 +111,7 @@ impl Router {
             clock,
             endpoints: ArcSwap::from_pointee(endpoints),
             seeds: AtomicU64::new(seed.unwrap_or_else(entropy)),
+            seeded: seed.is_some(),
         })
     }
 
@@ -408,10 +420,11 @@ fn arguments<'py>(
     Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, lists })
 }
 
-/// A seed from the system. Not a secret: only different each time.
+/// A seed from the system. Not a secret: only different each time, and in each process.
 fn entropy() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0_u8)
+    // A forked child has its parent's hash keys.
+    mix(RandomState::new().hash_one(std::process::id()) ^ monotonic().0)
 }
 
 /// Compiles a fleet without opening a router; raises `ConfigError` if it cannot be.
