@@ -122,14 +122,16 @@ class Keeper:
     def close(self) -> None:
         """Stop, and give back what is left: the coordinator need not wait until it forgets this host."""
         self._stop.set()
+        _keepers.discard(self)
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSE_S)
             if thread.is_alive():
                 return
         router = self._router()
-        if router is not None and self._connected and self._desk.turn(router, self._owner)[0]:
-            self._exchange(router, bye=True)
+        if router is not None and self._desk.turn(router, self._owner)[0]:
+            if self._connected and not _others(router):
+                self._exchange(router, bye=True)
             self._desk.resign(router, self._owner)
         self._coordinator.close()
         self._connected = False
@@ -198,6 +200,12 @@ class Keeper:
                 self._name,
                 error,
             )
+
+
+def _others(router: Router) -> bool:
+    """Whether other processes of this host go on with the state that it shares."""
+    told: dict[str, Any] = msgspec.json.decode(router.snapshot_json())
+    return any(not process["own"] for process in told["processes"])
 
 
 def _keep(keeper_of: Any, stop: threading.Event) -> None:

@@ -28,6 +28,7 @@ pub mod breaker;
 pub mod hedge;
 pub mod lease;
 pub mod limit;
+pub mod process;
 pub mod reserve;
 pub mod retry;
 // 6 result
@@ -40,6 +41,7 @@ pub mod snapshot;
 // support
 pub mod counters;
 pub mod draw;
+pub mod gauge;
 pub mod quantile;
 pub mod sync;
 // the walk

@@ -11,6 +11,7 @@ use crate::breaker;
 use crate::counters::{self, Counter};
 use crate::fleet::{Deployment, Fleet, Pool};
 use crate::lease::words::LeaseWords;
+use crate::process::seats::Process;
 use crate::reserve::bucket;
 use crate::state::State;
 use crate::units::Nanos;
@@ -26,8 +27,10 @@ pub struct Snapshot {
     pub deployments: BTreeMap<String, DeploymentSnapshot>,
     /// One entry per pool and dimension.
     pub pools: BTreeMap<String, BTreeMap<&'static str, LimitSnapshot>>,
-    /// Counts since the router was opened.
+    /// Counts since the state was made.
     pub counters: BTreeMap<&'static str, u64>,
+    /// The processes that share the state; none if nobody can.
+    pub processes: Vec<Process>,
     /// What the coordinator of leases is to this host, if limits are shared with others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leases: Option<LeaseSnapshot>,
@@ -105,7 +108,8 @@ pub struct LimitSnapshot {
 impl Snapshot {
     /// Takes one.
     #[must_use]
-    pub fn take(fleet: &Fleet, state: &State, now: Nanos) -> Self {
+    pub fn take(fleet: &Fleet, now: Nanos) -> Self {
+        let state = &*fleet.state;
         let deployment = |d: &Deployment| Some((d.name.to_string(), deployment_snapshot(fleet, state, d, now)?));
         let pool = |pool: &Pool| (pool.name.to_string(), pool_snapshot(fleet, state, pool, now));
         Self {
@@ -115,6 +119,7 @@ impl Snapshot {
             pools: fleet.pools.iter().map(pool).collect(),
             leases: leases(fleet, state),
             counters: Counter::ALL.iter().map(|&counter| (counter.name(), counters::read(state, counter))).collect(),
+            processes: state.processes(),
         }
     }
 }
@@ -150,7 +155,7 @@ fn deployment_snapshot(
         breaker: state_word(breaker.state),
         breaker_reason: reason_word(breaker.reason),
         breaker_s: breaker.until.map_or(0.0, |until| until.since(now).as_secs_f64()),
-        attempts: record.attempts(),
+        attempts: record.gauge().started(),
         succeeded: record.total(Total::Succeeded),
         failed: record.total(Total::Failed),
         throttled: record.total(Total::Throttled),

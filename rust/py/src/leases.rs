@@ -32,7 +32,7 @@ impl LeaseDesk {
 
     /// What `owner` has to do for its host now: `(speaks, due)`. It speaks if it is the host's one process that does.
     fn turn(&self, router: &Router, owner: u64) -> (bool, bool) {
-        let turn = self.desk().turn(&router.core().fleet(), router.core().state(), owner, router.now());
+        let turn = self.desk().turn(&router.core().fleet(), owner, router.now());
         (turn.speaks, turn.due)
     }
 
@@ -58,33 +58,33 @@ impl LeaseDesk {
         host: u64,
         bye: bool,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let report = self.desk().report(&router.core().fleet(), router.core().state(), host, bye, router.now());
+        let report = self.desk().report(&router.core().fleet(), host, bye, router.now());
         report.map(|report| Ok(PyBytes::new(py, &json(&report)?))).transpose()
     }
 
     /// Takes over the coordinator's answer; False if it is none, or the report came too late to be read.
     #[expect(clippy::needless_pass_by_value, reason = "a list from Python")]
     fn adopt(&self, router: &Router, answer: Vec<i64>) -> bool {
-        self.desk().adopt(&router.core().fleet(), router.core().state(), &answer, router.now())
+        self.desk().adopt(&router.core().fleet(), &answer, router.now())
     }
 
     /// The report went out and nobody knows what became of it.
     fn lost(&self, router: &Router) {
-        self.desk().lost(&router.core().fleet(), router.core().state());
+        self.desk().lost(&router.core().fleet());
     }
 
     /// There was no report, or it was surely not read.
     fn unsent(&self, router: &Router) {
-        self.desk().unsent(&router.core().fleet(), router.core().state());
+        self.desk().unsent(&router.core().fleet());
     }
 
-    /// Forgets everything that was granted, and the host's name: in a forked child whose state is a copy.
+    /// Forgets everything that was granted, and the host's name: in a forked child, if its state is a copy.
     fn disown(&self, router: &Router) {
-        self.desk().disown(&router.core().fleet(), router.core().state());
+        self.desk().disown(&router.core().fleet());
     }
 
     /// Grants the host its safe share if its lease is over. To be called several times a second.
     fn live_alone(&self, router: &Router) {
-        self.desk().live_alone(&router.core().fleet(), router.core().state(), router.now());
+        self.desk().live_alone(&router.core().fleet(), router.now());
     }
 }

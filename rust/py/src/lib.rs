@@ -2,6 +2,7 @@
 
 mod clock;
 mod errors;
+mod home;
 mod leases;
 mod request;
 mod reservation;

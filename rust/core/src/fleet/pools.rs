@@ -53,7 +53,8 @@ impl Compiler<'_> {
     }
 }
 
-/// What names a limit's record. The way of counting is part of it: it decides what the level means.
+/// What names a limit's record. The way of counting is part of it: it decides what the level means. The lowest bit says
+/// whether that is a gauge, so that a sweep knows it without the fleet.
 pub(super) fn limit_identity(pool: &str, limit: &LimitSpec, leased: bool) -> u64 {
     let counted = match limit {
         LimitSpec { dimension: Dimension::Concurrency, .. } => "at once",
@@ -61,10 +62,10 @@ pub(super) fn limit_identity(pool: &str, limit: &LimitSpec, leased: bool) -> u64
         LimitSpec { fixed_window: true, .. } => "by window",
         _ => "paced",
     };
-    let parts = ["limit", pool, limit.dimension.name(), counted, "granted"];
-    let leased = leased && limit.dimension != Dimension::Concurrency;
-    let parts = if leased { &parts[..] } else { parts.split_last().map_or(&[][..], |(_, unleased)| unleased) };
-    identity(parts)
+    let how = if leased { "granted" } else { "here" };
+    let parts = ["limit", pool, limit.dimension.name(), counted, how];
+    let name = identity(if leased { &parts } else { parts.get(..4).unwrap_or_default() });
+    if counted == "at once" { name | 1 } else { (name & !1).max(2) }
 }
 
 /// The compiled pools and limits, as deployments refer to them.

@@ -120,8 +120,9 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn of(fleet: &'a Fleet, state: &'a State) -> Option<Self> {
+    fn of(fleet: &'a Fleet) -> Option<Self> {
         fleet.leases?;
+        let state = &*fleet.state;
         Some(Self { fleet, state, words: LeaseWords::new(state.leases()?) })
     }
 
@@ -144,8 +145,8 @@ impl<'a> Scene<'a> {
 
 impl Desk {
     /// What `owner` has to do for its host at `now`.
-    pub fn turn(&mut self, fleet: &Fleet, state: &State, owner: u64, now: Nanos) -> Turn {
-        let Some(scene) = Scene::of(fleet, state) else { return Turn { speaks: false, due: false } };
+    pub fn turn(&mut self, fleet: &Fleet, owner: u64, now: Nanos) -> Turn {
+        let Some(scene) = Scene::of(fleet) else { return Turn { speaks: false, due: false } };
         if !scene.words.elect(owner, now) {
             // Whoever speaks meanwhile changes what we remember of.
             *self = Self::default();
@@ -169,8 +170,8 @@ impl Desk {
 
     /// Takes what can be given back out of the grants, and says all that the coordinator must know. With `bye` everything
     /// is given back. Exactly one of [`adopt`](Self::adopt), [`lost`](Self::lost) and [`unsent`](Self::unsent) follows.
-    pub fn report(&mut self, fleet: &Fleet, state: &State, host: u64, bye: bool, now: Nanos) -> Option<Report> {
-        let scene = Scene::of(fleet, state)?;
+    pub fn report(&mut self, fleet: &Fleet, host: u64, bye: bool, now: Nanos) -> Option<Report> {
+        let scene = Scene::of(fleet)?;
         let millis = |span: Nanos| span.0 / Nanos::from_millis(1).0;
         let server = |at: Nanos| self.heard.map(|(ms, heard)| ms.saturating_add(signed(millis(at.since(heard)))));
         let mut report = Report {
@@ -207,19 +208,19 @@ impl Desk {
 
     /// Takes over an answer: status, the coordinator's time, hosts, length of the lease, then for each limit of the report
     /// the units granted, milliseconds until they end, the day and what is used of it. Says whether it was one.
-    pub fn adopt(&mut self, fleet: &Fleet, state: &State, answer: &[i64], now: Nanos) -> bool {
-        let Some(scene) = Scene::of(fleet, state) else { return false };
+    pub fn adopt(&mut self, fleet: &Fleet, answer: &[i64], now: Nanos) -> bool {
+        let Some(scene) = Scene::of(fleet) else { return false };
         let Some((at, sent)) = self.sent.take() else { return false };
         let Some(&[status, server_ms, hosts, lease_ms]) = answer.first_chunk::<HEAD>() else {
             self.sent = Some((at, sent));
-            self.lost(fleet, state);
+            self.lost(fleet);
             return false;
         };
         self.heard = Some((server_ms, now));
         if status < 0 {
             // Too late to be read: as if it had never been sent.
             self.sent = Some((at, sent));
-            self.unsent(fleet, state);
+            self.unsent(fleet);
             return false;
         }
         scene.words.count_answer();
@@ -255,17 +256,17 @@ impl Desk {
     }
 
     /// The report went out and nobody knows what became of it.
-    pub fn lost(&mut self, fleet: &Fleet, state: &State) {
-        self.fail(fleet, state, false);
+    pub fn lost(&mut self, fleet: &Fleet) {
+        self.fail(fleet, false);
     }
 
     /// There was no report, or it surely was not read.
-    pub fn unsent(&mut self, fleet: &Fleet, state: &State) {
-        self.fail(fleet, state, true);
+    pub fn unsent(&mut self, fleet: &Fleet) {
+        self.fail(fleet, true);
     }
 
-    fn fail(&mut self, fleet: &Fleet, state: &State, unread: bool) {
-        let Some(scene) = Scene::of(fleet, state) else { return };
+    fn fail(&mut self, fleet: &Fleet, unread: bool) {
+        let Some(scene) = Scene::of(fleet) else { return };
         scene.words.count_failure();
         if scene.words.standing() != Standing::Unknown {
             scene.words.set_standing(Standing::Away);
@@ -280,10 +281,10 @@ impl Desk {
         });
     }
 
-    /// Forgets everything that was granted, and the host's name: in a process whose state is a copy of another's.
-    pub fn disown(&mut self, fleet: &Fleet, state: &State) {
+    /// Forgets everything that was granted, and the host's name: in a forked child, if its state is a copy of its parent's.
+    pub fn disown(&mut self, fleet: &Fleet) {
         *self = Self::default();
-        let Some(scene) = Scene::of(fleet, state) else { return };
+        let Some(scene) = Scene::of(fleet).filter(|scene| !scene.state.is_shared()) else { return };
         scene.words.clear();
         scene.each(|_, bucket, _| {
             let _ = update(bucket.level_word(), |word| Some(word).filter(|&word| word != 0).map(|_| 0));
@@ -291,8 +292,8 @@ impl Desk {
     }
 
     /// Grants this host its safe share if its lease is over. To be called several times a second, whatever happens.
-    pub fn live_alone(&mut self, fleet: &Fleet, state: &State, now: Nanos) {
-        let Some(scene) = Scene::of(fleet, state) else { return };
+    pub fn live_alone(&mut self, fleet: &Fleet, now: Nanos) {
+        let Some(scene) = Scene::of(fleet) else { return };
         let from = scene.words.over().max(self.since.unwrap_or(now));
         if now <= from {
             return;

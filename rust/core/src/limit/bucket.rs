@@ -18,7 +18,7 @@
 //! | word | holds |
 //! |---|---|
 //! | 0 | identity, set by whoever lays out the state; must change with the kind of quota |
-//! | 1 | level: TAT, `day:24 | used:40`, a grant, or the number running |
+//! | 1 | level: TAT, `day:24 | used:40`, a grant, or a gauge of those running |
 //! | 2 | running total of units ever taken, wrapping |
 //! | 3 | header resync, see [`super::resync`] |
 //! | 4 | limit learned from headers, 0 for the config's |
@@ -30,6 +30,7 @@ use super::grant::Grant;
 use super::hold::HoldUntil;
 use super::quota::{Quota, Rule};
 use super::{Denied, calendar, concurrency, grant};
+use crate::gauge;
 use crate::sync::{AtomicU64, Ordering, update};
 use crate::units::Nanos;
 
@@ -207,11 +208,12 @@ impl<'a> Bucket<'a> {
     /// Gives back units of what counts by the day or at once.
     #[inline(never)]
     fn refund_count(&self, units: u64, day: u64) {
-        let _ = update(self.level_word(), |word| match &self.quota.rule {
-            Rule::Concurrency => Some(word.saturating_sub(units)),
-            Rule::Grant(_) => grant::refund(word, units, day),
-            _ => calendar::refund(word, units, day),
-        });
+        let word = self.level_word();
+        match &self.quota.rule {
+            Rule::Concurrency => gauge::give_back(word, units),
+            Rule::Grant(_) => _ = update(word, |word| grant::refund(word, units, day)),
+            _ => _ = update(word, |word| calendar::refund(word, units, day)),
+        }
     }
 
     /// Gives everything back: it was never sent.
@@ -286,7 +288,7 @@ impl<'a> Bucket<'a> {
             Rule::Calendar(days) => calendar::used(word, days.day(now)),
             // What of a grant is used is used up: only the coordinator knows the rest.
             Rule::Grant(_) => 0,
-            Rule::Concurrency => word,
+            Rule::Concurrency => gauge::running(word),
         }
     }
 
