@@ -40,6 +40,12 @@ class LeaseDesk:
     def turn(self, router: Router, owner: int) -> tuple[bool, bool]:
         """What `owner` has to do for its host now: `(speaks, due)`. One process of a host speaks."""
 
+    def join(self, router: Router) -> None:
+        """One more process keeps its host's leases."""
+
+    def leave(self, router: Router) -> bool:
+        """One less; whether it was surely the last."""
+
     def resign(self, router: Router, owner: int) -> None:
         """Give the election up, for another process of the host."""
 

@@ -14,6 +14,7 @@ the parent was granted.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import secrets
@@ -89,7 +90,9 @@ class Keeper:
         self._warned = False
         self._backoff_s = 0.0
         self._retry_at = 0.0
+        self._closed = False
         self._begin()
+        self._desk.join(router)
         _keepers.add(self)
 
     def _begin(self) -> None:
@@ -114,13 +117,16 @@ class Keeper:
         speaks, due = self._desk.turn(router, self._owner)
         if speaks:
             if due and self._time() >= self._retry_at:
-                self._renew(router)
+                self._renew(router, bye=False)
             self._desk.live_alone(router)
         self._first.set()
         return True
 
     def close(self) -> None:
         """Stop, and give back what is left: the coordinator need not wait until it forgets this host."""
+        if self._closed:
+            return
+        self._closed = True
         self._stop.set()
         _keepers.discard(self)
         thread, self._thread = self._thread, None
@@ -129,9 +135,10 @@ class Keeper:
             if thread.is_alive():
                 return
         router = self._router()
-        if router is not None and self._desk.turn(router, self._owner)[0]:
-            if self._connected and not _others(router):
-                self._exchange(router, bye=True)
+        if router is not None:
+            last = self._desk.leave(router) or not _others(router)
+            if last and self._desk.turn(router, self._owner)[0]:
+                self._renew(router, bye=True)
             self._desk.resign(router, self._owner)
         self._coordinator.close()
         self._connected = False
@@ -145,11 +152,12 @@ class Keeper:
         self._desk = LeaseDesk()
         if router is not None:
             self._desk.disown(router)
+            self._desk.join(router)
             if ran:
                 self._first.set()
                 self.start()
 
-    def _renew(self, router: Router) -> None:
+    def _renew(self, router: Router, *, bye: bool) -> None:
         if not self._connected:
             try:
                 self._desk.hear(router, self._coordinator.hello())
@@ -158,9 +166,6 @@ class Keeper:
                 self._put_off(error)
                 return
             self._connected = True
-        self._exchange(router, bye=False)
-
-    def _exchange(self, router: Router, *, bye: bool) -> None:
         told = self._desk.report_json(router, self._host, bye=bye)
         if told is None:
             return
@@ -226,4 +231,10 @@ def _after_fork() -> None:
         keeper.forked()
 
 
+def _at_exit() -> None:
+    for keeper in list(_keepers):
+        keeper.close()
+
+
 os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)

@@ -36,6 +36,18 @@ impl LeaseDesk {
         (turn.speaks, turn.due)
     }
 
+    /// One more process keeps its host's leases.
+    fn join(&self, router: &Router) {
+        if let Some(words) = router.core().state().leases() {
+            lease::words::LeaseWords::new(words).join();
+        }
+    }
+
+    /// One less; whether it was surely the last.
+    fn leave(&self, router: &Router) -> bool {
+        router.core().state().leases().is_some_and(|words| lease::words::LeaseWords::new(words).leave())
+    }
+
     /// Gives the election up, for another process of the host.
     fn resign(&self, router: &Router, owner: u64) {
         if let Some(words) = router.core().state().leases() {

@@ -8,6 +8,7 @@
 //! | 3 | when our lease is surely over at the coordinator, in nanoseconds |
 //! | 4 | what the coordinator is to us, a [`Standing`] |
 //! | 5, 6 | answers, and calls that brought none |
+//! | 7 | processes that keep the host's leases, and those that died while they did |
 
 use crate::limit::millis;
 use crate::state::LEASE_WORDS;
@@ -85,6 +86,18 @@ impl<'a> LeaseWords<'a> {
         let [election, ..] = self.0;
         let owner = (owner & OWNER_MASK).max(1);
         let _ = update(election, |word| (word >> UNTIL_BITS == owner).then_some(0));
+    }
+
+    /// One more process keeps this host's leases.
+    pub fn join(&self) {
+        let [_, _, _, _, _, _, _, keepers, ..] = self.0;
+        keepers.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One less; whether it was surely the last.
+    pub fn leave(&self) -> bool {
+        let [_, _, _, _, _, _, _, keepers, ..] = self.0;
+        update(keepers, |count| count.checked_sub(1)).is_ok_and(|(_, left)| left == 0)
     }
 
     /// The host's name at the coordinator; `fresh` becomes it if there is none.
@@ -181,6 +194,17 @@ mod tests {
         assert!(!words.elect(7, T + Nanos::from_secs(5)), "only the elected one resigns");
         words.resign(8);
         assert!(words.elect(7, T + Nanos::from_secs(5)));
+    }
+
+    #[test]
+    fn the_last_process_to_leave_knows_that_it_is() {
+        let words: [AtomicU64; LEASE_WORDS] = Default::default();
+        let words = LeaseWords::new(&words);
+        words.join();
+        words.join();
+        assert!(!words.leave());
+        assert!(words.leave());
+        assert!(!words.leave(), "nobody is left to be the last");
     }
 
     #[test]
