@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from junctor._core import Reservation
 from tests.leases.server import Server
 from tests.leases.world import Host, Line, World, limit
 
@@ -236,3 +237,36 @@ def test_ten_hosts_through_a_storm_of_lost_lines_are_never_over(server: Server) 
         drive(world, 1, lambda host: 10.0 if hash(host) % 3 else 1.0, rnd)
     assert world.worst(RPM) <= BURST
     assert world.total >= 150 * RPM / 60 * 0.6
+
+
+def test_requests_at_once_are_permitted_once_for_all_hosts(server: Server) -> None:
+    """The sum of permits is at most the limit, whoever asks, comes, goes, is cut off or starts anew without memory."""
+    rnd = random.Random(11)
+    world = World(server, limit("concurrency", 20), hosts=4)
+    world.warm_up()
+    running: list[tuple[Host, Reservation]] = []
+    most = 0
+    for second in range(120):
+        if second == 60:
+            server.kill()
+        if second == 63:
+            server.start()
+        eager = world.hosts[second // 20 % 4]
+        for host in world.hosts:
+            if second > 20 and rnd.random() < 0.2:
+                host.wire.line = rnd.choice(["up", "up", "cut", "deaf", "late"])
+        for _ in range(10):
+            world.tick()
+            for host in world.hosts:
+                for _ in range(5 if host is eager else rnd.random() < 0.2):
+                    if (held := host.ask()) is not None:
+                        running.append((host, held))
+            assert len(running) <= 20
+            most = max(most, len(running))
+            rnd.shuffle(running)
+            for host, held in running[rnd.randrange(15, 21) :]:
+                held.settle("ok", input_tokens=1, output_tokens=0)
+                host.used += 1
+            del running[15:]
+    assert most >= 15
+    assert min(host.used for host in world.hosts) > 0

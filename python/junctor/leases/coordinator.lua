@@ -106,33 +106,58 @@ local function record(text)
 end
 local function text(it) return string.format('%.0f %.0f %.0f %.0f', it.out, it.demand, it.at, it.pre) end
 
-local answer = { learning and 0 or 1, now, hosts, LEASE }
-for place = 1, #KEYS - 2 do
-    local key, first = KEYS[place + 2], HEAD + (place - 1) * FIELDS
-    local arg = {}
-    for i = 1, FIELDS do arg[i] = number(ARGV[first + i]) end
-    local daily, limit, rate, window, tick, burst, cap =
-        arg[1] == 1, arg[2], arg[3], arg[4], arg[5], arg[6], arg[7]
-    local held, returned, debt, demand, wanted, least, alone =
-        arg[8], arg[9], arg[10], arg[11], arg[12], arg[13], arg[14]
+-- What is remembered of a limit, beside `waits` (the host that waits for a large grant) and a field per host.
+local NUMBERS = { 'born', 'limit', 'rate', 'burst', 'cap', 'said', 'level', 'frac', 'at', 'out', 'demand', 'bonus', 'lost',
+    'day', 'sweep', 'waited' }
 
-    local got = call('HMGET', key, 'born', 'limit', 'rate', 'burst', 'cap', 'said', 'level', 'frac', 'at', 'out',
-        'demand', 'bonus', 'lost', 'day', 'sweep', 'waited',
-        'waits', 'h:' .. host)
-    local it = {}
-    for i, name in ipairs({ 'born', 'limit', 'rate', 'burst', 'cap', 'said', 'level', 'frac', 'at', 'out', 'demand', 'bonus', 'lost', 'day', 'sweep', 'waited' }) do
-        it[name] = number(got[i] or '')
+-- Drops the fields of the hosts that `gone` says so of.
+local function drop(key, it, gone)
+    local fields = call('HGETALL', key)
+    for i = 1, #fields, 2 do
+        local name = string.match(fields[i], '^h:(.*)$')
+        if name and gone(name) then
+            local rec = record(fields[i + 1])
+            it.out, it.demand = it.out - rec.out, it.demand - rec.demand
+            call('HDEL', key, fields[i])
+        end
     end
-    it.waits = got[17] or ''
-    it.waited = it.waited or 0
-    local mine = record(got[18])
+end
 
-    -- A limit that hosts disagree on is the lowest that any of them names, until nobody has named it for two leases.
-    if not it.limit or limit <= it.limit or now > it.said + 2 * LEASE then
-        it.limit, it.rate, it.burst, it.cap, it.said = limit, rate, burst, cap, now
+-- A number of requests at once: permits, of which the sum over hosts is at most the limit. A silent host keeps its own until
+-- it is forgotten, because its requests may run. One that holds more than its part is told to give up the rest, which
+-- counts once it reports so.
+local function permits(key, it, mine, arg)
+    local limit, held, demand, wanted = it.limit, arg[8], arg[11], arg[12]
+    if it.born ~= born then
+        it.out, it.demand = it.out or 0, it.demand or 0
+        drop(key, it, function() return true end)
+        it.born, it.out, it.demand, it.sweep, mine = born, 0, 0, now, { out = 0, demand = 0, at = now, pre = 0 }
     end
-    limit, rate, burst, cap = it.limit, it.rate, it.burst, it.cap
+    for _, other in ipairs(silent) do
+        local rec = record(call('HGET', key, 'h:' .. other[1]))
+        if rec and rec.demand > 0 then
+            it.demand, rec.demand = it.demand - rec.demand, 0
+            call('HSET', key, 'h:' .. other[1], text(rec))
+        end
+    end
+    it.out = it.out + held - mine.out
+    it.demand = it.demand + demand - mine.demand
+    mine.out, mine.demand = held, demand
+    local unmet = missing > 0 and ceil(limit * 9 * missing / (10 * expected)) or 0
+    local free = max(0, limit - it.out - unmet)
+    local give = floor(limit * ((demand + 1) / (it.demand + live))) - held
+    if give < 1 and wanted > held then give = 1 end
+    give = min(give, free)
+    if learning or verb == 'bye' then give = 0 end
+    it.out, mine.out = it.out + max(0, give), held + max(0, give)
+    return give, mine
+end
 
+-- A rate or a day's count: units, deducted when they are granted.
+local function units(key, it, mine, arg)
+    local daily, window, tick = arg[1] == 1, arg[4], arg[5]
+    local limit, rate, burst, cap = it.limit, it.rate, it.burst, it.cap
+    local held, returned, debt, demand, wanted, least, alone = unpack(arg, 8, 14)
     local day, day_ends = -1, LEASE
     if daily then
         local wall = floor(now / 1000)
@@ -147,18 +172,16 @@ for place = 1, #KEYS - 2 do
     if it.born ~= born then
         -- A new limit is full. One that was there before, or may have been, begins empty; a day's count is kept.
         local fresh = it.born == nil and expected == 0
-        if it.born then
-            for _, field in ipairs(call('HKEYS', key)) do
-                if string.sub(field, 1, 2) == 'h:' then call('HDEL', key, field) end
-            end
-        end
+        it.out, it.demand = it.out or 0, it.demand or 0
+        if it.born then drop(key, it, function() return true end) end
         if daily then
             if it.day == nil then it.level, it.day = limit, day end
         else
             it.level = fresh and burst or 0
         end
         it.bonus = fresh and not daily and burst or 0
-        it.frac, it.at, it.out, it.demand, it.lost, it.sweep, mine = 0, now, 0, 0, 0, now, nil
+        it.frac, it.at, it.out, it.demand, it.lost, it.sweep = 0, now, 0, 0, 0, now
+        mine = { out = 0, demand = 0, at = now - 1000, pre = 0 }
         -- A limit that comes with a reload, long after the start, is no restart.
         if not early and not daily and it.born == nil then it.level = burst end
         it.born = born
@@ -174,22 +197,22 @@ for place = 1, #KEYS - 2 do
     it.at = it.at + ticks * tick
     local windows, rest = divided(ticks, window)
     local per_tick, odd = divided(rate, window)
-    local units, frac = divided(odd * rest + it.frac, window)
-    units = units + per_tick * rest + min(windows, 2 * DEBT_WINDOWS) * rate
+    local emitted, frac = divided(odd * rest + it.frac, window)
+    emitted = emitted + per_tick * rest + min(windows, 2 * DEBT_WINDOWS) * rate
     it.frac = frac
     if daily then
         if day > it.day then
             -- What was granted yesterday ends with its day.
             it.level, it.out, it.day, it.lost = limit, 0, day, 0
-            if mine then mine.out = 0 end
+            mine.out = 0
         end
     else
-        it.level = it.level + units
+        it.level = it.level + emitted
     end
     if missing > 0 then
         -- Hosts that somebody knew and nobody has met since the start: each is on its safe share.
         local charged
-        charged, it.lost = divided(min(units, limit) * 9 * missing + it.lost, 10 * expected)
+        charged, it.lost = divided(min(emitted, limit) * 9 * missing + it.lost, 10 * expected)
         it.level = it.level - charged
     end
 
@@ -216,7 +239,6 @@ for place = 1, #KEYS - 2 do
     end
 
     -- The host that reports.
-    mine = mine or { out = 0, demand = 0, at = now - 1000, pre = 0 }
     if ended then charge(mine, ended, own_n) end
     if alone >= 0 then
         if daily then
@@ -273,19 +295,35 @@ for place = 1, #KEYS - 2 do
         it.waits = ''
     end
     if give > 0 and give >= need then mine.at = now end
+    return give, mine, day_ends
+end
 
-    -- Fields of hosts that were forgotten, some of them by calls that do not know this limit.
+local answer = { learning and 0 or 1, now, hosts, LEASE }
+for place = 1, #KEYS - 2 do
+    local key, first = KEYS[place + 2], HEAD + (place - 1) * FIELDS
+    local arg = {}
+    for i = 1, FIELDS do arg[i] = number(ARGV[first + i]) end
+    local it = {}
+    for i, value in ipairs(call('HMGET', key, unpack(NUMBERS))) do it[NUMBERS[i]] = number(value or '') end
+    it.waits, it.waited = call('HGET', key, 'waits') or '', it.waited or 0
+
+    -- A limit that hosts disagree on is the lowest that any of them names, until nobody has named it for two leases.
+    if not it.limit or arg[2] <= it.limit or now > it.said + 2 * LEASE then
+        it.limit, it.rate, it.burst, it.cap, it.said = arg[2], arg[3], arg[6], arg[7], now
+    end
+
+    local mine = record(call('HGET', key, 'h:' .. host))
+    mine = mine or { out = 0, demand = 0, at = now - 1000, pre = 0 }
+    local daily, give, day_ends = arg[1] == 1, 0, LEASE
+    if arg[1] == 2 then
+        give, mine = permits(key, it, mine, arg)
+    else
+        give, mine, day_ends = units(key, it, mine, arg)
+    end
+    -- Hosts that were forgotten, some of them by calls that do not know this limit.
     if now - it.sweep > SWEEP_MS then
         it.sweep = now
-        local all_fields = call('HGETALL', key)
-        for i = 1, #all_fields, 2 do
-            local name = string.match(all_fields[i], '^h:(.*)$')
-            if name and name ~= host and not call('ZSCORE', HOSTS, name) then
-                local rec = record(all_fields[i + 1])
-                it.out, it.demand = it.out - rec.out, it.demand - rec.demand
-                call('HDEL', key, all_fields[i])
-            end
-        end
+        drop(key, it, function(name) return name ~= host and not call('ZSCORE', HOSTS, name) end)
     end
     if verb == 'bye' then
         it.out, it.demand = it.out - mine.out, it.demand - mine.demand
@@ -293,13 +331,15 @@ for place = 1, #KEYS - 2 do
     else
         call('HSET', key, 'h:' .. host, text(mine))
     end
-    call('HSET', key, 'born', it.born, 'limit', it.limit, 'rate', it.rate, 'burst', it.burst, 'cap', it.cap,
-        'said', it.said, 'level', it.level, 'frac', it.frac, 'at', it.at, 'out', it.out, 'demand', it.demand,
-        'bonus', it.bonus, 'lost', it.lost, 'day', daily and it.day or -1, 'sweep', it.sweep,
-        'waits', it.waits, 'waited', it.waited)
+    local fields = { 'waits', it.waits }
+    for _, name in ipairs(NUMBERS) do
+        fields[#fields + 1] = name
+        fields[#fields + 1] = it[name] or 0
+    end
+    call('HSET', key, unpack(fields))
     -- A bucket that nobody asks for is full again after its window and the deepest debt; a day is over after two.
-    call('PEXPIRE', key, daily and 3 * 86400000 or 2 * FORGET + (DEBT_WINDOWS + 1) * window * tick)
-    local reply = { give, min(LEASE, day_ends), daily and it.day or -1, daily and limit - it.level or 0 }
+    call('PEXPIRE', key, daily and 3 * 86400000 or 2 * FORGET + (DEBT_WINDOWS + 1) * arg[4] * arg[5])
+    local reply = { give, min(LEASE, day_ends), daily and it.day or -1, daily and it.limit - it.level or 0 }
     for _, value in ipairs(reply) do answer[#answer + 1] = value end
 end
 return answer

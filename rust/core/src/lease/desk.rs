@@ -77,8 +77,9 @@ pub struct Report {
 struct Memo {
     /// The running total of units taken, as last seen.
     total: Option<u64>,
-    /// Units asked for per second, the refused included.
+    /// Units asked for per second, the refused included, and those refused since the last report.
     demand: u64,
+    waiting: u64,
     /// The largest request refused lately, and until when that matters.
     least: u64,
     least_until: Nanos,
@@ -127,11 +128,11 @@ impl<'a> Scene<'a> {
     }
 
     /// Runs `with` on every leased limit.
-    fn each(&self, mut with: impl FnMut(&Limit, &Bucket<'_>, &Terms)) {
+    fn each(&self, mut with: impl FnMut(&Limit, &Bucket<'_>, Option<&Terms>)) {
         for (index, limit) in (0..).zip(&self.fleet.limits) {
             let at: LimitRef = limit.referred_to_by(index);
-            if let (Some(bucket), Some(terms)) = (bucket(self.fleet, self.state, &at), limit.quota.terms()) {
-                with(limit, &bucket, terms);
+            if let Some(bucket) = bucket(self.fleet, self.state, &at).filter(|_| limit.quota.is_leased()) {
+                with(limit, &bucket, limit.quota.terms());
             }
         }
     }
@@ -190,11 +191,17 @@ impl Desk {
         scene.each(|limit, bucket, terms| {
             let mut memo = self.memos.remove(&limit.identity).unwrap_or_default();
             let taken = memo.look(bucket, elapsed, now);
-            let spare = per_second(terms.rate, limit.quota.window());
-            let (held, returned, debt) = surrender(bucket, taken, spare, bye, now);
             report.keys.push(key(fleet, limit));
-            let alone = if self.knows { signed(memo.alone) } else { -1 };
-            report.body.extend(memo.fields(bucket, terms, wall_s, [held, returned, debt, alone], now));
+            let (mut returned, mut debt) = (0, 0);
+            if let Some(terms) = terms {
+                let spare = per_second(terms.rate, limit.quota.window());
+                let held;
+                (held, returned, debt) = surrender(bucket, taken, spare, bye, now);
+                let alone = if self.knows { signed(memo.alone) } else { -1 };
+                report.body.extend(memo.fields(bucket, terms, wall_s, [held, returned, debt, alone], now));
+            } else {
+                report.body.extend(memo.permit_fields(bucket, bye, now));
+            }
             sent.push(Sent { identity: limit.identity, returned, debt });
             memos.insert(limit.identity, memo);
         });
@@ -235,11 +242,16 @@ impl Desk {
             .zip(answer.get(HEAD..).unwrap_or_default().as_chunks::<GIVEN>().0)
             .map(|(sent, given)| (sent.identity, (sent, given)))
             .collect();
-        scene.each(|limit, bucket, _| {
+        scene.each(|limit, bucket, terms| {
             let Some(&(sent, &[units, ends_ms, day, used])) = given.get(&limit.identity) else { return };
             let memo = self.memos.entry(limit.identity).or_default();
             memo.alone = 0;
             memo.share = Share::default();
+            if terms.is_none() {
+                let permits = signed(bucket.permits()).saturating_add(units);
+                bucket.set_permits(u64::try_from(permits).unwrap_or(0));
+                return;
+            }
             if learning {
                 put_back(bucket, sent.returned, sent.debt);
                 return;
@@ -273,8 +285,8 @@ impl Desk {
         }
         let Some((_, sent)) = self.sent.take() else { return };
         let sent: BTreeMap<u64, Sent> = sent.into_iter().map(|sent| (sent.identity, sent)).collect();
-        scene.each(|limit, bucket, _| {
-            if let Some(sent) = sent.get(&limit.identity) {
+        scene.each(|limit, bucket, terms| {
+            if let (Some(sent), Some(_)) = (sent.get(&limit.identity), terms) {
                 // What was given back may have been taken; a debt may have been charged, and is charged again.
                 put_back(bucket, if unread { sent.returned } else { 0 }, sent.debt);
             }
@@ -286,8 +298,12 @@ impl Desk {
         *self = Self::default();
         let Some(scene) = Scene::of(fleet).filter(|scene| !scene.state.is_shared()) else { return };
         scene.words.clear();
-        scene.each(|_, bucket, _| {
-            let _ = update(bucket.level_word(), |word| Some(word).filter(|&word| word != 0).map(|_| 0));
+        scene.each(|_, bucket, terms| {
+            if terms.is_some() {
+                bucket.level_word().store(0, Ordering::Release);
+            } else {
+                bucket.set_permits(0);
+            }
         });
     }
 
@@ -299,7 +315,17 @@ impl Desk {
             return;
         }
         let hosts = scene.goes_by();
+        // Nobody else has been told of us, or we have been given up: then our permits are anybody's.
+        let stranger = scene.words.standing() == Standing::Unknown;
+        let forgotten = now.since(from) + TICK >= FORGET;
         scene.each(|limit, bucket, terms| {
+            let Some(terms) = terms else {
+                let (permits, safe) = (bucket.permits(), whole_share_of(limit.quota.limit(), hosts));
+                if stranger && permits < safe || forgotten && permits > safe {
+                    bucket.set_permits(safe);
+                }
+                return;
+            };
             let memo = self.memos.entry(limit.identity).or_default();
             let (rate, ..) = in_force(bucket, terms);
             let (ticks, tick_ms) = window(limit.quota.window());
@@ -325,7 +351,7 @@ impl Memo {
     fn look(&mut self, bucket: &Bucket<'_>, elapsed: Nanos, now: Nanos) -> u64 {
         let [total, refused, _] = bucket.asked().map(|word| word.load(Ordering::Acquire));
         let taken = self.total.map_or(0, |seen| u64::try_from(total.wrapping_sub(seen).cast_signed()).unwrap_or(0));
-        self.total = Some(total);
+        (self.total, self.waiting) = (Some(total), refused);
         bucket.asked()[1].fetch_sub(refused, Ordering::AcqRel);
         let asked = u128::from(taken.saturating_add(refused)) * 1_000_000_000 / u128::from(elapsed.0.max(1));
         self.demand = u64::try_from(asked).unwrap_or(u64::MAX).max(self.demand / 2);
@@ -343,6 +369,19 @@ impl Memo {
 
     fn least(&self, now: Nanos) -> u64 {
         if now < self.least_until { self.least } else { 0 }
+    }
+
+    /// What is told of a number of requests at once. At least what runs is held; nothing is given back, because only what
+    /// the answer lowers is given up, and told with the next report.
+    fn permit_fields(&self, bucket: &Bucket<'_>, bye: bool, now: Nanos) -> [i64; FIELDS] {
+        if bye {
+            bucket.set_permits(0);
+        }
+        let (limit, running) = (signed(bucket.quota.limit()), signed(bucket.used(now)));
+        let held = signed(bucket.permits()).max(running);
+        let waiting = signed(self.waiting).min(limit);
+        let wanted = if waiting > 0 { running + 1 } else { 0 };
+        [2, limit, limit, 1, 1, limit, limit, held, 0, 0, running + waiting, wanted, 0, 0, -1, 0, 0, -1, 0]
     }
 
     fn fields(
@@ -405,10 +444,15 @@ fn per_second(rate: u64, window: Nanos) -> u64 {
     u64::try_from(units).unwrap_or(u64::MAX)
 }
 
-/// The safe share of what can be had at once.
+/// The safe share of what can be had at once; at least one unit, which then takes its time to accrue.
 fn share_of(units: u64, hosts: u64) -> u64 {
+    whole_share_of(units, hosts).max(1)
+}
+
+/// The safe share of a number of units, rounded down.
+fn whole_share_of(units: u64, hosts: u64) -> u64 {
     let share = u128::from(units) * u128::from(super::SAFE_TENTHS) / (10 * u128::from(hosts.max(1)));
-    u64::try_from(share).unwrap_or(units).max(1)
+    u64::try_from(share).unwrap_or(units)
 }
 
 /// What names a limit at the coordinator.

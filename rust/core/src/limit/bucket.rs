@@ -21,7 +21,7 @@
 //! | 1 | level: TAT, `day:24 | used:40`, a grant, or a gauge of those running |
 //! | 2 | running total of units ever taken, wrapping |
 //! | 3 | header resync, see [`super::resync`] |
-//! | 4 | limit learned from headers, 0 for the config's |
+//! | 4 | limit learned from headers, 0 for the config's; where hosts share a number at once, the permits granted |
 //! | 5 | `hold_until`, see [`super::hold`] |
 //! | 6, 7 | grants only: units refused since the last report to the coordinator, and the largest such request |
 
@@ -210,7 +210,7 @@ impl<'a> Bucket<'a> {
     fn refund_count(&self, units: u64, day: u64) {
         let word = self.level_word();
         match &self.quota.rule {
-            Rule::Concurrency => gauge::give_back(word, units),
+            Rule::Concurrency | Rule::Permits => gauge::give_back(word, units),
             Rule::Grant(_) => _ = update(word, |word| grant::refund(word, units, day)),
             _ => _ = update(word, |word| calendar::refund(word, units, day)),
         }
@@ -227,7 +227,7 @@ impl<'a> Bucket<'a> {
     /// A place in a concurrency limit is given back whatever `actual` says.
     #[inline]
     pub fn settle(&self, mut held: Held, actual: u64, now: Nanos) {
-        let places = !self.is_paced() && matches!(self.quota.rule, Rule::Concurrency);
+        let places = !self.is_paced() && matches!(self.quota.rule, Rule::Concurrency | Rule::Permits);
         match held.units.checked_sub(actual) {
             _ if places => self.cancel(held),
             Some(unused) => self.refund(&mut held, unused),
@@ -258,7 +258,7 @@ impl<'a> Bucket<'a> {
                 let limit = self.quota.limit();
                 update(word, |word| Some(grant::charge(word, n, limit)))
             }
-            Rule::Concurrency => return,
+            Rule::Concurrency | Rule::Permits => return,
         };
     }
 
@@ -269,6 +269,7 @@ impl<'a> Bucket<'a> {
         match &self.quota.rule {
             Rule::Paced(pace) => self.at_pace(pace, |pace| pace.level(word, now)),
             Rule::Grant(_) => Grant::of(word).left(now),
+            Rule::Permits => self.permits().cast_signed().saturating_sub(gauge::running(word).cast_signed()),
             _ => i64::try_from(i128::from(self.limit()) - i128::from(self.used(now))).unwrap_or(i64::MIN),
         }
     }
@@ -288,7 +289,7 @@ impl<'a> Bucket<'a> {
             Rule::Calendar(days) => calendar::used(word, days.day(now)),
             // What of a grant is used is used up: only the coordinator knows the rest.
             Rule::Grant(_) => 0,
-            Rule::Concurrency => gauge::running(word),
+            Rule::Concurrency | Rule::Permits => gauge::running(word),
         }
     }
 
@@ -352,6 +353,13 @@ impl<'a> Bucket<'a> {
             }
             Rule::Grant(_) => grant::take(word, n, self.limit(), now),
             Rule::Concurrency => concurrency::take(word, n, self.limit(), now).map(|new| (new, 0)),
+            Rule::Permits => {
+                // More than we have been granted may still be less than there is.
+                let granted = concurrency::take(word, n, self.permits(), now);
+                let later =
+                    |_| if n > self.quota.limit() { Denied::Never } else { Denied::NotUntil(now + grant::RECHECK) };
+                granted.map(|new| (new, 0)).map_err(later)
+            }
         }
     }
 
@@ -382,7 +390,7 @@ impl<'a> Bucket<'a> {
     #[cold]
     pub(crate) fn note_wanted(&self, n: u64) {
         let [_, _, _, _, _, _, refused, largest] = self.words;
-        if matches!(self.quota.rule, Rule::Grant(_)) && n <= self.limit() {
+        if self.quota.is_leased() && n <= self.quota.limit() {
             refused.fetch_add(n, Ordering::Relaxed);
             largest.fetch_max(n, Ordering::AcqRel);
         }
@@ -392,6 +400,19 @@ impl<'a> Bucket<'a> {
     pub(crate) fn level_word(&self) -> &'a AtomicU64 {
         let [_, level, _, _, _, _, _, _] = self.words;
         level
+    }
+
+    /// Permits granted to this host: the limit in force of a leased number of requests at once.
+    pub(crate) fn permits(&self) -> u64 {
+        let [_, _, _, _, permits, ..] = self.words;
+        permits.load(Ordering::Acquire)
+    }
+
+    /// Changes them. Whoever is about to take by the old number finds that the word has moved, and looks again.
+    pub(crate) fn set_permits(&self, count: u64) {
+        let [_, _, _, _, permits, ..] = self.words;
+        permits.store(count, Ordering::Release);
+        gauge::stir(self.level_word());
     }
 
     /// The counters that only a report to the coordinator reads: taken ever, refused, largest refused.

@@ -73,6 +73,8 @@ pub(super) enum Rule {
     /// Paced or counted elsewhere; here are the units granted.
     Grant(Terms),
     Concurrency,
+    /// At once, up to the permits granted.
+    Permits,
 }
 
 /// An allowed rate or number. See the [module](self).
@@ -141,7 +143,7 @@ impl Quota {
     ///
     /// What it and all grants hold together is the burst, or what the limit emits in [`LEASED_SPAN`] if that is more:
     /// with less, units in the hands of hosts would stop the bucket from filling. A fixed window's rate is lowered by
-    /// as much, so that no window admits more than the limit. A number of requests at once is not granted this way.
+    /// as much, so that no window admits more than the limit. Of a number of requests at once, permits are granted.
     #[must_use]
     pub fn leased(self) -> Self {
         let span = u128::from(self.limit) * u128::from(LEASED_SPAN.0) / u128::from(self.window.0.max(1));
@@ -154,12 +156,18 @@ impl Quota {
                 Terms { days: None, rate, burst: self.burst.min(cap), cap }
             }
             Rule::Paced(_) => Terms { days: None, rate: self.limit, burst: self.burst, cap: self.burst.max(span) },
-            Rule::Grant(_) | Rule::Concurrency => return self,
+            Rule::Concurrency => return Self { rule: Rule::Permits, ..self },
+            Rule::Grant(_) | Rule::Permits => return self,
         };
         Self { plain: Plain::NONE, rule: Rule::Grant(terms), ..self }
     }
 
-    /// How its coordinator counts, if it is leased.
+    /// Whether hosts share it.
+    pub(crate) const fn is_leased(&self) -> bool {
+        matches!(self.rule, Rule::Grant(_) | Rule::Permits)
+    }
+
+    /// How its coordinator counts, if it is leased and not a number of permits.
     pub(crate) const fn terms(&self) -> Option<&Terms> {
         match &self.rule {
             Rule::Grant(terms) => Some(terms),
@@ -170,7 +178,7 @@ impl Quota {
     const fn of(limit: u64, burst: u64, window: Nanos, kind: Kind, rule: Rule) -> Self {
         let plain = match &rule {
             Rule::Paced(pace) => pace.plain(),
-            Rule::Calendar(_) | Rule::Grant(_) | Rule::Concurrency => Plain::NONE,
+            Rule::Calendar(_) | Rule::Grant(_) | Rule::Concurrency | Rule::Permits => Plain::NONE,
         };
         Self { plain, rule, limit, burst, window, kind }
     }

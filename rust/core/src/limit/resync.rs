@@ -151,7 +151,7 @@ impl Bucket<'_> {
                 let lower = |word| changed(word, grant::at_most(word, target.headroom));
                 return if update(self.level_word(), lower).is_ok() { Level::Lowered } else { Level::Unchanged };
             }
-            Rule::Concurrency => return Level::Unchanged,
+            Rule::Concurrency | Rule::Permits => return Level::Unchanged,
         };
         match moved {
             Err(_) => Level::Unchanged,
