@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
-use crate::errors::{config_error, denial, fleet_error, invalid_request, json};
+use crate::errors::{config_error, denial, fleet_error, invalid_request, json, warn_private};
 use crate::home::{Home, HomeRecord};
 use crate::request::{Arguments, Lists, RequestRecord, Scalars, Tags, affinity, needs};
 use crate::reservation::Reservation;
@@ -60,7 +60,16 @@ impl Router {
 
     #[cold]
     fn after_fork(&self) {
+        if self.home.is_another_users()
+            && let Ok(directory) = Python::attach(runtime_directory)
+        {
+            self.home.share_in(directory);
+        }
         self.home.come_home(&self.core, &self.clock);
+        if let Some(why) = self.home.why_private() {
+            // Whoever turns warnings into errors has them where the router was opened; here nobody waits for one.
+            let _ = Python::attach(|py| warn_private(py, &why));
+        }
         if !self.seeded {
             // Children of one parent would draw the same for ever, and meet at the same deployments.
             self.seeds.store(entropy(), Ordering::Relaxed);
@@ -70,6 +79,11 @@ impl Router {
     fn next_seed(&self, given: Option<u64>) -> u64 {
         given.unwrap_or_else(|| mix(self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)))
     }
+}
+
+/// Where this user's processes share state.
+fn runtime_directory(py: Python<'_>) -> PyResult<PathBuf> {
+    py.import("junctor.runtime")?.call_method0("directory")?.extract()
 }
 
 fn parse(py: Python<'_>, fleet: &[u8]) -> PyResult<FleetSpec> {
