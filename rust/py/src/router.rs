@@ -16,7 +16,7 @@ use junctor_core::snapshot::Snapshot;
 use junctor_core::spec::FleetSpec;
 use junctor_core::state::State;
 use junctor_core::units::Nanos;
-use junctor_segment::Place;
+use junctor_segment::{Place, monotonic};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
-use crate::errors::{config_error, denial, fleet_error, invalid_request, json};
+use crate::errors::{config_error, denial, fleet_error, invalid_request, json, warn_narrower};
 use crate::home::{Home, HomeRecord};
 use crate::request::{Arguments, Lists, RequestRecord, Scalars, Tags, affinity, needs};
 use crate::reservation::Reservation;
@@ -39,6 +39,8 @@ pub struct Router {
     endpoints: ArcSwap<Vec<Py<PyAny>>>,
     /// Where the seeds of decisions come from: a counter, scrambled.
     seeds: AtomicU64,
+    /// Whether the first seed was given: then forked children repeat the draws as well.
+    seeded: bool,
 }
 
 impl Router {
@@ -51,9 +53,25 @@ impl Router {
     #[inline]
     fn core(&self) -> &Core {
         if self.home.is_left() {
-            self.home.come_home(&self.core, &self.clock);
+            self.come_home();
         }
         &self.core
+    }
+
+    /// What a forked child does before its first decision.
+    #[cold]
+    fn come_home(&self) {
+        let shared_before = self.home.why_private().is_none();
+        if !self.home.come_home(&self.core, &self.clock) {
+            return;
+        }
+        if !self.seeded {
+            // Siblings that draw alike would all choose alike.
+            self.seeds.fetch_xor(mix(u64::from(std::process::id()) << 32 ^ monotonic().0), Ordering::Relaxed);
+        }
+        if let Some(why) = self.home.why_private().filter(|_| shared_before) {
+            Python::attach(|py| warn_narrower(py, &why));
+        }
     }
 
     fn next_seed(&self, given: Option<u64>) -> u64 {
@@ -100,6 +118,7 @@ impl Router {
             clock,
             endpoints: ArcSwap::from_pointee(endpoints),
             seeds: AtomicU64::new(seed.unwrap_or_else(entropy)),
+            seeded: seed.is_some(),
         })
     }
 
