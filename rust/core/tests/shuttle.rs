@@ -152,7 +152,7 @@ fn operate(router: &Router, board: &Board, draw: &mut Draw) {
         router.set_breaker("b", state, board.now()).unwrap();
         // What has tripped is due for a probe.
         board.clock.fetch_add(31_000_000_000, Ordering::SeqCst);
-        let seen = Snapshot::take(&router.fleet(), router.state(), board.now());
+        let seen = Snapshot::take(&router.fleet(), board.now());
         assert!(seen.deployments.values().all(|one| u64::from(one.in_flight) <= CALLERS as u64));
     }
     router.set_breaker("b", "reset", board.now()).unwrap();
@@ -173,7 +173,7 @@ fn everything(happened: &Happened) {
     tasks.into_iter().for_each(|task| task.join().unwrap());
     router.reload(&round(0), board.now()).unwrap();
     at_rest(&router, &board);
-    let counters = Snapshot::take(&router.fleet(), router.state(), T).counters;
+    let counters = Snapshot::take(&router.fleet(), T).counters;
     add(&happened.schedules);
     happened.most.fetch_max(read(&board.most), Ordering::SeqCst);
     let sums = [
@@ -189,7 +189,7 @@ fn everything(happened: &Happened) {
 /// Nothing is in flight, all places are free, no more was sent than the minute allows, and every attempt ended once.
 fn at_rest(router: &Router, board: &Board) {
     let now = board.now();
-    let snapshot = Snapshot::take(&router.fleet(), router.state(), now);
+    let snapshot = Snapshot::take(&router.fleet(), now);
     let all = || snapshot.deployments.values();
     assert!(all().all(|one| one.in_flight == 0), "{:?}", snapshot.deployments);
     let org = &snapshot.pools["org"];
@@ -207,7 +207,7 @@ fn at_rest(router: &Router, board: &Board) {
     assert_eq!(all().map(|one| one.throttled).sum::<u64>(), read(&board.throttled));
     let ended = read(&board.succeeded) + read(&board.failed) + read(&board.throttled) + read(&board.dropped);
     assert_eq!(ended, reserved, "each attempt ended once");
-    let later = Snapshot::take(&router.fleet(), router.state(), now + Nanos::from_secs(3_600));
+    let later = Snapshot::take(&router.fleet(), now + Nanos::from_secs(3_600));
     assert!(later.deployments.values().all(|one| one.age_s == 0.0), "nobody is waited for: {:?}", later.deployments);
 }
 

@@ -13,9 +13,11 @@ mod averages;
 mod breaker;
 mod bucket;
 mod budget;
+mod gauge;
 mod hold;
 mod hold_all;
 mod pending;
+mod process;
 mod router;
 mod state;
 

@@ -22,10 +22,10 @@ fn record(state: &State) -> DeploymentRecord<'_> {
 /// An attempt from its start to its end.
 fn attempt(state: &State, sent_at: Nanos, spread: u64) {
     let record = record(state);
-    record.enter();
-    let cell = record.pending().note(sent_at, spread).unwrap();
+    record.gauge().enter();
+    let cell = record.pending().note(sent_at, 0, spread).unwrap();
     record.forget(cell);
-    record.leave();
+    record.gauge().leave();
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn an_attempt_that_is_left_alone_unanswered_is_seen() {
             if place == 0 {
                 return attempt(state, T, 0);
             }
-            record(state).enter();
-            record(state).pending().note(T + s(1), 1).unwrap();
+            record(state).gauge().enter();
+            record(state).pending().note(T + s(1), 0, 1).unwrap();
         });
         let pending = record(&state).pending();
         assert_eq!(record(&state).in_flight(), 1);
@@ -50,14 +50,14 @@ fn an_attempt_that_is_left_alone_unanswered_is_seen() {
 fn a_third_that_is_in_flight_and_answered_does_not_hide_the_one_that_hangs() {
     in_every_order(1, || {
         let state = state();
-        record(&state).enter();
+        record(&state).gauge().enter();
         let state = Arc::new(state);
         together(&state, 2, |state, place| {
             if place == 0 {
                 return attempt(state, T, 0);
             }
-            record(state).enter();
-            record(state).pending().note(T + s(1), 1).unwrap();
+            record(state).gauge().enter();
+            record(state).pending().note(T + s(1), 0, 1).unwrap();
         });
         let pending = record(&state).pending();
         assert!(pending.any(), "whoever hangs is not invisible");
@@ -71,7 +71,7 @@ fn when_all_have_ended_nothing_is_pending_and_nobody_is_in_flight() {
         let state = Arc::new(state());
         together(&state, 2, |state, place| attempt(state, T + s(place as u64), place as u64));
         let pending = record(&state).pending();
-        assert_eq!((record(&state).in_flight(), record(&state).attempts()), (0, 2));
+        assert_eq!((record(&state).in_flight(), record(&state).gauge().started()), (0, 2));
         assert_eq!(pending.age(T + s(100), Nanos::ZERO), Nanos::ZERO);
         assert!(!pending.any());
     });
@@ -82,8 +82,8 @@ fn two_that_want_the_same_cell_get_two() {
     let seen = outcomes(|| {
         let state = Arc::new(state());
         let cells = together(&state, 2, |state, place| {
-            record(state).enter();
-            record(state).pending().note(T + s(place as u64), 3).unwrap()
+            record(state).gauge().enter();
+            record(state).pending().note(T + s(place as u64), 0, 3).unwrap()
         });
         assert_ne!(format!("{:?}", cells[0]), format!("{:?}", cells[1]));
         let pending = record(&state).pending();

@@ -55,7 +55,7 @@ fn router() -> Router {
 }
 
 fn at_rest(router: &Router, now: Nanos) -> u64 {
-    let snapshot = Snapshot::take(&router.fleet(), router.state(), now);
+    let snapshot = Snapshot::take(&router.fleet(), now);
     let one = &snapshot.deployments["one"];
     assert_eq!((one.in_flight, snapshot.pools["key"]["concurrency"].level), (0, 1));
     one.attempts
