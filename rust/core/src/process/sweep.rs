@@ -57,9 +57,10 @@ impl State {
 
     /// Sits down at the own seat, which the caller holds: clears what an earlier owner left there and sweeps.
     pub fn take_seat(&self, pid: u32, now: Nanos) {
-        if let Some(seat) = self.seat() {
+        if let (Some(seat), Some(common)) = (self.seat(), self.common()) {
             self.clear(seat.number());
             self.sit(pid, now);
+            common.swept_at.fetch_max(now.0, Ordering::AcqRel);
             self.sweep();
         }
     }
