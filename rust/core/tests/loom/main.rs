@@ -8,6 +8,8 @@
 //! own, because the checker's atomics stand in the place of the machine's (`src/sync.rs`).
 
 #![cfg(loom)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first surprise")]
+#![allow(clippy::disallowed_types, reason = "for what is noted of a run: no thread ever waits for it")]
 
 mod averages;
 mod breaker;

@@ -28,7 +28,8 @@ fn two_that_name_the_same_thing_share_its_record_and_one_of_them_made_it() {
 fn two_that_meet_at_one_place_get_records_of_their_own() {
     let seen = outcomes(|| {
         let state = Arc::new(state(2));
-        let claims = together(&state, 2, |state, place| state.claim(Section::Groups, 41 + 2 * place as u64, 41).unwrap());
+        let claims =
+            together(&state, 2, |state, place| state.claim(Section::Groups, 41 + 2 * place as u64, 41).unwrap());
         assert_ne!(claims[0].0, claims[1].0);
         assert!(claims[0].1 && claims[1].1);
         claims[0].0
