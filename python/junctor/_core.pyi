@@ -9,6 +9,7 @@ from junctor.receipts import Receipt
 
 __all__ = [
     "DEBUG_BUILD",
+    "LeaseDesk",
     "ManualClock",
     "Reservation",
     "Router",
