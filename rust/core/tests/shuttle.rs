@@ -227,6 +227,8 @@ fn run(scheduler: impl Scheduler + 'static) {
     let mut config = Config::new();
     // A walk keeps its decision on the stack, and a fleet is compiled on one.
     config.stack_size = 1 << 18;
+    // It says that it knows one strength of ordering only; the weaker ones are what loom is for.
+    config.silence_warnings = true;
     let note = Arc::clone(&happened);
     Runner::new(scheduler, config).run(move || everything(&note));
     let Happened { schedules, served, refused, most, opened, probes, stale } = &*happened;
