@@ -45,6 +45,15 @@ pub struct Room {
 }
 
 impl Room {
+    /// Whether a fleet that needs `other` fits.
+    #[must_use]
+    pub const fn holds(self, other: Self) -> bool {
+        self.deployments >= other.deployments
+            && self.buckets >= other.buckets
+            && self.groups >= other.groups
+            && self.lengths >= other.lengths
+    }
+
     /// Room for a fleet of this size and as much again, so that reloads can add to it.
     #[must_use]
     pub fn twice(self) -> Self {

@@ -188,6 +188,13 @@ impl State {
         }
     }
 
+    /// Cells of blocks that are nobody's; none in a state that is not shared. When there are no more, attempts of a process
+    /// that needs another block are refused.
+    #[must_use]
+    pub fn free_cells(&self) -> usize {
+        self.block_owners().iter().filter(|word| word.load(Ordering::Relaxed) == 0).count() * BLOCK_CELLS
+    }
+
     /// Everything that living processes are counted in or may be, and whether that is sure.
     pub(super) fn all_counted(&self) -> impl Iterator<Item = (Counted, bool)> {
         let owned = |(block, word): (usize, &AtomicU64)| (word.load(Ordering::Acquire) != 0).then_some(block);
