@@ -27,9 +27,9 @@ CASES ?= 2000
 prove: CASES := $(if $(filter file,$(origin CASES)),20000,$(CASES))
 SEED := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 
-# Checkers put their own atomics in the place of the machine's: each has a build of its own, and keeps it.
-checked = RUSTFLAGS='--cfg $(1)' CARGO_PROFILE_DEV_DEBUG=0 \
-  cargo test --quiet --package junctor-core --test $(1) --target-dir target/$(1)
+# The checker's atomics stand in the place of the machine's, so it has a build of its own, and keeps it.
+LOOM := RUSTFLAGS='--cfg loom' CARGO_PROFILE_DEV_DEBUG=0 \
+  cargo test --quiet --package junctor-core --test loom --target-dir target/loom
 
 # One interpreter for every build of the binding, so that switching words does not rebuild it.
 export PYO3_PYTHON := $(abspath $(PY))
@@ -67,8 +67,7 @@ demo: $(CORE) ## Drive a simulated fleet through a bad day, in under a minute, w
 
 test: $(CORE) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
 	cargo test --workspace --exclude junctor-py --exclude junctor-floor --quiet
-	LOOM_MAX_PREEMPTIONS=2 $(call checked,loom)
-	$(call checked,shuttle)
+	LOOM_MAX_PREEMPTIONS=2 $(LOOM)
 	$(PY) -m pytest --quiet $(ARGS)
 
 prove: $(CORE) ## Run the long proofs, some twenty minutes; docs/proofs.md says what each shows (ARGS="loom storms")

@@ -27,7 +27,7 @@ checked() { # checked CFG ARGS...
 proof loom "every order of two or three threads with at most three pre-emptions, on the core as it ships" \
     checked loom --nocapture
 proof shuttle "the whole engine, eight tasks, two hundred thousand random schedules" \
-    checked shuttle --ignored --nocapture --test-threads=1
+    checked shuttle --include-ignored --nocapture --test-threads=1
 proof storms "real threads: a million races for one probe, ten million attempts on one limit" \
     cargo test --quiet --package junctor-core --test storms -- --ignored --nocapture --test-threads=1
 proof twins "random sequences against naive twins, $CASES of each" \

@@ -5,7 +5,8 @@
 //! all orders, and none that only a weaker machine would see; but of the whole engine, where loom would not come to an
 //! end. A failure prints its schedule; `shuttle::replay` runs that once more.
 //!
-//! `make test` tries some hundred schedules, `make prove` some hundred thousand.
+//! `make prove` tries two hundred thousand schedules. `make test` leaves them out: the checker's build alone takes as long as
+//! the models of loom, which look closer.
 
 #![cfg(all(shuttle, not(loom)))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first surprise")]
