@@ -214,6 +214,13 @@ impl Router {
         Some(Nanos::from_secs_f64(f64::from(load.latency.exp())))
     }
 
+    /// Attempts in flight at a deployment, by its index in the fleet; `None` if there is no such index.
+    #[must_use]
+    pub fn in_flight(&self, deployment: u32) -> Option<u64> {
+        let slot = self.fleet.load().deployment(deployment)?.slot;
+        Some(DeploymentRecord::of(&self.state, slot)?.in_flight())
+    }
+
     /// How long to wait before another attempt.
     #[must_use]
     pub fn retry_delay(same_deployment: bool, attempt: u32, hint: Option<Nanos>, seed: u64) -> Nanos {
