@@ -39,6 +39,7 @@ pub mod twin;
 // ready-made worlds
 pub mod random;
 pub mod scenario;
+pub mod suite;
 
 pub use fault::Fault;
 pub use policy::Policy;
