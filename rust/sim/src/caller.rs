@@ -212,6 +212,8 @@ impl World {
             hedge: flag(|decision| decision.hedge),
             beaten: false,
             cached: answer.cached,
+            output_tokens: 0,
+            admitted: answer.admitted,
             cost: 0,
             held: None,
             silent: hedge_after.unwrap_or_default(),
@@ -350,12 +352,14 @@ impl World {
         if held.answer.admitted {
             self.providers[provider].release(&mut self.pools);
             let arrival = &self.arrivals[call];
-            let output = (arrival.output_tokens as f64 * written).round() as u64;
+            let bound = held.reservation.as_ref().and_then(|kept| kept.0.decision().max_tokens).unwrap_or(u64::MAX);
+            let output = (arrival.output_tokens.min(bound) as f64 * written).round() as u64;
             let price = &self.terms[provider].0;
             let cached = held.answer.cached;
             let input =
                 (arrival.input_tokens - cached) * price.input + cached * price.cached_input.unwrap_or(price.input);
             // A 429 bills nothing; what was admitted bills its prompt and what was written of the answer.
+            attempt.output_tokens = output;
             attempt.cost = (input + output * price.output) / 1_000_000;
             self.calls[call].cost += attempt.cost;
         }

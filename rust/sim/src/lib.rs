@@ -37,7 +37,9 @@ pub mod ledger;
 pub mod log;
 pub mod twin;
 // ready-made worlds
+pub mod job;
 pub mod random;
+pub mod report;
 pub mod scenario;
 pub mod suite;
 

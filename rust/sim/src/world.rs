@@ -92,6 +92,10 @@ pub struct Attempt {
     pub beaten: bool,
     /// Prompt tokens that were in the provider's cache.
     pub cached: u64,
+    /// Tokens of the answer that were written.
+    pub output_tokens: u64,
+    /// Whether its provider took it, and bills it.
+    pub admitted: bool,
     /// Micro-dollars that its provider bills.
     pub cost: u64,
     pub(crate) held: Option<Box<Held>>,
