@@ -7,7 +7,11 @@ and looking for new failures is a word of its own. No example has a time limit: 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 EXAMPLES = 400
@@ -28,3 +32,15 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("ordinary")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_directory() -> Iterator[Path]:
+    """Segments of the tests lie in a directory of this run, and are gone after it."""
+    memory = Path("/dev/shm")
+    with (
+        tempfile.TemporaryDirectory(prefix="junctor-tests-", dir=memory if memory.is_dir() else None) as folder,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setenv("JUNCTOR_RUNTIME_DIR", folder)
+        yield Path(folder)

@@ -133,6 +133,7 @@ class Router:
         *,
         seed: int | None = None,
         clock: ManualClock | None = None,
+        shared: tuple[str, str] | None = None,
     ) -> Router: ...
     def reserve(
         self,
@@ -203,8 +204,19 @@ class Router:
     def now_s(self) -> float:
         """Seconds on the router's clock."""
 
-    def note_call(self) -> None:
-        """Note a new call: adds a fifth of a retry to the shared budget, a twentieth of a hedge if any group hedges."""
+    @property
+    def why_private(self) -> str | None:
+        """Why the state is kept by this process alone although it was to be shared; None if it is, or need not be."""
+
+    @property
+    def newer_config(self) -> str | None:
+        """Hash of the configuration that another process sharing the state has adopted and this one has not, if any."""
+
+    def note_call(self) -> bool:
+        """Note a new call: adds a fifth of a retry to the shared budget, a twentieth of a hedge if any group hedges.
+
+        Answers whether another process that shares the state has adopted a newer configuration than this one runs.
+        """
 
     def try_retry(self) -> bool:
         """Take one retry from the shared budget; False if there is none."""

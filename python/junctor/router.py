@@ -14,9 +14,10 @@ from warnings import warn
 
 import msgspec
 
-from junctor import _core
+from junctor import _core, runtime
 from junctor.attempts import DEFAULT_DEADLINE_S, DEFAULT_MAX_WAIT_S, MAX_ATTEMPTS
-from junctor.exceptions import InvalidRequest, NarrowerStateWarning
+from junctor.exceptions import ConfigError, InvalidRequest, NarrowerStateWarning
+from junctor.follow import Follower
 from junctor.receipts import Decision, Explanation, Receipt
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Router(_core.Router):
     deadline_s: float = DEFAULT_DEADLINE_S
     max_wait_s: float = DEFAULT_MAX_WAIT_S
     _prefix_groups: frozenset[str] = frozenset()
+    _file: str | None = None
+    _follower: Follower | None = None
 
     @classmethod
     def open(
@@ -59,8 +62,16 @@ class Router(_core.Router):
 
         started_s = 0.0 if clock is None else clock.now_s()
         compiled = config.compile(fleet, wall_epoch_s=int(time.time() - started_s))
-        router = cls(compiled.fleet, compiled.endpoints, seed=seed, clock=clock)
+        # A clock that a test moves cannot be another process's clock too.
+        shared = runtime.place(fleet, compiled.config_hash) if clock is None else None
+        router = cls(compiled.fleet, compiled.endpoints, seed=seed, clock=clock, shared=shared)
         router._adopt(fleet)
+        if router.why_private is not None:
+            warn(
+                f"{fleet.source}: limits and breakers hold for this process alone: {router.why_private}",
+                NarrowerStateWarning,
+                stacklevel=3,
+            )
         return router
 
     @classmethod
@@ -97,12 +108,43 @@ class Router(_core.Router):
         self.reload(compiled.fleet, compiled.endpoints)
         self._adopt(fleet)
 
+    def catch_up(self) -> bool:
+        """Adopt the fleet file as it is now if another process that shares the state has; whether that was so.
+
+        A file that is wrong, or is not what the other process adopted, changes nothing: then `snapshot()` shows this
+        process as `behind`. Clients call this by themselves; a program with its own loop calls it now and then.
+        """
+        from junctor import config
+
+        newest = self.newer_config
+        if self._file is None or newest is None:
+            return False
+        try:
+            fleet = config.load(self._file)
+            compiled = config.compile(fleet, wall_epoch_s=int(time.time() - self.now_s()))
+        except ConfigError:
+            return False
+        if compiled.config_hash != newest:
+            return False
+        self.reload(compiled.fleet, compiled.endpoints)
+        self._adopt(fleet)
+        return True
+
+    def catch_up_soon(self) -> None:
+        """As `catch_up`, on a thread and at most once for each state of the file."""
+        if self._file is not None:
+            self._follower = self._follower or Follower(self)
+            self._follower.soon(self._file)
+
     def explain(self, model: str = "auto", **asked: Any) -> Explanation:
         """The same walk as `reserve` with the same arguments, nothing held: every stage told."""
         return _explanation_of(self.explain_json(model, **asked))
 
     def snapshot(self) -> dict[str, Any]:
-        """The state of every deployment and pool, and the counters, read one by one: the whole is not one instant."""
+        """The state of every deployment and pool, the counters, and the processes that share them.
+
+        Read one by one: the whole is not one instant.
+        """
         told: dict[str, Any] = msgspec.json.decode(self.snapshot_json())
         return told
 
@@ -123,13 +165,7 @@ class Router(_core.Router):
         return bool(self._prefix_groups) and (model == "auto" or model in self._prefix_groups)
 
     def _adopt(self, fleet: Config) -> None:
-        if fleet.state.asked and fleet.state.kind != "process":
-            warn(
-                f"{fleet.source}: state is {fleet.state.kind}, but this release keeps limits and breakers per process; "
-                "give each worker its part of every limit, and write `state: process` to say that you know",
-                NarrowerStateWarning,
-                stacklevel=4,
-            )
+        self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s
         self.max_wait_s = fleet.dispatch.max_wait_s

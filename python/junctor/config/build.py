@@ -37,6 +37,7 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
     names = {*groups, *plant.expanded, *(item.model for item in deployments), *(item.name for item in deployments)}
     config = Config(
         source=problems.source,
+        name=spec.name,
         folder=str(folder),
         state=_state(spec, problems),
         providers=sites,

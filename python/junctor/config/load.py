@@ -11,6 +11,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from junctor.config.build import build
 from junctor.config.errors import Problems, show
 from junctor.config.read import read
@@ -57,6 +59,8 @@ def examine(path: str | os.PathLike[str]) -> tuple[Config | None, Problems]:
 
     raw = documents.parse_toml(text, problems) if suffix == ".toml" else documents.parse_yaml(text, problems)
     config = None if raw is None else _from_raw(raw, file.parent, problems)
+    if config is not None:
+        config = msgspec.structs.replace(config, file=os.path.realpath(file))
     return config, problems
 
 

@@ -298,6 +298,7 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
 
     version: Literal[1]
     deployments: dict[Name, DeploymentSpec]
+    name: Name | None = None
     state: Literal["process", "host"] | RedisSpec | None = None
     providers: dict[Name, ProviderSpec] = {}
     pools: dict[Name, PoolSpec] = {}

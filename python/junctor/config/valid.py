@@ -118,9 +118,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid fleet. `folder` is where relative `file:` references begin."""
+    """A valid fleet.
+
+    `folder` is where relative `file:` references begin; `file` is the fleet file's full path, if it came from one;
+    `name` is what processes share its state under, if the file says so.
+    """
 
     source: str
+    file: str | None = None
+    name: str | None = None
     folder: str
     state: State
     providers: Mapping[str, Provider]

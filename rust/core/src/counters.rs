@@ -1,10 +1,10 @@
 //! Counts of what should be rare: each is a question that an operator asks.
 
-use crate::state::{ROUTER_WORDS, State};
-use crate::sync::Ordering;
+use crate::state::{BUDGETS, ROUTER_WORDS, State};
+use crate::sync::{AtomicU64, Ordering};
 
-/// Where the counters begin among the router's words; the budgets of retries and hedges come before.
-const FIRST: usize = 8;
+/// Words of the counters, with room to grow.
+pub const COUNTER_WORDS: usize = ROUTER_WORDS - BUDGETS;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
@@ -74,9 +74,13 @@ counters! {
     HedgeWasteTokens = "hedge_waste_tokens",
     /// Micro-dollars that such attempts cost.
     HedgeWasteUsdMicros = "hedge_waste_usd_micros",
+    /// Dead processes whose counts were taken back.
+    Reaped = "reaped",
+    /// Attempts refused because no cell was left to list them in.
+    Unlisted = "unlisted",
 }
 
-const _: () = assert!(FIRST + Counter::ALL.len() <= ROUTER_WORDS);
+const _: () = assert!(Counter::ALL.len() <= COUNTER_WORDS);
 
 /// Adds one.
 #[inline]
@@ -84,17 +88,28 @@ pub fn count(state: &State, counter: Counter) {
     add(state, counter, 1);
 }
 
-/// Adds `amount`.
+/// Adds `amount`. Where processes share a state, each counts at its own seat, on lines that no other one writes.
 #[inline]
 pub fn add(state: &State, counter: Counter, amount: u64) {
-    if let Some(word) = state.router().and_then(|words| words.get(FIRST + counter as usize)) {
+    if let Some(word) = state.own_counters().and_then(|words| words.get(counter as usize)) {
         word.fetch_add(amount, Ordering::Relaxed);
     }
 }
 
-/// Reads a counter.
+/// Reads a counter: what all processes counted, those that are gone included.
 #[must_use]
 pub fn read(state: &State, counter: Counter) -> u64 {
-    let word = state.router().and_then(|words| words.get(FIRST + counter as usize));
-    word.map_or(0, |word| word.load(Ordering::Relaxed))
+    let at = |words: Option<&[AtomicU64]>| {
+        words.and_then(|words| words.get(counter as usize)).map_or(0, |word| word.load(Ordering::Relaxed))
+    };
+    let seated: u64 = state.seats().map(|seat| at(state.seat_counters(seat))).sum();
+    at(state.common_counters()).wrapping_add(seated)
+}
+
+/// Takes over what a seat has counted, for when it is cleared.
+pub(crate) fn inherit(state: &State, seat: u8) {
+    let (from, to) = (state.seat_counters(seat), state.common_counters());
+    for (from, to) in from.into_iter().flatten().zip(to.into_iter().flatten()) {
+        to.fetch_add(from.swap(0, Ordering::AcqRel), Ordering::Relaxed);
+    }
 }

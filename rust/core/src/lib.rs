@@ -27,6 +27,7 @@ pub mod balance;
 pub mod breaker;
 pub mod hedge;
 pub mod limit;
+pub mod process;
 pub mod reserve;
 pub mod retry;
 // 6 result
@@ -39,6 +40,7 @@ pub mod snapshot;
 // support
 pub mod counters;
 pub mod draw;
+pub mod gauge;
 pub mod quantile;
 pub mod sync;
 // the walk

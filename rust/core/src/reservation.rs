@@ -13,6 +13,7 @@ use crate::decision::Decision;
 use crate::fleet::{Deployment, Fleet};
 use crate::hedge;
 use crate::outcome::{Ending, Outcome};
+use crate::process::Seat;
 use crate::reserve::{Hold, amount};
 use crate::settle::{self, Settlement};
 use crate::state::State;
@@ -51,9 +52,10 @@ impl Reservation {
     /// Enters the attempt into the deployment's state: from here on it is in flight.
     #[inline]
     pub(crate) fn begin(&mut self) {
+        let seat = self.state().seat().map_or(0, Seat::number);
         self.pending = self.record().and_then(|record| {
-            record.enter();
-            record.pending().note(self.decision.at, self.decision.seed)
+            record.gauge().enter();
+            record.pending().note(self.decision.at, seat, self.decision.seed)
         });
     }
 
@@ -107,7 +109,7 @@ impl Reservation {
     ///
     /// Only the first call counts, and none after the settlement.
     pub fn first_content(&mut self, now: Nanos) {
-        if self.first_content.is_some() || !self.is_held() {
+        if self.first_content.is_some() || !self.is_ours() {
             return;
         }
         let after = now.since(self.decision.at);
@@ -131,7 +133,7 @@ impl Reservation {
     ///
     /// Only the first settlement counts; a later one changes nothing and answers with the first.
     pub fn settle(&mut self, mut outcome: Outcome<'_>, now: Nanos) -> &Settlement {
-        if self.is_held() {
+        if self.is_ours() {
             if self.first_content.is_none() && matches!(outcome.ending, Ending::Succeeded) {
                 self.count_won_hedge();
                 let first_content = settle::first_content_ln(&outcome, now.since(self.decision.at));
@@ -147,7 +149,7 @@ impl Reservation {
 
     /// Gives the reservation up at `now`: what the provider may have generated stays charged.
     pub fn abandon(&mut self, now: Nanos) -> &Settlement {
-        if self.is_held() {
+        if self.is_ours() {
             count(self.state(), Counter::Abandoned);
         }
         self.settle(Outcome::bare(Ending::Cancelled { sent: true }), now)
@@ -157,6 +159,11 @@ impl Reservation {
     #[must_use]
     pub const fn is_held(&self) -> bool {
         self.hold.permit.is_some()
+    }
+
+    /// Whether it is to be settled by this process. What a fork has copied is still the parent's.
+    fn is_ours(&self) -> bool {
+        self.is_held() && !self.state().is_foreign()
     }
 
     /// What was settled; all zero before.
@@ -184,7 +191,10 @@ impl Reservation {
         }
     }
 
-    fn state(&self) -> &State {
+    /// The state that holds it.
+    #[must_use]
+    #[inline]
+    pub fn state(&self) -> &State {
         &self.fleet.state
     }
 

@@ -7,8 +7,11 @@ use arrayvec::ArrayVec;
 
 use crate::balance::DeploymentRecord;
 use crate::breaker::Permit;
+use crate::counters::{Counter, count};
+use crate::draw::mix;
 use crate::fleet::{Deployment, Fleet, LimitRef, MAX_LIMITS};
-use crate::limit::{Bucket, Denied, Held, hold_all_in};
+use crate::limit::{Bucket, Denied, Held, RECHECK, hold_all_in};
+use crate::process::cells::{CellAt, Counted, NoCell};
 use crate::refusal::Refusal;
 use crate::score::Estimate;
 use crate::spec::Dimension;
@@ -33,7 +36,12 @@ pub struct Hold {
     pub limits: ArrayVec<Held, MAX_LIMITS>,
     /// The breaker's permit: with it, everything is held.
     pub permit: Option<Permit>,
+    /// Where processes share the state: the cells that list what the attempt is counted in.
+    pub cells: Cells,
 }
+
+/// The attempt in flight, and a place in each of its concurrency limits.
+pub type Cells = ArrayVec<CellAt, { MAX_LIMITS + 1 }>;
 
 /// How much of each dimension attempts take: worked out once, then looked up for every limit.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +149,53 @@ pub fn hold<'f>(
     held: &mut Hold,
 ) -> Result<(), Refusal> {
     let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return Err(Refusal::Drained) };
+    list(state, deployment, now, &mut held.cells)?;
+    let listed = hold_listed(fleet, state, deployment, estimate, permission, now, record, held);
+    if listed.is_err() {
+        unlist(state, &mut held.cells);
+    }
+    listed
+}
+
+/// Lists all that the attempt will be counted in, before it is.
+#[inline]
+fn list(state: &State, deployment: &Deployment, now: Nanos, cells: &mut Cells) -> Result<(), Refusal> {
+    if !state.is_shared() {
+        return Ok(());
+    }
+    let places = deployment.limits.iter().filter(|at| at.dimension == Dimension::Concurrency);
+    let all = std::iter::once(Counted::Deployment(deployment.slot)).chain(places.map(|at| Counted::Bucket(at.slot)));
+    for (step, counted) in (0..).zip(all) {
+        match state.list(counted, mix(now.0.wrapping_add(step))) {
+            Ok(cell) => cells.extend(cell),
+            Err(NoCell) => {
+                unlist(state, cells);
+                count(state, Counter::Unlisted);
+                return Err(Refusal::Lost(now + RECHECK));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ends what was listed, once it is counted no more.
+#[inline]
+pub(crate) fn unlist(state: &State, cells: &mut Cells) {
+    cells.drain(..).for_each(|cell| state.unlist(cell));
+}
+
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "the rest of `hold`, which nobody else calls")]
+fn hold_listed<'f>(
+    fleet: &'f Fleet,
+    state: &'f State,
+    deployment: &'f Deployment,
+    estimate: &Estimate,
+    permission: Permission,
+    now: Nanos,
+    record: DeploymentRecord<'_>,
+    held: &mut Hold,
+) -> Result<(), Refusal> {
     let mut wanted = ArrayVec::<(Bucket<'_>, u64), MAX_LIMITS>::new();
     let amounts = Amounts::of(estimate, 1);
     let with_amount = |at: &'f LimitRef| Some((bucket(fleet, state, at)?, amounts.in_dimension(at.dimension)));

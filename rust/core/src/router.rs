@@ -23,8 +23,8 @@ use crate::walk::{Intent, Scene, survey, walk};
 
 /// Sends requests to deployments. Shared by reference between threads; nothing in it blocks.
 pub struct Router {
+    /// With the state that it was compiled over.
     fleet: ArcSwap<Fleet>,
-    state: Arc<State>,
     scorer: Box<dyn Scorer>,
 }
 
@@ -44,7 +44,16 @@ impl Router {
     /// [`FleetError`] naming what is wrong with the fleet.
     pub fn over(spec: &FleetSpec, state: Arc<State>) -> Result<Self, FleetError> {
         let fleet = Fleet::compile(spec, &state, None)?;
-        Ok(Self { fleet: ArcSwap::from_pointee(fleet), state, scorer: Box::new(NeutralScorer) })
+        Ok(Self { fleet: ArcSwap::from_pointee(fleet), scorer: Box::new(NeutralScorer) })
+    }
+
+    /// Goes on over another state, as a forked child must. Attempts in flight stay with the state that they began in.
+    ///
+    /// # Errors
+    /// As [`Router::over`]; then nothing changes.
+    pub fn move_to(&self, spec: &FleetSpec, state: &Arc<State>) -> Result<(), FleetError> {
+        self.fleet.store(Arc::new(Fleet::compile(spec, state, None)?));
+        Ok(())
     }
 
     /// Swaps the fleet. Attempts in flight finish under the old one; state is kept by identity.
@@ -52,7 +61,8 @@ impl Router {
     /// # Errors
     /// [`FleetError`]; then the old fleet stays.
     pub fn reload(&self, spec: &FleetSpec, now: Nanos) -> Result<(), FleetError> {
-        self.fleet.store(Arc::new(Fleet::compile(spec, &self.state, Some((&self.fleet.load(), now)))?));
+        let current = self.fleet.load();
+        self.fleet.store(Arc::new(Fleet::compile(spec, &current.state, Some((&current, now)))?));
         Ok(())
     }
 
@@ -62,10 +72,10 @@ impl Router {
         self.fleet.load_full()
     }
 
-    /// The shared state.
+    /// The state in force.
     #[must_use]
-    pub fn state(&self) -> &State {
-        &self.state
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.fleet.load().state)
     }
 
     /// Decides where `request` goes and holds what it needs there.
@@ -104,14 +114,14 @@ impl Router {
             .decide(|fleet, decision, held| walk(self.scene(fleet, request, now, seed, Intent::Hold), decision, held));
         match walked {
             Ok(()) => {
-                self.count_decision(reservation);
+                count_decision(reservation);
                 reservation.begin();
                 Ok(())
             }
             Err(why) => {
                 // A hedge that finds nobody turns no request away.
                 if !request.spare {
-                    self.count_denial(&why);
+                    count_denial(reservation.state(), &why);
                 }
                 Err(Box::new(Denial { why, decision: reservation.take_decision() }))
             }
@@ -150,7 +160,7 @@ impl Router {
     pub fn set_breaker(&self, deployment: &str, state: &str, now: Nanos) -> Result<(), String> {
         let fleet = self.fleet.load();
         let found = fleet.deployment_named(deployment).and_then(|index| fleet.deployment(index));
-        let record = found.and_then(|found| DeploymentRecord::of(&self.state, found.slot));
+        let record = found.and_then(|found| DeploymentRecord::of(&fleet.state, found.slot));
         let breaker = record.ok_or_else(|| format!("no deployment is called {deployment:?}"))?.breaker();
         match state {
             "open" => breaker.force_open(now),
@@ -169,39 +179,38 @@ impl Router {
         seed: u64,
         intent: Intent<'w>,
     ) -> Scene<'w> {
-        Scene { fleet, state: &self.state, scorer: &*self.scorer, request, now, seed, intent }
+        Scene { fleet, state: &fleet.state, scorer: &*self.scorer, request, now, seed, intent }
     }
 
-    /// Notes a new call: each allows a fifth of a retry and, if any group hedges, a twentieth of a hedge.
-    pub fn note_call(&self, now: Nanos) {
-        if let Some(budget) = self.retry_budget() {
+    /// Notes a new call: each allows a fifth of a retry and, if any group hedges, a twentieth of a hedge. Answers whether
+    /// another process that shares the state has adopted a newer configuration.
+    pub fn note_call(&self, now: Nanos) -> bool {
+        let fleet = self.fleet.load();
+        if let Some(budget) = retry_budget(&fleet) {
             budget.deposit(now);
         }
-        if self.fleet.load().hedges
-            && let Some(budget) = hedge::budget(&self.state)
+        if fleet.hedges
+            && let Some(budget) = hedge::budget(&fleet.state)
         {
             budget.deposit(now);
         }
+        fleet.state.newer_config().is_some()
     }
 
     /// Takes one retry from the shared budget, if there is one.
     pub fn try_retry(&self, now: Nanos) -> bool {
-        let allowed = self.retry_budget().is_some_and(|budget| budget.withdraw(now));
-        count(&self.state, if allowed { Counter::Retried } else { Counter::RetryDenied });
+        let fleet = self.fleet.load();
+        let allowed = retry_budget(&fleet).is_some_and(|budget| budget.withdraw(now));
+        count(&fleet.state, if allowed { Counter::Retried } else { Counter::RetryDenied });
         allowed
     }
 
     /// Takes one hedge from the purse of hedges, if there is one.
     pub fn try_hedge(&self, now: Nanos) -> bool {
-        let allowed = hedge::budget(&self.state).is_some_and(|budget| budget.withdraw(now));
-        count(&self.state, if allowed { Counter::Hedged } else { Counter::HedgeDenied });
+        let fleet = self.fleet.load();
+        let allowed = hedge::budget(&fleet.state).is_some_and(|budget| budget.withdraw(now));
+        count(&fleet.state, if allowed { Counter::Hedged } else { Counter::HedgeDenied });
         allowed
-    }
-
-    fn retry_budget(&self) -> Option<RetryBudget<'_>> {
-        let words = self.state.router()?.first_chunk()?;
-        let retry = self.fleet.load().retry;
-        Some(RetryBudget::new(allowance(retry), words))
     }
 
     /// Expected time to the first content of the deployment called `name`; `None` if nothing is called so.
@@ -209,7 +218,7 @@ impl Router {
     pub fn expected_first_content(&self, name: &str, now: Nanos) -> Option<Nanos> {
         let fleet = self.fleet.load();
         let deployment = fleet.deployment(fleet.deployment_named(name)?)?;
-        let record = DeploymentRecord::of(&self.state, deployment.slot)?;
+        let record = DeploymentRecord::of(&fleet.state, deployment.slot)?;
         let load = Load::of(deployment, record, 1.0, None, &fleet.balance, now);
         Some(Nanos::from_secs_f64(f64::from(load.latency.exp())))
     }
@@ -217,8 +226,8 @@ impl Router {
     /// Attempts in flight at a deployment, by its index in the fleet; `None` if there is no such index.
     #[must_use]
     pub fn in_flight(&self, deployment: u32) -> Option<u64> {
-        let slot = self.fleet.load().deployment(deployment)?.slot;
-        Some(DeploymentRecord::of(&self.state, slot)?.in_flight())
+        let fleet = self.fleet.load();
+        Some(DeploymentRecord::of(&fleet.state, fleet.deployment(deployment)?.slot)?.in_flight())
     }
 
     /// How long to wait before another attempt.
@@ -226,25 +235,30 @@ impl Router {
     pub fn retry_delay(same_deployment: bool, attempt: u32, hint: Option<Nanos>, seed: u64) -> Nanos {
         crate::retry::delay(same_deployment, attempt, hint, &mut Draw::new(seed))
     }
+}
 
-    fn count_decision(&self, reservation: &Reservation) {
-        let decision = reservation.decision();
-        let (probe, lost_probe) = reservation.permit().map_or((false, false), |held| (held.probe, held.lost_probe));
-        count(&self.state, Counter::Reserved);
-        let rare = [
-            (decision.is_downgrade(), Counter::Downgraded),
-            (decision.last_resort, Counter::ForcedProbe),
-            (probe, Counter::Probe),
-            (lost_probe, Counter::ProbeLost),
-        ];
-        rare.into_iter().filter(|(happened, _)| *happened).for_each(|(_, counter)| count(&self.state, counter));
-    }
+fn retry_budget(fleet: &Fleet) -> Option<RetryBudget<'_>> {
+    let words = fleet.state.router()?.first_chunk()?;
+    Some(RetryBudget::new(allowance(fleet.retry), words))
+}
 
-    #[cold]
-    fn count_denial(&self, why: &Why) {
-        let no_capacity = matches!(why, Why::NoCapacity { .. });
-        count(&self.state, if no_capacity { Counter::NoCapacity } else { Counter::Refused });
-    }
+fn count_decision(reservation: &Reservation) {
+    let (state, decision) = (reservation.state(), reservation.decision());
+    let (probe, lost_probe) = reservation.permit().map_or((false, false), |held| (held.probe, held.lost_probe));
+    count(state, Counter::Reserved);
+    let rare = [
+        (decision.is_downgrade(), Counter::Downgraded),
+        (decision.last_resort, Counter::ForcedProbe),
+        (probe, Counter::Probe),
+        (lost_probe, Counter::ProbeLost),
+    ];
+    rare.into_iter().filter(|(happened, _)| *happened).for_each(|(_, counter)| count(state, counter));
+}
+
+#[cold]
+fn count_denial(state: &State, why: &Why) {
+    let no_capacity = matches!(why, Why::NoCapacity { .. });
+    count(state, if no_capacity { Counter::NoCapacity } else { Counter::Refused });
 }
 
 /// A walk that holds nothing.

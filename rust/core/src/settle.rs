@@ -17,7 +17,7 @@ use crate::fleet::{Deployment, Fleet, Group, MAX_LIMITS};
 use crate::hedge;
 use crate::limit::{Bucket, Held, Level, OutputLength, Report};
 use crate::outcome::{Ending, Fault, LimitReport, Outcome};
-use crate::reserve::{Hold, bucket};
+use crate::reserve::{Hold, bucket, unlist};
 use crate::score::{Estimate, cost};
 use crate::spec::Dimension;
 use crate::state::State;
@@ -53,6 +53,19 @@ pub(crate) fn settle(
     now: Nanos,
     settlement: &mut Settlement,
 ) {
+    settle_held(fleet, decision, hold, cell, outcome, now, settlement);
+    unlist(&fleet.state, &mut hold.cells);
+}
+
+fn settle_held(
+    fleet: &Fleet,
+    decision: &Decision,
+    hold: &mut Hold,
+    cell: Option<PendingCell>,
+    outcome: &Outcome<'_>,
+    now: Nanos,
+    settlement: &mut Settlement,
+) {
     let state = &*fleet.state;
     let Some(permit) = hold.permit.take() else { return };
     let found = decision.deployment.and_then(|index| fleet.deployment(index));
@@ -68,7 +81,7 @@ pub(crate) fn settle(
     if let Some(cell) = cell {
         record.forget(cell);
     }
-    record.leave();
+    record.gauge().leave();
     learn(fleet, state, deployment, record, group, decision, outcome, now);
     let effect = tell_breaker(record, permit, outcome, now);
     count_effect(state, effect);

@@ -10,6 +10,7 @@ use crate::balance::record::Total;
 use crate::breaker;
 use crate::counters::{self, Counter};
 use crate::fleet::{Deployment, Fleet, Pool};
+use crate::process::seats::Process;
 use crate::reserve::bucket;
 use crate::state::State;
 use crate::units::Nanos;
@@ -25,8 +26,10 @@ pub struct Snapshot {
     pub deployments: BTreeMap<String, DeploymentSnapshot>,
     /// One entry per pool and dimension.
     pub pools: BTreeMap<String, BTreeMap<&'static str, LimitSnapshot>>,
-    /// Counts since the router was opened.
+    /// Counts since the state was made.
     pub counters: BTreeMap<&'static str, u64>,
+    /// The processes that share the state; none if nobody can.
+    pub processes: Vec<Process>,
 }
 
 /// One deployment.
@@ -88,7 +91,8 @@ pub struct LimitSnapshot {
 impl Snapshot {
     /// Takes one.
     #[must_use]
-    pub fn take(fleet: &Fleet, state: &State, now: Nanos) -> Self {
+    pub fn take(fleet: &Fleet, now: Nanos) -> Self {
+        let state = &*fleet.state;
         let deployment = |d: &Deployment| Some((d.name.to_string(), deployment_snapshot(fleet, state, d, now)?));
         let pool = |pool: &Pool| (pool.name.to_string(), pool_snapshot(fleet, state, pool, now));
         Self {
@@ -97,6 +101,7 @@ impl Snapshot {
             deployments: fleet.deployments.iter().filter_map(deployment).collect(),
             pools: fleet.pools.iter().map(pool).collect(),
             counters: Counter::ALL.iter().map(|&counter| (counter.name(), counters::read(state, counter))).collect(),
+            processes: state.processes(),
         }
     }
 }
@@ -125,7 +130,7 @@ fn deployment_snapshot(
         breaker: state_word(breaker.state),
         breaker_reason: reason_word(breaker.reason),
         breaker_s: breaker.until.map_or(0.0, |until| until.since(now).as_secs_f64()),
-        attempts: record.attempts(),
+        attempts: record.gauge().started(),
         succeeded: record.total(Total::Succeeded),
         failed: record.total(Total::Failed),
         throttled: record.total(Total::Throttled),

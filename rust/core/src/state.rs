@@ -3,21 +3,28 @@
 //! The problem: limits, breakers and load must survive a reload, be shared by threads today and by processes tomorrow,
 //! and never be guarded by a lock. The choice: one flat slice of `AtomicU64`, cut into sections of equal records; a
 //! record is found by the identity (a stable hash of the name) in its first word, as in an open-addressing table.
-//! The slice may be a heap allocation or a mapped segment; nothing here knows which. Rejected: structs of atomics
+//! The slice may be a heap allocation or a mapped segment; nothing but [`crate::process`] asks which. Rejected: structs of atomics
 //! behind `Arc` (cannot be mapped), a map of locks (a lock). The cost: a fixed room, chosen at creation.
 //!
 //! All-zero words are a valid fresh record everywhere. Records are claimed when a fleet is compiled, never on the way
 //! of a request.
 
 use crate::limit::BUCKET_WORDS;
+use crate::process::cells::{BLOCK_CELLS, BLOCKS};
+use crate::process::seats::{COUNTERS, SEAT_WORDS, SEATS};
+use crate::process::{Keeper, Party, Seat};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Words per deployment: load, averages, breaker, the sent times of unanswered attempts.
 pub const DEPLOYMENT_WORDS: usize = 64;
 /// Words per group and learned output length.
 pub const SMALL_WORDS: usize = 8;
-/// Words of the router as a whole: retry budget and counters.
-pub const ROUTER_WORDS: usize = 32;
+/// Words of the router as a whole: budgets and counters.
+pub const ROUTER_WORDS: usize = 40;
+/// Those of the budgets of retries and hedges, which come first.
+pub const BUDGETS: usize = 8;
+/// Words that processes share a state by: when it was swept, what is to be audited, which configuration is newest.
+const COMMON_WORDS: usize = 8;
 
 /// A cell line; hot records begin at one.
 const LINE_WORDS: usize = 8;
@@ -38,6 +45,15 @@ pub struct Room {
 }
 
 impl Room {
+    /// Whether a fleet that needs `other` fits.
+    #[must_use]
+    pub const fn holds(self, other: Self) -> bool {
+        self.deployments >= other.deployments
+            && self.buckets >= other.buckets
+            && self.groups >= other.groups
+            && self.lengths >= other.lengths
+    }
+
     /// Room for a fleet of this size and as much again, so that reloads can add to it.
     #[must_use]
     pub fn twice(self) -> Self {
@@ -78,6 +94,10 @@ pub struct State {
     room: Room,
     /// First word of each section, counted from the beginning of the slice.
     starts: Starts,
+    /// First word of the counters that are this process's own.
+    counters: usize,
+    /// What it has of its own in a state that others share.
+    party: Option<Party>,
 }
 
 #[derive(Clone, Copy)]
@@ -87,6 +107,24 @@ struct Starts {
     buckets: usize,
     groups: usize,
     lengths: usize,
+    // Only where processes share the state.
+    common: usize,
+    seats: usize,
+    owners: usize,
+    cells: usize,
+}
+
+/// The words that processes share a state by.
+pub(crate) struct Common<'s> {
+    /// When the last sweep began.
+    pub swept_at: &'s AtomicU64,
+    /// How many audits of the gauges were asked for, and up to which they are done.
+    pub audits_wanted: &'s AtomicU64,
+    pub audits_done: &'s AtomicU64,
+    /// The configuration that was adopted last.
+    pub config: &'s AtomicU64,
+    /// Wall time of the clock's zero in seconds; 0 if nobody has said.
+    wall_epoch: &'s AtomicU64,
 }
 
 impl Starts {
@@ -95,7 +133,11 @@ impl Starts {
         let buckets = deployments + room.deployments * DEPLOYMENT_WORDS;
         let groups = buckets + room.buckets * BUCKET_WORDS;
         let lengths = groups + room.groups * SMALL_WORDS;
-        Self { router: first, deployments, buckets, groups, lengths }
+        let common = lengths + room.lengths * SMALL_WORDS;
+        let seats = common + COMMON_WORDS;
+        let owners = seats + SEATS * SEAT_WORDS;
+        let cells = owners + BLOCKS;
+        Self { router: first, deployments, buckets, groups, lengths, common, seats, owners, cells }
     }
 }
 
@@ -109,20 +151,23 @@ impl State {
     /// Fresh state on the heap.
     #[must_use]
     pub fn on_heap(room: Room) -> Self {
-        Self::new(Words::Heap((0..Self::words_needed(room)).map(|_| AtomicU64::new(0)).collect()), room)
+        Self::new(Words::Heap((0..Self::words_needed(room)).map(|_| AtomicU64::new(0)).collect()), room, None)
     }
 
-    /// State over words that somebody mapped: at least [`State::words_needed`] of them.
+    /// State over words that processes share: at least [`State::shared_words_needed`] of them, mapped at a cache line for
+    /// as long as the party's keeper lives, and read by nobody but this state.
     #[must_use]
-    pub fn mapped(words: &'static [AtomicU64], room: Room) -> Self {
-        Self::new(Words::Mapped(words), room)
+    pub fn shared(words: &'static [AtomicU64], room: Room, party: Party) -> Self {
+        Self::new(Words::Mapped(words), room, Some(party))
     }
 
-    fn new(words: Words, room: Room) -> Self {
-        let mut state = Self { words, room, starts: Starts::of(room, 0) };
+    fn new(words: Words, room: Room, party: Option<Party>) -> Self {
+        let mut state = Self { words, room, starts: Starts::of(room, 0), counters: 0, party };
         // Hot records begin at a cache line, wherever the allocator put the slice.
         let misaligned = state.words().as_ptr().addr() / size_of::<u64>() % LINE_WORDS;
         state.starts = Starts::of(room, (LINE_WORDS - misaligned) % LINE_WORDS);
+        let seat = state.seat().map(|seat| state.starts.seats + usize::from(seat.number()) * SEAT_WORDS + COUNTERS);
+        state.counters = seat.unwrap_or(state.starts.router + BUDGETS);
         state
     }
 
@@ -142,6 +187,95 @@ impl State {
             + room.deployments * DEPLOYMENT_WORDS
             + room.buckets * BUCKET_WORDS
             + (room.groups + room.lengths) * SMALL_WORDS
+    }
+
+    /// How many words a room takes where processes share it.
+    #[must_use]
+    pub const fn shared_words_needed(room: Room) -> usize {
+        Self::words_needed(room) + COMMON_WORDS + SEATS * SEAT_WORDS + BLOCKS + BLOCKS * BLOCK_CELLS
+    }
+
+    /// Whether processes share it.
+    #[must_use]
+    #[inline]
+    pub const fn is_shared(&self) -> bool {
+        self.party.is_some()
+    }
+
+    /// Whether it belongs to a process from which this one was forked: then it must be left alone.
+    #[must_use]
+    #[inline]
+    pub fn is_foreign(&self) -> bool {
+        self.seat().is_some_and(Seat::is_foreign)
+    }
+
+    /// This process's seat, if it has one.
+    #[must_use]
+    #[inline]
+    pub fn seat(&self) -> Option<&Seat> {
+        self.party.as_ref()?.seat.as_ref()
+    }
+
+    /// Who tells the living from the dead.
+    pub(crate) fn keeper(&self) -> Option<&dyn Keeper> {
+        Some(&*self.party.as_ref()?.keeper)
+    }
+
+    /// The words that processes share it by.
+    #[inline]
+    pub(crate) fn common(&self) -> Option<Common<'_>> {
+        self.party.as_ref()?;
+        let words = self.words().get(self.starts.common..)?.first_chunk()?;
+        let [swept_at, audits_wanted, audits_done, config, wall_epoch] = words;
+        Some(Common { swept_at, audits_wanted, audits_done, config, wall_epoch })
+    }
+
+    /// The wall time of the clock's zero, in seconds since 1970, on which all that share it agree: calendar days begin
+    /// for all of them at once. Whoever is alone says it anew, so that a wrong clock at the beginning is not for ever.
+    pub fn agree_on_wall(&self, own: i64) -> i64 {
+        let Some(common) = self.common() else { return own };
+        match common.wall_epoch.load(Ordering::Acquire) {
+            said if said != 0 && !self.is_alone() => said.cast_signed(),
+            _ => {
+                common.wall_epoch.store(own.cast_unsigned(), Ordering::Release);
+                own
+            }
+        }
+    }
+
+    /// The words of a seat.
+    pub(crate) fn seat_words(&self, seat: u8) -> Option<&[AtomicU64; SEAT_WORDS]> {
+        self.party.as_ref()?;
+        let seat = usize::from(seat);
+        if seat < SEATS { self.words().get(self.starts.seats + seat * SEAT_WORDS..)?.first_chunk() } else { None }
+    }
+
+    /// Whose each block of cells is.
+    pub(crate) fn block_owners(&self) -> &[AtomicU64] {
+        let count = if self.is_shared() { BLOCKS } else { 0 };
+        self.words().get(self.starts.owners..).and_then(|words| words.get(..count)).unwrap_or_default()
+    }
+
+    /// The cells of a block.
+    #[inline]
+    pub(crate) fn cells_of(&self, block: usize) -> Option<&[AtomicU64; BLOCK_CELLS]> {
+        self.words().get(self.starts.cells + block * BLOCK_CELLS..)?.first_chunk()
+    }
+
+    /// Counters of this process, or of the router if nobody shares it.
+    #[inline]
+    pub(crate) fn own_counters(&self) -> Option<&[AtomicU64]> {
+        self.words().get(self.counters..)
+    }
+
+    /// Counters of a seat.
+    pub(crate) fn seat_counters(&self, seat: u8) -> Option<&[AtomicU64]> {
+        self.seat_words(seat)?.get(COUNTERS..)
+    }
+
+    /// Counters of the router and of all that have left.
+    pub(crate) fn common_counters(&self) -> Option<&[AtomicU64]> {
+        self.router()?.get(BUDGETS..)
     }
 
     /// The room it was made with.
@@ -245,10 +379,15 @@ impl State {
     /// How many records of a section belong to somebody.
     #[must_use]
     pub fn claimed(&self, section: Section) -> usize {
+        self.claimed_slots(section).count()
+    }
+
+    /// Slots and identities of the records that belong to somebody.
+    pub(crate) fn claimed_slots(&self, section: Section) -> impl Iterator<Item = (u32, u64)> {
         let (count, _) = self.shape(section);
-        let identities =
-            (0..count).filter_map(|slot| Some(self.words_of(section, slot)?.first()?.load(Ordering::Acquire)));
-        identities.filter(|&identity| identity != 0 && identity != TOMBSTONE).count()
+        let identity = move |slot| Some(self.words_of(section, slot)?.first()?.load(Ordering::Acquire));
+        let found = (0..count).filter_map(move |slot| Some((u32::try_from(slot).ok()?, identity(slot)?)));
+        found.filter(|&(_, identity)| identity != 0 && identity != TOMBSTONE)
     }
 
     /// Gives back every record for which `keep(identity, words)` is false, as when a reload needs the room.
@@ -265,6 +404,13 @@ impl State {
             rest.iter().for_each(|word| word.store(0, Ordering::Release));
             first.store(TOMBSTONE, Ordering::Release);
         }
+    }
+}
+
+impl Drop for State {
+    /// Nothing is in flight here any more: every reservation keeps its state alive.
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

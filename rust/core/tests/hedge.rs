@@ -248,7 +248,7 @@ fn hedges_are_one_in_twenty_calls_and_start_with_none() {
     assert_eq!(counter(&router, "hedged"), 100);
     assert_eq!(counter(&router, "hedge_denied"), 1_901);
     let fresh = Router::new(&fleet(&plain(&["a", "b"]), json!({}))).unwrap();
-    (0..2_000).for_each(|_| fresh.note_call(T));
+    (0..2_000).for_each(|_| _ = fresh.note_call(T));
     assert!(!fresh.try_hedge(T), "no group hedges, so nothing is saved up for it");
 }
 

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use junctor_core::units::Nanos;
+use junctor_segment::monotonic;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// Where a router gets its time from.
 pub enum Clock {
-    /// The machine's monotonic clock, counted from the router's making.
-    System(Instant),
+    /// The machine's monotonic clock, counted from this reading of it in nanoseconds.
+    System(AtomicU64),
     /// A clock that a test moves.
     Manual(Arc<AtomicU64>),
 }
@@ -19,14 +19,30 @@ pub enum Clock {
 impl Clock {
     /// The machine's clock, starting now.
     pub fn system() -> Self {
-        Self::System(Instant::now())
+        Self::System(AtomicU64::new(monotonic().0))
     }
 
     /// The time.
+    #[inline]
     pub fn now(&self) -> Nanos {
         match self {
-            Self::System(start) => Nanos(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)),
+            Self::System(zero) => monotonic().since(Nanos(zero.load(Ordering::Relaxed))),
             Self::Manual(nanos) => Nanos(nanos.load(Ordering::Acquire)),
+        }
+    }
+
+    /// The reading of the machine's clock that is this one's zero.
+    pub fn zero(&self) -> Nanos {
+        match self {
+            Self::System(zero) => Nanos(zero.load(Ordering::Relaxed)),
+            Self::Manual(_) => Nanos::ZERO,
+        }
+    }
+
+    /// Counts from another reading, as those do who share a state. A clock that a test moves stays its own.
+    pub fn begin_at(&self, reading: Nanos) {
+        if let Self::System(zero) = self {
+            zero.store(reading.0, Ordering::Relaxed);
         }
     }
 }

@@ -32,6 +32,14 @@ pub fn invalid_request(py: Python<'_>, message: String) -> PyErr {
     raise(class(py, &CLASS, "InvalidRequest"), message)
 }
 
+/// Warns that limits hold for this process alone.
+pub fn warn_private(py: Python<'_>, why: &str) -> PyResult<()> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let class = class(py, &CLASS, "NarrowerStateWarning")?;
+    let message = std::ffi::CString::new(format!("limits and breakers hold for this process alone: {why}"))?;
+    PyErr::warn(py, class, &message, 2)
+}
+
 fn raise(class: PyResult<&Bound<'_, PyType>>, message: String) -> PyErr {
     class.map_or_else(|error| error, |class| PyErr::from_type(class.clone(), message))
 }

@@ -2,6 +2,7 @@
 
 mod clock;
 mod errors;
+mod home;
 mod request;
 mod reservation;
 mod router;

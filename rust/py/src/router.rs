@@ -1,6 +1,7 @@
 //! The router, as Python sees it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
@@ -15,6 +16,7 @@ use junctor_core::snapshot::Snapshot;
 use junctor_core::spec::FleetSpec;
 use junctor_core::state::State;
 use junctor_core::units::Nanos;
+use junctor_segment::{Place, monotonic};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -22,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
-use crate::errors::{config_error, denial, fleet_error, invalid_request, json};
+use crate::errors::{config_error, denial, fleet_error, invalid_request, json, warn_private};
+use crate::home::{Home, HomeRecord};
 use crate::request::{Arguments, Lists, RequestRecord, Scalars, Tags, affinity, needs};
 use crate::reservation::Reservation;
 
@@ -30,11 +33,14 @@ use crate::reservation::Reservation;
 #[pyclass(frozen, subclass, module = "junctor._core")]
 pub struct Router {
     core: Core,
+    home: Home,
     clock: Clock,
     /// One Python object per deployment, handed back with its reservation.
     endpoints: ArcSwap<Vec<Py<PyAny>>>,
     /// Where the seeds of decisions come from: a counter, scrambled.
     seeds: AtomicU64,
+    /// Whether somebody has asked for repeatable draws.
+    seeded: bool,
 }
 
 impl Router {
@@ -43,9 +49,41 @@ impl Router {
         self.clock.now()
     }
 
+    /// The core, over a state of this process: a forked child takes a seat of its own first.
+    #[inline]
+    fn core(&self) -> &Core {
+        if self.home.is_left() {
+            self.after_fork();
+        }
+        &self.core
+    }
+
+    #[cold]
+    fn after_fork(&self) {
+        if self.home.is_another_users()
+            && let Ok(directory) = Python::attach(runtime_directory)
+        {
+            self.home.share_in(directory);
+        }
+        self.home.come_home(&self.core, &self.clock);
+        if let Some(why) = self.home.why_private() {
+            // Whoever turns warnings into errors has them where the router was opened; here nobody waits for one.
+            let _ = Python::attach(|py| warn_private(py, &why));
+        }
+        if !self.seeded {
+            // Children of one parent would draw the same for ever, and meet at the same deployments.
+            self.seeds.store(entropy(), Ordering::Relaxed);
+        }
+    }
+
     fn next_seed(&self, given: Option<u64>) -> u64 {
         given.unwrap_or_else(|| mix(self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)))
     }
+}
+
+/// Where this user's processes share state.
+fn runtime_directory(py: Python<'_>) -> PyResult<PathBuf> {
+    py.import("junctor.runtime")?.call_method0("directory")?.extract()
 }
 
 fn parse(py: Python<'_>, fleet: &[u8]) -> PyResult<FleetSpec> {
@@ -65,22 +103,29 @@ impl Router {
     /// A router over a compiled fleet. `endpoints` holds one object per deployment, in the fleet's order.
     ///
     /// `seed` makes all draws repeatable; None takes one from the system. `clock` is the machine's if not given.
+    /// `shared` is a directory and a fleet's name: all processes that give the same share one state, if it can be.
     #[new]
-    #[pyo3(signature = (fleet, endpoints, *, seed=None, clock=None))]
+    #[pyo3(signature = (fleet, endpoints, *, seed=None, clock=None, shared=None))]
     fn new(
         py: Python<'_>,
         fleet: &[u8],
         endpoints: Vec<Py<PyAny>>,
         seed: Option<u64>,
         clock: Option<&Bound<'_, ManualClock>>,
+        shared: Option<(PathBuf, String)>,
     ) -> PyResult<Self> {
         let spec = parse(py, fleet)?;
         same_length(py, &spec, &endpoints)?;
+        let clock = clock.map_or_else(Clock::system, |clock| clock.get().share());
+        let place = shared.map(|(directory, fleet)| Place { directory, fleet });
+        let (core, home) = Home::open(spec, place, &clock).map_err(|error| fleet_error(py, &error))?;
         Ok(Self {
-            core: Core::new(&spec).map_err(|error| fleet_error(py, &error))?,
-            clock: clock.map_or_else(Clock::system, |clock| clock.get().share()),
+            core,
+            home,
+            clock,
             endpoints: ArcSwap::from_pointee(endpoints),
             seeds: AtomicU64::new(seed.unwrap_or_else(entropy)),
+            seeded: seed.is_some(),
         })
     }
 
@@ -124,8 +169,11 @@ impl Router {
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let this = slf.get();
         let (now, seed) = (this.now(), this.next_seed(seed));
-        let mut core = Box::new(this.core.vacant(now, seed));
-        let made = arguments.with_request(|request| this.core.reserve_in(&mut core, request))?;
+        let mut core = Box::new(this.core().vacant(now, seed));
+        if core.state().is_sweep_due(now) {
+            core.state().sweep_if_due(now);
+        }
+        let made = arguments.with_request(|request| this.core().reserve_in(&mut core, request))?;
         made.map_err(|denied| this.denied(py, &denied, &arguments))?;
         let index = core.decision().deployment.map_or(usize::MAX, |index| index as usize);
         let endpoint = this.endpoints.load().get(index).map_or_else(|| py.None(), |endpoint| endpoint.clone_ref(py));
@@ -170,7 +218,7 @@ impl Router {
     fn replay_json<'py>(&self, py: Python<'py>, record: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let record: ReplayRecord = serde_json::from_slice(record)
             .map_err(|error| invalid_request(py, format!("the record is not a decision: {error}")))?;
-        let fleet = self.core.fleet();
+        let fleet = self.core().fleet();
         let made = record.decision;
         if made.config_hash != *fleet.config_hash {
             let (theirs, ours) = (made.config_hash, &fleet.config_hash);
@@ -183,7 +231,7 @@ impl Router {
             return Err(invalid_request(py, "the record does not hold everything that the decision saw".to_owned()));
         };
         let (now, seed) = (Nanos(made.at_ns), made.seed);
-        let again = record.request.with_request(|request| self.core.replay(request, now, seed, &log));
+        let again = record.request.with_request(|request| self.core().replay(request, now, seed, &log));
         let again = again.unwrap_or_else(|denied| denied.decision);
         let mut again = DecisionRecord::of(&fleet, &again, &record.request.model);
         if again.candidates == made.candidates {
@@ -195,15 +243,18 @@ impl Router {
 
     /// State of every deployment and pool, and the counters, as JSON.
     fn snapshot_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let snapshot = Snapshot::take(&self.core.fleet(), self.core.state(), self.now());
-        Ok(PyBytes::new(py, &json(&snapshot)?))
+        let (core, now) = (self.core(), self.now());
+        core.state().sweep_if_due(now);
+        let snapshot = Snapshot::take(&core.fleet(), now);
+        let state = self.home.record(&core.state());
+        Ok(PyBytes::new(py, &json(&SnapshotRecord { snapshot, state })?))
     }
 
     /// Swaps the fleet. Attempts in flight finish under the old one; state is kept by name.
     fn reload(&self, py: Python<'_>, fleet: &[u8], endpoints: Vec<Py<PyAny>>) -> PyResult<()> {
         let spec = parse(py, fleet)?;
         same_length(py, &spec, &endpoints)?;
-        self.core.reload(&spec, self.now()).map_err(|error| fleet_error(py, &error))?;
+        self.home.reload(self.core(), spec, &self.clock).map_err(|error| fleet_error(py, &error))?;
         self.endpoints.store(Arc::new(endpoints));
         Ok(())
     }
@@ -211,7 +262,7 @@ impl Router {
     /// Names the configuration in force.
     #[getter]
     fn config_hash(&self) -> String {
-        self.core.fleet().config_hash.to_string()
+        self.core().fleet().config_hash.to_string()
     }
 
     /// Seconds on the router's clock.
@@ -219,19 +270,34 @@ impl Router {
         self.now().as_secs_f64()
     }
 
+    /// Why the state is kept by this process alone although it was to be shared; None if it is shared or need not be.
+    #[getter]
+    fn why_private(&self) -> Option<String> {
+        self.core();
+        self.home.why_private()
+    }
+
+    /// The configuration that another process sharing the state has adopted and this one has not; None if there is none.
+    #[getter]
+    fn newer_config(&self) -> Option<String> {
+        self.core().state().newer_config().map(|newest| format!("{newest:016x}"))
+    }
+
     /// Notes a new call: each adds a fifth of a retry to the shared budget, and a twentieth of a hedge if any group hedges.
-    fn note_call(&self) {
-        self.core.note_call(self.now());
+    ///
+    /// Answers whether another process sharing the state has adopted a newer configuration than this one runs.
+    fn note_call(&self) -> bool {
+        self.core().note_call(self.now())
     }
 
     /// Takes one retry from the shared budget; False if there is none.
     fn try_retry(&self) -> bool {
-        self.core.try_retry(self.now())
+        self.core().try_retry(self.now())
     }
 
     /// Takes one hedge from the purse that all calls share; False if there is none.
     fn try_hedge(&self) -> bool {
-        self.core.try_hedge(self.now())
+        self.core().try_hedge(self.now())
     }
 
     /// Seconds to wait before another attempt; `attempt` counts retries from 0, `hint_s` is the provider's.
@@ -242,13 +308,13 @@ impl Router {
 
     /// Expected seconds to the first content of a deployment.
     fn expected_first_content_s(&self, deployment: &str) -> PyResult<f64> {
-        let expected = self.core.expected_first_content(deployment, self.now()).map(Nanos::as_secs_f64);
+        let expected = self.core().expected_first_content(deployment, self.now()).map(Nanos::as_secs_f64);
         expected.ok_or_else(|| PyValueError::new_err(format!("no deployment is called {deployment:?}")))
     }
 
     /// Sets a deployment's breaker by hand: `open`, `close` or `reset`.
     fn set_breaker(&self, deployment: &str, state: &str) -> PyResult<()> {
-        self.core.set_breaker(deployment, state, self.now()).map_err(PyValueError::new_err)
+        self.core().set_breaker(deployment, state, self.now()).map_err(PyValueError::new_err)
     }
 }
 
@@ -256,13 +322,13 @@ impl Router {
     #[cold]
     fn denied(&self, py: Python<'_>, denied: &Denial, arguments: &Arguments<'_>) -> PyErr {
         let request = arguments.with_request(RequestRecord::of);
-        request.map_or_else(|error| error, |request| denial(py, &self.core.fleet(), denied, request))
+        request.map_or_else(|error| error, |request| denial(py, &self.core().fleet(), denied, request))
     }
 
     fn told(&self, py: Python<'_>, request: &Request<'_>, seed: Option<u64>) -> PyResult<ToldRecord> {
-        let fleet = self.core.fleet();
+        let fleet = self.core().fleet();
         let (now, seed) = (self.now(), self.next_seed(seed));
-        let (decision, denial) = match self.core.explain(request, now, seed) {
+        let (decision, denial) = match self.core().explain(request, now, seed) {
             Ok(decision) => (decision, None),
             Err(denied) if denied.why == Why::UnknownModel => {
                 return Err(denial(py, &fleet, &denied, RequestRecord::of(request)));
@@ -272,8 +338,16 @@ impl Router {
                 (denied.decision, Some(sentence))
             }
         };
-        Ok(ToldRecord::of(&fleet, &decision, denial, request, self.core.survey(request, now)))
+        Ok(ToldRecord::of(&fleet, &decision, denial, request, self.core().survey(request, now)))
     }
+}
+
+/// A snapshot, and where the state is kept.
+#[derive(Serialize)]
+struct SnapshotRecord {
+    #[serde(flatten)]
+    snapshot: Snapshot,
+    state: HomeRecord,
 }
 
 /// A decision with what it takes to make it again.
@@ -360,10 +434,11 @@ fn arguments<'py>(
     Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, lists })
 }
 
-/// A seed from the system. Not a secret: only different each time.
+/// A seed from the system. Not a secret: only different each time, and in each process.
 fn entropy() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0_u8)
+    // A forked child has its parent's hash keys.
+    mix(RandomState::new().hash_one(std::process::id()) ^ monotonic().0)
 }
 
 /// Compiles a fleet without opening a router; raises `ConfigError` if it cannot be.

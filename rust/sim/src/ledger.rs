@@ -172,7 +172,7 @@ impl Ledger {
     /// Nothing may be held once all calls are over.
     pub fn check_rest(&mut self, router: &Router, now: Nanos) {
         self.check_all(router, now);
-        let snapshot = Snapshot::take(&router.fleet(), router.state(), now);
+        let snapshot = Snapshot::take(&router.fleet(), now);
         for (name, deployment) in &snapshot.deployments {
             if deployment.in_flight != 0 {
                 self.breach(now, || format!("{} attempts at {name} are in flight at rest", deployment.in_flight));

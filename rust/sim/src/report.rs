@@ -225,7 +225,7 @@ impl Report {
             cache_hits: count(&|attempt| attempt.cached > 0 && matches!(attempt.ending, Some(Ending::Succeeded))),
             deployments: served,
             timeline,
-            counters: Snapshot::take(&world.router.fleet(), world.router.state(), world.now).counters,
+            counters: Snapshot::take(&world.router.fleet(), world.now).counters,
             broken: world.ledger.breaches.clone(),
             decision_hash: format!("{:016x}", world.log_hash),
         }

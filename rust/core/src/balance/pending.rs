@@ -5,6 +5,8 @@
 //! a free cell and clears it at first content or at its end; a hint word keeps the minimum so that a pick reads one
 //! word. Rejected: a queue or heap (a lock); only the newest sent time (a trickle of answers would hide the hung ones).
 //!
+//! A cell is `sent time:56 | seat:8`, the time to 256 ns: what a dead process left unanswered is found by its seat.
+//!
 //! There are 32 cells. Attempts beyond them are not tracked: then the in-flight count speaks loudly enough.
 
 use crate::sync::{AtomicU64, Ordering};
@@ -22,8 +24,11 @@ pub struct Pending<'s> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingCell {
     index: u8,
-    sent_at: u64,
+    sent: u64,
 }
+
+/// The lowest bits of a cell: the seat of whoever sent the attempt.
+const SEAT: u64 = 0xff;
 
 impl<'s> Pending<'s> {
     /// A view over the hint word and the cells.
@@ -33,21 +38,21 @@ impl<'s> Pending<'s> {
         Self { oldest, cells }
     }
 
-    /// Notes an attempt sent at `now`; `None` if all cells are taken. `spread` chooses where the search begins.
+    /// Notes an attempt that `seat` sent at `now`; `None` if all cells are taken. `spread` chooses where the search begins.
     #[inline]
-    pub fn note(self, now: Nanos, spread: u64) -> Option<PendingCell> {
-        let sent_at = now.0.max(1);
+    pub fn note(self, now: Nanos, seat: u8, spread: u64) -> Option<PendingCell> {
+        let sent = (now.0 & !SEAT).max(SEAT + 1) | u64::from(seat);
         let count = self.cells.len();
         let first = first_cell(spread);
         let index = (0..count).map(|step| (first.wrapping_add(step)) % count).find(|&index| {
             let cell = self.cells.get(index);
-            cell.is_some_and(|cell| cell.compare_exchange(0, sent_at, Ordering::AcqRel, Ordering::Relaxed).is_ok())
+            cell.is_some_and(|cell| cell.compare_exchange(0, sent, Ordering::AcqRel, Ordering::Relaxed).is_ok())
         })?;
         // Only an empty hint is filled: a set one is older, since time only grows.
         if !self.any() {
-            let _ = self.oldest.compare_exchange(0, sent_at, Ordering::AcqRel, Ordering::Relaxed);
+            let _ = self.oldest.compare_exchange(0, sent, Ordering::AcqRel, Ordering::Relaxed);
         }
-        Some(PendingCell { index: u8::try_from(index).ok()?, sent_at })
+        Some(PendingCell { index: u8::try_from(index).ok()?, sent })
     }
 
     /// Forgets an attempt: it was answered or is over. `alone` says whether no other is in flight: then there is
@@ -56,20 +61,30 @@ impl<'s> Pending<'s> {
     pub fn forget(self, cell: PendingCell, alone: impl Fn() -> bool) {
         // Until it is zero the cell is this attempt's alone, so a store does; unless somebody has given the record away.
         if let Some(word) = self.cells.get(usize::from(cell.index))
-            && word.load(Ordering::Relaxed) == cell.sent_at
+            && word.load(Ordering::Relaxed) == cell.sent
         {
             word.store(0, Ordering::Release);
         }
-        if self.oldest.load(Ordering::Acquire) != cell.sent_at {
+        if self.oldest.load(Ordering::Acquire) != cell.sent {
             return;
         }
         if !alone() {
-            self.refresh(cell.sent_at);
-        } else if self.oldest.compare_exchange(cell.sent_at, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() && !alone()
-        {
+            self.refresh(cell.sent);
+        } else if self.oldest.compare_exchange(cell.sent, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() && !alone() {
             // Whoever came in between may have taken our hint for an older attempt's and left none of its own.
             self.refresh(0);
         }
+    }
+
+    /// Forgets what a dead process left unanswered.
+    pub fn forget_all_of(self, seat: u8) {
+        for cell in self.cells {
+            let sent = cell.load(Ordering::Acquire);
+            if sent != 0 && sent & SEAT == u64::from(seat) {
+                let _ = cell.compare_exchange(sent, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+        self.refresh(self.oldest.load(Ordering::Acquire));
     }
 
     /// Reads the cell where [`note`](Self::note) will begin, so that it is near when that comes.
@@ -110,8 +125,8 @@ impl<'s> Pending<'s> {
         oldest
     }
 
-    const fn span(sent_at: u64, now: Nanos) -> Nanos {
-        if sent_at == 0 { Nanos::ZERO } else { now.since(Nanos(sent_at)) }
+    const fn span(sent: u64, now: Nanos) -> Nanos {
+        if sent == 0 { Nanos::ZERO } else { now.since(Nanos(sent & !SEAT)) }
     }
 }
 
@@ -131,25 +146,30 @@ mod tests {
     const NEVER: Nanos = Nanos::MAX;
     const ALWAYS: Nanos = Nanos::ZERO;
 
+    /// Times that a cell holds exactly.
+    const fn at(time: u64) -> Nanos {
+        Nanos(time << 8)
+    }
+
     #[test]
     fn the_age_is_that_of_the_oldest_unanswered_attempt() {
         let (oldest, cells) = (AtomicU64::new(0), words(4));
         let pending = Pending::new(&oldest, &cells);
-        assert_eq!(pending.age(Nanos(50), NEVER), Nanos::ZERO);
-        let first = pending.note(Nanos(10), 3).unwrap();
-        let second = pending.note(Nanos(20), 3).unwrap();
-        assert_eq!(pending.age(Nanos(50), NEVER), Nanos(40));
+        assert_eq!(pending.age(at(50), NEVER), Nanos::ZERO);
+        let first = pending.note(at(10), 7, 3).unwrap();
+        let second = pending.note(at(20) + Nanos(255), 255, 3).unwrap();
+        assert_eq!(pending.age(at(50), NEVER), at(40));
         pending.forget(first, || false);
-        assert_eq!(pending.age(Nanos(50), NEVER), Nanos(30));
+        assert_eq!(pending.age(at(50), NEVER), at(30), "to 256 ns");
         pending.forget(second, || true);
-        assert_eq!(pending.age(Nanos(50), NEVER), Nanos::ZERO);
+        assert_eq!(pending.age(at(50), NEVER), Nanos::ZERO);
     }
 
     #[test]
     fn the_last_one_in_flight_leaves_nothing_behind() {
         let (oldest, cells) = (AtomicU64::new(0), words(4));
         let pending = Pending::new(&oldest, &cells);
-        let only = pending.note(Nanos(10), 1).unwrap();
+        let only = pending.note(at(10), 0, 1).unwrap();
         pending.forget(only, || true);
         assert!(!pending.any() && cells.iter().all(|cell| cell.load(Ordering::Relaxed) == 0));
     }
@@ -158,9 +178,21 @@ mod tests {
     fn an_attempt_without_a_cell_is_not_tracked() {
         let (oldest, cells) = (AtomicU64::new(0), words(2));
         let pending = Pending::new(&oldest, &cells);
-        assert!(pending.note(Nanos(1), 0).is_some());
-        assert!(pending.note(Nanos(2), 0).is_some());
-        assert!(pending.note(Nanos(3), 0).is_none());
+        assert!(pending.note(Nanos(1), 0, 0).is_some());
+        assert!(pending.note(Nanos(2), 0, 0).is_some());
+        assert!(pending.note(Nanos(3), 0, 0).is_none());
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_forgotten_and_nobody_elses() {
+        let (oldest, cells) = (AtomicU64::new(0), words(4));
+        let pending = Pending::new(&oldest, &cells);
+        (0..2).for_each(|spread| _ = pending.note(at(10), 3, spread));
+        pending.note(at(30), 0, 2).unwrap();
+        pending.forget_all_of(3);
+        assert_eq!(pending.age(at(50), NEVER), at(20));
+        pending.forget_all_of(0);
+        assert!(!pending.any());
     }
 
     #[test]

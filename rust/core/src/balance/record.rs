@@ -3,6 +3,7 @@
 use super::averages::{Latency, Success, slow_start};
 use super::pending::{Pending, PendingCell};
 use crate::breaker::{BREAKER_WORDS, Breaker};
+use crate::gauge::Gauge;
 use crate::limit::{Capacity, HoldUntil};
 use crate::state::{DEPLOYMENT_WORDS, State};
 use crate::sync::{AtomicU64, Ordering};
@@ -25,12 +26,6 @@ const TOTALS: usize = 9;
 /// Lines 0 and 1; the breaker's words and the cells of unanswered attempts follow.
 const HEAD_WORDS: usize = 16;
 const PENDING_WORDS: usize = DEPLOYMENT_WORDS - HEAD_WORDS - BREAKER_WORDS;
-
-/// `attempts ever started:44 | in flight:20`, so that both are counted at once: a million at a time, and so many a
-/// second for half a year.
-const IN_FLIGHT_BITS: u32 = 20;
-const IN_FLIGHT_MASK: u64 = (1 << IN_FLIGHT_BITS) - 1;
-const ONE_ATTEMPT: u64 = 1 << IN_FLIGHT_BITS;
 
 /// Totals of one deployment, by place in the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,32 +69,19 @@ impl<'s> DeploymentRecord<'s> {
         self.head[IDENTITY].load(Ordering::Relaxed)
     }
 
+    /// Attempts in flight, and those ever started.
+    #[must_use]
+    #[inline]
+    pub const fn gauge(self) -> Gauge<'s> {
+        let [_, word, ..] = self.head;
+        Gauge::new(word)
+    }
+
     /// Attempts in flight.
-    ///
-    /// Acquire and Release pair here: whoever sees a permit gone also sees what its settlement wrote before.
     #[must_use]
     #[inline]
     pub fn in_flight(self) -> u64 {
-        self.head[IN_FLIGHT].load(Ordering::Acquire) & IN_FLIGHT_MASK
-    }
-
-    /// Attempts that were ever started.
-    #[must_use]
-    pub fn attempts(self) -> u64 {
-        self.head[IN_FLIGHT].load(Ordering::Relaxed) >> IN_FLIGHT_BITS
-    }
-
-    /// Counts one more attempt, in flight.
-    #[inline]
-    pub fn enter(self) {
-        self.head[IN_FLIGHT].fetch_add(ONE_ATTEMPT | 1, Ordering::AcqRel);
-    }
-
-    /// Counts one attempt less. Each `leave` has its `enter`: the reservation's state word sees to that.
-    #[inline]
-    pub fn leave(self) {
-        let left = self.head[IN_FLIGHT].fetch_sub(1, Ordering::AcqRel);
-        debug_assert!(left & IN_FLIGHT_MASK > 0, "more attempts ended than began");
+        self.gauge().running()
     }
 
     /// Average of the time to first content.
@@ -197,5 +179,5 @@ pub fn note_joined(state: &State, slot: u32, now: Nanos) {
 /// Whether a deployment's record still has attempts in flight.
 #[must_use]
 pub fn is_busy(words: &[AtomicU64]) -> bool {
-    words.get(IN_FLIGHT).is_some_and(|word| word.load(Ordering::Acquire) & IN_FLIGHT_MASK > 0)
+    words.get(IN_FLIGHT).is_some_and(|word| Gauge::new(word).running() > 0)
 }

@@ -81,28 +81,36 @@ impl Fleet {
 /// Frees the records of fleets before `current`, once what is left of the room would not hold a fleet of this size.
 ///
 /// The current fleet keeps its own: it routes until the new one is swapped in, and for good if that does not compile.
+/// Where processes share the state, nobody frees anything while others are there: they may run any of those fleets.
 fn give_back_if_crowded(spec: &FleetSpec, state: &State, current: Option<&Fleet>) {
     let (needed, room) = (spec.room(), state.room());
-    let Some(current) = current else { return };
     let fits = |section, needed: usize, room: usize| state.claimed(section) + needed <= room;
-    if fits(Section::Deployments, needed.deployments, room.deployments)
+    let crowded = !(fits(Section::Deployments, needed.deployments, room.deployments)
         && fits(Section::Buckets, needed.buckets, room.buckets)
         && fits(Section::Groups, needed.groups, room.groups)
-        && fits(Section::Lengths, needed.lengths, room.lengths)
-    {
-        return;
+        && fits(Section::Lengths, needed.lengths, room.lengths));
+    if crowded {
+        // Somebody who sits down meanwhile must not find its records gone.
+        let _ = state.alone(|| give_back(spec, state, current));
     }
+}
+
+fn give_back(spec: &FleetSpec, state: &State, current: Option<&Fleet>) {
+    let current_of = |list: fn(&Fleet) -> Vec<u64>| current.map(list).unwrap_or_default();
     let new = spec.deployments.iter().map(|deployment| identity(&["deployment", &deployment.name]));
-    let kept: BTreeSet<u64> = new.chain(current.deployments.iter().map(|deployment| deployment.identity)).collect();
+    let old = current_of(|fleet| fleet.deployments.iter().map(|deployment| deployment.identity).collect());
+    let kept: BTreeSet<u64> = new.chain(old).collect();
     state.give_back(Section::Deployments, |id, words| kept.contains(&id) || crate::balance::is_busy(words));
     let new = spec.pools.iter().flat_map(|pool| pool.limits.iter().map(|limit| limit_identity(&pool.name, limit)));
-    let kept: BTreeSet<u64> = new.chain(current.limits.iter().map(|limit| limit.identity)).collect();
+    let old = current_of(|fleet| fleet.limits.iter().map(|limit| limit.identity).collect());
+    let kept: BTreeSet<u64> = new.chain(old).collect();
     state.give_back(Section::Buckets, |id, _| kept.contains(&id));
     // What groups and lengths hold is learned anew in seconds: those of the fleet in force are enough.
     let identity_of = |record: Option<&[AtomicU64; SMALL_WORDS]>| Some(record?.first()?.load(Ordering::Relaxed));
-    let kept: BTreeSet<u64> = current.groups.iter().filter_map(|group| identity_of(state.group(group.slot))).collect();
+    let groups = current.into_iter().flat_map(|fleet| &fleet.groups);
+    let kept: BTreeSet<u64> = groups.filter_map(|group| identity_of(state.group(group.slot))).collect();
     state.give_back(Section::Groups, |id, _| kept.contains(&id));
-    let members = current.groups.iter().flat_map(|group| &group.members);
+    let members = current.into_iter().flat_map(|fleet| &fleet.groups).flat_map(|group| &group.members);
     let kept: BTreeSet<u64> = members.filter_map(|member| identity_of(state.length(member.length_slot))).collect();
     state.give_back(Section::Lengths, |id, _| kept.contains(&id));
 }

@@ -52,7 +52,8 @@ impl Compiler<'_> {
     }
 }
 
-/// What names a limit's record. The way of counting is part of it: it decides what the level means.
+/// What names a limit's record. The way of counting is part of it: it decides what the level means. The lowest bit says
+/// whether that is a gauge, so that a sweep knows it without the fleet.
 pub(super) fn limit_identity(pool: &str, limit: &LimitSpec) -> u64 {
     let counted = match limit {
         LimitSpec { dimension: Dimension::Concurrency, .. } => "at once",
@@ -60,7 +61,8 @@ pub(super) fn limit_identity(pool: &str, limit: &LimitSpec) -> u64 {
         LimitSpec { fixed_window: true, .. } => "by window",
         _ => "paced",
     };
-    identity(&["limit", pool, limit.dimension.name(), counted])
+    let name = identity(&["limit", pool, limit.dimension.name(), counted]);
+    if counted == "at once" { name | 1 } else { (name & !1).max(2) }
 }
 
 /// The compiled pools and limits, as deployments refer to them.

@@ -18,7 +18,7 @@
 //! | word | holds |
 //! |---|---|
 //! | 0 | identity, set by whoever lays out the state; must change with the kind of quota |
-//! | 1 | level: TAT, `day:24 | used:40`, or the number running |
+//! | 1 | level: TAT, `day:24 | used:40`, or a gauge of those running |
 //! | 2 | running total of units ever taken, wrapping |
 //! | 3 | header resync, see [`super::resync`] |
 //! | 4 | limit learned from headers, 0 for the config's |
@@ -29,6 +29,7 @@ use super::gcra::{Pace, Plain};
 use super::hold::HoldUntil;
 use super::quota::{Quota, Rule};
 use super::{Denied, calendar, concurrency};
+use crate::gauge;
 use crate::sync::{AtomicU64, Ordering, update};
 use crate::units::Nanos;
 
@@ -206,10 +207,12 @@ impl<'a> Bucket<'a> {
     /// Gives back units of what counts by the day or at once.
     #[inline(never)]
     fn refund_count(&self, units: u64, day: u64) {
-        let _ = update(self.level_word(), |word| match &self.quota.rule {
-            Rule::Concurrency => Some(word.saturating_sub(units)),
-            _ => calendar::refund(word, units, day),
-        });
+        let word = self.level_word();
+        if matches!(self.quota.rule, Rule::Concurrency) {
+            gauge::give_back(word, units);
+        } else {
+            let _ = update(word, |word| calendar::refund(word, units, day));
+        }
     }
 
     /// Gives everything back: it was never sent.
@@ -277,7 +280,7 @@ impl<'a> Bucket<'a> {
         match &self.quota.rule {
             Rule::Paced(pace) => self.at_pace(pace, |pace| pace.used(word, now)),
             Rule::Calendar(days) => calendar::used(word, days.day(now)),
-            Rule::Concurrency => word,
+            Rule::Concurrency => gauge::running(word),
         }
     }
 

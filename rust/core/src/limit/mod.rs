@@ -7,7 +7,7 @@
 //! **Choice.** A [`Quota`] (immutable, compiled from the config) beside a [`Bucket`] (a view of eight shared words).
 //! Rates use GCRA ([`gcra`]): one word holds the instant at which everything taken so far is paid off, so taking,
 //! refunding and going into debt are additions on one atomic. Daily limits count in the provider's own calendar
-//! ([`calendar`]), parallel requests in a plain counter. [`hold_all`] takes from up to eight buckets, all or nothing.
+//! ([`calendar`]), parallel requests in a gauge. [`hold_all`] takes from up to eight buckets, all or nothing.
 //!
 //! **Rejected.** A counter per minute admits twice the limit around the edge. A token bucket with a float level needs
 //! two words or a lock, and loses fractions. Reserving nothing and waiting for the 429 is what this crate exists for.
@@ -45,6 +45,7 @@ pub mod resync;
 pub use bucket::{BUCKET_WORDS, Bucket, Held};
 pub use calendar::{Calendar, Transition};
 pub use capacity::Capacity;
+pub(crate) use concurrency::RECHECK;
 pub(crate) use gcra::Plain;
 pub use hold::{Hold, HoldUntil};
 pub use output::OutputLength;

@@ -14,6 +14,7 @@
 
 use super::calendar::{self, Calendar};
 use super::gcra::{Pace, Plain};
+use crate::gauge;
 use crate::units::Nanos;
 
 /// The largest limit: every integer up to here is exact in the JSON that configs and headers come in.
@@ -123,9 +124,9 @@ impl Quota {
     /// `limit` units at once.
     ///
     /// # Errors
-    /// [`QuotaError::ZeroLimit`] or [`QuotaError::LimitTooLarge`].
+    /// [`QuotaError::ZeroLimit`], or [`QuotaError::LimitTooLarge`] above 2^20 − 1.
     pub fn concurrency(limit: u64) -> Result<Self, QuotaError> {
-        let limit = within(limit, MAX_LIMIT)?;
+        let limit = within(limit, gauge::MAX_RUNNING)?;
         Ok(Self::of(limit, limit, Nanos::ZERO, Kind::Concurrency, Rule::Concurrency))
     }
 
@@ -220,7 +221,7 @@ mod tests {
     fn numbers_out_of_range_are_named() {
         assert_eq!(Quota::paced(0, MINUTE, None), Err(QuotaError::ZeroLimit));
         assert_eq!(Quota::paced(1, Nanos::ZERO, None), Err(QuotaError::Window(Nanos::ZERO)));
-        assert_eq!(Quota::concurrency(u64::MAX), Err(QuotaError::LimitTooLarge(u64::MAX, MAX_LIMIT)));
+        assert_eq!(Quota::concurrency(u64::MAX), Err(QuotaError::LimitTooLarge(u64::MAX, gauge::MAX_RUNNING)));
         let error = Quota::calendar(1 << 40, Calendar::utc(0)).unwrap_err();
         assert_eq!(error.to_string(), "limit 1099511627776 is above 1099511627775");
     }

@@ -113,7 +113,7 @@ pub fn kept(router: &Router, decision: &Decision, asked: &str) -> (DecisionRecor
 }
 
 pub fn snapshot(router: &Router, now: Nanos) -> Snapshot {
-    Snapshot::take(&router.fleet(), router.state(), now)
+    Snapshot::take(&router.fleet(), now)
 }
 
 pub fn state_of(router: &Router, name: &str, now: Nanos) -> DeploymentSnapshot {
