@@ -228,7 +228,9 @@ impl Job {
             };
             let mut provider = told.provider();
             provider.counts_cached = deployment.accounting.count_cached_input;
-            provider.shared = (0..quotas.len()).filter(|&at| deployment.pools.contains(&quotas[at].0)).collect();
+            // A deployment's own limits are a pool of its name.
+            let draws_from = |pool: &String| *pool == deployment.name || deployment.pools.contains(pool);
+            provider.shared = (0..quotas.len()).filter(|&at| draws_from(&quotas[at].0)).collect();
             for fault in &told.faults {
                 let ailment = fault.ailment();
                 provider.ail(ailment);

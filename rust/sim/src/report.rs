@@ -12,7 +12,7 @@ use crate::policy::Policy;
 use crate::world::{Attempt, End, World};
 
 /// Columns of the timeline.
-const SPANS: usize = 60;
+const SPANS: usize = 48;
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize)]
