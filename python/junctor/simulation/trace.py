@@ -147,7 +147,7 @@ def _csv(name: str, lines: str) -> Iterator[tuple[int, dict[str, Any]]]:
         header = [_plain(cell) for cell in next(reader, [])]
         for row in reader:
             if row:
-                yield reader.line_num, dict(zip(header, row, strict=False))
+                yield reader.line_num, {**dict.fromkeys(header), **dict(zip(header, row, strict=False))}
     except csv.Error as error:
         raise TraceError(f"{name}:{reader.line_num}: {error}; quote cells as RFC 4180 says") from None
 
