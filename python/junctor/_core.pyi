@@ -1,6 +1,6 @@
 """The compiled core: decides, holds and settles. Use it through `junctor.Router`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 from typing_extensions import disjoint_base
@@ -16,6 +16,7 @@ __all__ = [
     "check_fleet",
     "health_of",
     "shadowed_rules",
+    "simulate",
 ]
 
 __version__: str
@@ -243,3 +244,11 @@ def shadowed_rules(fleet: bytes) -> list[tuple[int, list[int]]]:
 
 def health_of(outcome: str) -> str:
     """What an outcome does to a deployment's health: `hard`, `throttled`, `exhausted`, `config` or `none`."""
+
+def simulate(fleet: bytes, job: bytes, *, tell: Callable[[float, float], object] | None = None) -> bytes:
+    """Run a fleet in a simulated world, and answer a report as JSON. `job` says the traffic and the world, as JSON.
+
+    The interpreter is free meanwhile. `tell` hears the simulated second and the last one now and then; what it raises ends
+    the run, as Ctrl-C does. The same fleet and job give the same report. Raises `InvalidRequest` for a job or a fleet that
+    cannot be read.
+    """

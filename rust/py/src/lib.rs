@@ -6,6 +6,7 @@ mod home;
 mod request;
 mod reservation;
 mod router;
+mod simulate;
 
 use pyo3::prelude::*;
 
@@ -18,6 +19,8 @@ mod _core {
     use super::reservation::Reservation;
     #[pymodule_export]
     use super::router::{Router, check_fleet, health_of, shadowed_rules};
+    #[pymodule_export]
+    use super::simulate::simulate;
 
     use super::*;
 
