@@ -115,7 +115,7 @@ pub fn config(hash: &str) -> u64 {
 }
 
 /// Seconds of a monotonic time, as wall times are counted.
-fn seconds(time: junctor_core::units::Nanos) -> i64 {
+pub fn seconds(time: junctor_core::units::Nanos) -> i64 {
     i64::try_from(time.0 / 1_000_000_000).unwrap_or(i64::MAX)
 }
 

@@ -31,7 +31,7 @@ pub fn attach(place: &Place, room: Room) -> Result<Attached, Unshared> {
     let expected = file::expected(room)?;
     let path = path(place, &expected);
     let (file, epoch) = file::open_or_make(&path, &expected)?;
-    let descriptor = locks_of(&path)?;
+    let descriptor = locks_of(&path, true)?;
     let seats = (0..SEATS).filter_map(|seat| u8::try_from(seat).ok());
     let number = seats.into_iter().find(|&seat| try_lock(descriptor.number(), seat));
     let number = number.ok_or_else(|| Unshared::Full { path: path.clone(), seats: SEATS })?;
@@ -41,16 +41,18 @@ pub fn attach(place: &Place, room: Room) -> Result<Attached, Unshared> {
     Ok(Attached { state, epoch: Nanos(epoch), path })
 }
 
-/// The state at `place`, to be looked at from outside.
+/// The state at `place`, to be looked at from outside: no seat is taken, no file made, no record claimed.
 ///
 /// # Errors
 /// [`Unshared`]; [`Unshared::Nobody`] if nobody has made it.
 pub fn observe(place: &Place, room: Room) -> Result<Attached, Unshared> {
-    directory::prepare(&place.directory)?;
+    if place.directory.exists() {
+        directory::prepare(&place.directory)?;
+    }
     let expected = file::expected(room)?;
     let path = path(place, &expected);
     let (file, epoch) = file::open(&path, &expected)?.ok_or_else(|| Unshared::Nobody { path: path.clone() })?;
-    let state = map(&file, &path, room, locks_of(&path)?, None)?;
+    let state = map(&file, &path, room, locks_of(&path, false)?, None)?;
     Ok(Attached { state, epoch: Nanos(epoch), path })
 }
 
@@ -67,9 +69,9 @@ fn path(place: &Place, expected: &Header) -> PathBuf {
 }
 
 /// The file of locks beside a segment.
-fn locks_of(path: &Path) -> Result<Descriptor, Unshared> {
+fn locks_of(path: &Path, make: bool) -> Result<Descriptor, Unshared> {
     let path = path.with_extension("seats");
-    let file = file::open_ours(&path, true)?.ok_or_else(|| Unshared::Nobody { path: path.clone() })?;
+    let file = file::open_ours(&path, make)?.ok_or_else(|| Unshared::Nobody { path: path.clone() })?;
     let too_many = |_| failed(&path, "opened")(std::io::Error::other("this process holds too many seats already"));
     Descriptor::new(file).map_err(too_many)
 }

@@ -31,6 +31,10 @@ impl Keeper for Locks {
     fn let_go(&self, seat: u8) {
         unlock(self.descriptor.number(), seat);
     }
+
+    fn lives(&self, seat: u8) -> bool {
+        is_locked(self.descriptor.number(), seat)
+    }
 }
 
 /// Takes the lock of a seat, if nobody has it.
@@ -42,13 +46,26 @@ fn unlock(file: RawFd, seat: u8) {
     set(file, seat, libc::F_UNLCK);
 }
 
-fn set(file: RawFd, seat: u8, kind: i32) -> bool {
+/// Whether somebody else has the lock of a seat. Takes none itself, not even for a moment.
+fn is_locked(file: RawFd, seat: u8) -> bool {
+    let mut lock = lock_of(seat, libc::F_WRLCK);
+    // SAFETY: the call writes into one `flock` of ours; on a descriptor that is not open it fails.
+    let asked = unsafe { libc::fcntl(file, libc::F_OFD_GETLK, &raw mut lock) } == 0;
+    asked && i32::from(lock.l_type) != libc::F_UNLCK
+}
+
+fn lock_of(seat: u8, kind: i32) -> libc::flock {
     // SAFETY: all zero is a valid `flock`; Linux wants the process id of such a lock to be 0.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = i16::try_from(kind).unwrap_or_default();
     lock.l_whence = i16::try_from(libc::SEEK_SET).unwrap_or_default();
     lock.l_start = i64::from(seat);
     lock.l_len = 1;
+    lock
+}
+
+fn set(file: RawFd, seat: u8, kind: i32) -> bool {
+    let lock = lock_of(seat, kind);
     // SAFETY: the call reads one `flock` and changes nothing of ours; on a descriptor that is not open it fails.
     unsafe { libc::fcntl(file, libc::F_OFD_SETLK, &raw const lock) == 0 }
 }

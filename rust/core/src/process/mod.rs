@@ -33,6 +33,15 @@ pub trait Keeper: Send + Sync {
 
     /// Ends what [`hold`](Self::hold) began.
     fn let_go(&self, seat: u8);
+
+    /// Whether somebody else's hold keeps `seat`, as its owner's does for as long as that lives. For a look from outside.
+    fn lives(&self, seat: u8) -> bool {
+        let free = self.hold(seat);
+        if free {
+            self.let_go(seat);
+        }
+        !free
+    }
 }
 
 /// What a process has of its own in a state that it shares.
