@@ -15,11 +15,15 @@ from junctor.router import Router
 
 GROUP: Final = 20
 POOL: Final = 5
+PLACES: Final = [{"dimension": "concurrency", "limit": 10**6}]
 AMPLE: Final = [{"dimension": "rpm", "limit": 10**8}, {"dimension": "tpm", "limit": 32 * 10**9}]
 
 
-def fleet(deployments: int, rules: int, *, one_group: bool = False) -> dict[str, Any]:
-    """The compiled form of a fleet, as the core takes it. The last rule is the one that matches."""
+def fleet(deployments: int, rules: int, *, one_group: bool = False, places: bool = False) -> dict[str, Any]:
+    """The compiled form of a fleet, as the core takes it. The last rule is the one that matches.
+
+    With `places` each deployment has a limit of concurrency too.
+    """
     size = deployments if one_group else GROUP
     starts = range(0, deployments, size)
     groups = [
@@ -29,7 +33,7 @@ def fleet(deployments: int, rules: int, *, one_group: bool = False) -> dict[str,
     pools = [f"pool-{index}" for index in range(-(-deployments // POOL))] + [f"d{n}" for n in range(deployments)]
     return {
         "config_hash": "bench",
-        "pools": [{"name": name, "limits": AMPLE} for name in pools],
+        "pools": [{"name": name, "limits": [*AMPLE, *(PLACES if places and name[0] == "d" else [])]} for name in pools],
         "deployments": [_deployment(number) for number in range(deployments)],
         "groups": groups,
         "compliance": [
@@ -66,9 +70,17 @@ def _rule(number: int, groups: int) -> dict[str, Any]:
     return {"name": f"r{number}", "when": {"all": when}, "action": {"use": f"g{number % groups}"}}
 
 
-def router(deployments: int, rules: int, *, one_group: bool = False) -> Router:
-    """A router over `fleet`, for decisions only: its endpoints lead nowhere."""
-    return _router(fleet(deployments, rules, one_group=one_group), "http://127.0.0.1:9/v1")
+def router(
+    deployments: int,
+    rules: int,
+    *,
+    one_group: bool = False,
+    places: bool = False,
+    shared: tuple[str, str] | None = None,
+) -> Router:
+    """A router over `fleet`, for decisions only: its endpoints lead nowhere. `shared` says where its state is."""
+    spec = fleet(deployments, rules, one_group=one_group, places=places)
+    return _router(spec, "http://127.0.0.1:9/v1", shared)
 
 
 def serving(base_url: str, deployments: int = 10) -> Router:
@@ -76,7 +88,7 @@ def serving(base_url: str, deployments: int = 10) -> Router:
     return _router(fleet(deployments, 1), base_url)
 
 
-def _router(spec: dict[str, Any], base_url: str) -> Router:
+def _router(spec: dict[str, Any], base_url: str, shared: tuple[str, str] | None = None) -> Router:
     key = Secret("sk-bench", "bench")
     endpoints = [
         Endpoint(
@@ -89,4 +101,4 @@ def _router(spec: dict[str, Any], base_url: str) -> Router:
         )
         for each in spec["deployments"]
     ]
-    return Router(msgspec.json.encode(spec), endpoints, seed=1)
+    return Router(msgspec.json.encode(spec), endpoints, seed=1, shared=shared)

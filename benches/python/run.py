@@ -16,11 +16,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from benches.python import bench_client, bench_decision, bench_failover, bench_hedge, bench_import, bench_walk, show
+from benches.python import (
+    bench_client,
+    bench_decision,
+    bench_failover,
+    bench_hedge,
+    bench_host,
+    bench_import,
+    bench_walk,
+    show,
+)
 from benches.python.harness import RESULTS, Suite, report, write
 
 SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
     "decision": lambda quick: [bench_decision.measure(rounds=5 if quick else 25)],
+    "host": lambda quick: [bench_host.measure(rounds=3 if quick else 15)],
     "walk": lambda quick: [bench_walk.measure(with_time=not quick)],
     "client": lambda quick: bench_client.measure(rounds=2 if quick else 9),
     "import": lambda quick: [bench_import.measure(rounds=3 if quick else 15)],

@@ -222,8 +222,9 @@ class Router:
     def why_private(self) -> str | None:
         """Why the state is kept by this process alone although it was to be shared; None if it is, or need not be."""
 
-    def is_newest(self, hash: str) -> bool:
-        """Whether the configuration called `hash` is the newest that a process sharing the state has adopted."""
+    @property
+    def newer_config(self) -> str | None:
+        """Hash of the configuration that another process sharing the state has adopted and this one has not, if any."""
 
     def note_call(self) -> bool:
         """Note a new call: adds a fifth of a retry to the shared budget, a twentieth of a hedge if any group hedges.

@@ -76,7 +76,8 @@ class Call:
         self.plan: Plan | None = None
         self.race: Race[Any] | None = None
         self.trail = Trail()
-        client.router.note_call()
+        if client.router.note_call():
+            client.router.catch_up_soon()
 
     async def reserve(self) -> Reservation:
         """Hold capacity somewhere, waiting for it as long as this call may wait.

@@ -17,6 +17,7 @@ import msgspec
 from junctor import _core, runtime
 from junctor.attempts import DEFAULT_DEADLINE_S, DEFAULT_MAX_WAIT_S, MAX_ATTEMPTS
 from junctor.exceptions import ConfigError, InvalidRequest, NarrowerStateWarning
+from junctor.follow import Follower
 from junctor.receipts import Decision, Explanation, Receipt
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Router(_core.Router):
     max_wait_s: float = DEFAULT_MAX_WAIT_S
     _prefix_groups: frozenset[str] = frozenset()
     _file: str | None = None
+    _follower: Follower | None = None
 
     @classmethod
     def open(
@@ -114,18 +116,25 @@ class Router(_core.Router):
         """
         from junctor import config
 
-        if self._file is None:
+        newest = self.newer_config
+        if self._file is None or newest is None:
             return False
         try:
             fleet = config.load(self._file)
             compiled = config.compile(fleet, wall_epoch_s=int(time.time() - self.now_s()))
         except ConfigError:
             return False
-        if compiled.config_hash == self.config_hash or not self.is_newest(compiled.config_hash):
+        if compiled.config_hash != newest:
             return False
         self.reload(compiled.fleet, compiled.endpoints)
         self._adopt(fleet)
         return True
+
+    def catch_up_soon(self) -> None:
+        """As `catch_up`, on a thread and at most once for each state of the file."""
+        if self._file is not None:
+            self._follower = self._follower or Follower(self)
+            self._follower.soon(self._file)
 
     def explain(self, model: str = "auto", **asked: Any) -> Explanation:
         """The same walk as `reserve` with the same arguments, nothing held: every stage told."""

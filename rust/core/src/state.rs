@@ -47,6 +47,15 @@ pub struct Room {
 }
 
 impl Room {
+    /// Whether a fleet that needs `other` fits.
+    #[must_use]
+    pub const fn holds(self, other: Self) -> bool {
+        self.deployments >= other.deployments
+            && self.buckets >= other.buckets
+            && self.groups >= other.groups
+            && self.lengths >= other.lengths
+    }
+
     /// Room for a fleet of this size and as much again, so that reloads can add to it.
     #[must_use]
     pub fn twice(self) -> Self {
@@ -410,9 +419,6 @@ impl State {
     ///
     /// A settlement that comes later finds another identity in the record and leaves it alone.
     pub fn give_back(&self, section: Section, keep: impl Fn(u64, &[AtomicU64]) -> bool) {
-        if self.is_observed() {
-            return;
-        }
         let (count, _) = self.shape(section);
         for words in (0..count).filter_map(|slot| self.words_of(section, slot)) {
             let Some((first, rest)) = words.split_first() else { continue };

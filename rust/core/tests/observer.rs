@@ -30,6 +30,12 @@ impl Keeper for Even {
     }
 
     fn let_go(&self, _: u8) {}
+
+    fn close_door(&self) -> bool {
+        true
+    }
+
+    fn open_door(&self) {}
 }
 
 fn words(room: Room) -> &'static [AtomicU64] {
@@ -70,7 +76,6 @@ fn an_observer_sees_what_workers_do_and_changes_no_word() {
     assert!(seen.is_observed() && !state.is_observed());
     assert_eq!(seen.agree_on_wall(5), 1_700_000_000, "it takes the workers' word");
     let looked = Snapshot::take(&Fleet::compile(&three(), &seen, None).unwrap(), T + secs(1.0));
-    seen.give_back(Section::Deployments, |_, _| false);
     drop(seen);
     let after: Vec<u64> = words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
     assert!(before == after, "an observer has written something");
@@ -81,6 +86,20 @@ fn an_observer_sees_what_workers_do_and_changes_no_word() {
     assert!(looked.pools["new"].is_empty());
     let [process] = &looked.processes[..] else { panic!("one process: {:?}", looked.processes) };
     assert_eq!((process.seat, process.pid, process.alive, process.own), (4, 4711, true, false));
+}
+
+#[test]
+fn an_observer_makes_no_room_for_a_fleet_that_has_outgrown_it() {
+    let room = two().room();
+    let words = words(room);
+    let state = sharing(words, room, Some(4));
+    state.take_seat(4711, T);
+    drop(Router::over(&two(), state).unwrap());
+    let before: Vec<u64> = words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
+    let looked = Snapshot::take(&Fleet::compile(&three(), &sharing(words, room, None), None).unwrap(), T);
+    let after: Vec<u64> = words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
+    assert!(before == after, "an observer has written something");
+    assert_eq!(looked.deployments.keys().collect::<Vec<_>>(), ["a", "b"]);
 }
 
 #[test]

@@ -109,9 +109,9 @@ impl Home {
     }
 }
 
-/// A configuration as one word of the shared state.
+/// A configuration as one word of the shared state: the hash itself, if it is sixteen hexadecimal digits as ours are.
 pub fn config(hash: &str) -> u64 {
-    identity(&["config", hash])
+    u64::from_str_radix(hash, 16).unwrap_or_else(|_| identity(&["config", hash]))
 }
 
 /// Seconds of a monotonic time, as wall times are counted.
@@ -126,7 +126,7 @@ fn over_place(
     wall_at_zero: i64,
 ) -> Result<(Core, Found), FleetError> {
     let Some(place) = place else { return Ok((Core::new(spec)?, Found::default())) };
-    let why = match attach(place, spec.room().twice()) {
+    let why = match attach(place, spec.room()) {
         Ok(attached) => match compile_over(spec, &attached, clock, wall_at_zero, Core::over) {
             Ok(core) => return Ok((core, Found { path: Some(attached.path), why_private: None })),
             // Full of other fleets' records: not this fleet's fault.
@@ -142,7 +142,7 @@ fn over_place(
 
 /// The same for a core that exists; it keeps working whatever happens.
 fn move_to_place(core: &Core, spec: &mut FleetSpec, place: &Place, clock: &Clock, wall_at_zero: i64) -> Found {
-    let why = match attach(place, spec.room().twice()) {
+    let why = match attach(place, spec.room()) {
         Ok(attached) => {
             match compile_over(spec, &attached, clock, wall_at_zero, |spec, state| core.move_to(spec, &state)) {
                 Ok(()) => return Found { path: Some(attached.path), why_private: None },

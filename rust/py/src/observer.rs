@@ -40,7 +40,7 @@ impl Observer {
     fn new(py: Python<'_>, fleet: &[u8], shared: (PathBuf, String)) -> PyResult<Self> {
         let mut spec = parse(py, fleet)?;
         let (directory, name) = shared;
-        let found = observe(&Place { directory, fleet: name }, spec.room().twice());
+        let found = observe(&Place { directory, fleet: name }, spec.room());
         let Attached { state, epoch, path } = found.map_err(|unshared| error(&unshared))?;
         let wall_at_zero = spec.wall_epoch_s - seconds(Clock::system().zero()) + seconds(epoch);
         spec.wall_epoch_s = state.agree_on_wall(wall_at_zero);

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
 use crate::errors::{config_error, denial, fleet_error, invalid_request, json};
-use crate::home::{Home, HomeRecord, config};
+use crate::home::{Home, HomeRecord};
 use crate::request::{Arguments, Lists, RequestRecord, Scalars, Tags, affinity, needs};
 use crate::reservation::Reservation;
 
@@ -252,9 +252,10 @@ impl Router {
         self.home.why_private()
     }
 
-    /// Whether this process runs the configuration called `hash`, the newest that any process sharing the state adopted.
-    fn is_newest(&self, hash: &str) -> bool {
-        self.core().state().newer_config().is_none_or(|newest| newest == config(hash))
+    /// The configuration that another process sharing the state has adopted and this one has not; None if there is none.
+    #[getter]
+    fn newer_config(&self) -> Option<String> {
+        self.core().state().newer_config().map(|newest| format!("{newest:016x}"))
     }
 
     /// Notes a new call: each adds a fifth of a retry to the shared budget, and a twentieth of a hedge if any group hedges.

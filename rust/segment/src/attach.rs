@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use junctor_core::draw::identity;
 use junctor_core::process::seats::SEATS;
@@ -15,10 +16,12 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::file::{self, failed};
 use crate::fork::{Descriptor, generation};
-use crate::header::{HEADER_BYTES, Header};
-use crate::locks::{Locks, try_lock};
+use crate::header::{HEADER_BYTES, Here, LAYOUT};
+use crate::locks::{DOOR, Locks, try_lock, unlock};
 use crate::{Attached, Place, Unshared, directory, monotonic};
 
+/// Longest wait for the door: only somebody who was stopped behind it takes longer.
+const DOOR_WAIT: Nanos = Nanos::from_secs(2);
 /// Longest readable part of a file's name.
 const LABEL: usize = 40;
 
@@ -26,45 +29,84 @@ const LABEL: usize = 40;
 ///
 /// # Errors
 /// [`Unshared`]: then nothing has changed, and the caller keeps a state of its own.
-pub fn attach(place: &Place, room: Room) -> Result<Attached, Unshared> {
+pub fn attach(place: &Place, needed: Room) -> Result<Attached, Unshared> {
     directory::prepare(&place.directory)?;
-    let expected = file::expected(room)?;
-    let path = path(place, &expected);
-    let (file, epoch) = file::open_or_make(&path, &expected)?;
+    let here = file::here()?;
+    let room = needed.twice();
+    let usual = path(place, &here, None);
+    let (path, file, header) = match file::open_or_make(&usual, &here, room)? {
+        (file, header) if header.room.holds(needed) => (usual, file, header),
+        // Outgrown: fleets of this size meet in a file of their own.
+        _ => {
+            let larger = path(place, &here, Some(room));
+            let (file, header) = file::open_or_make(&larger, &here, room)?;
+            (larger, file, header)
+        }
+    };
     let descriptor = locks_of(&path, true)?;
-    let seats = (0..SEATS).filter_map(|seat| u8::try_from(seat).ok());
-    let number = seats.into_iter().find(|&seat| try_lock(descriptor.number(), seat));
-    let number = number.ok_or_else(|| Unshared::Full { path: path.clone(), seats: SEATS })?;
+    close_door(&descriptor, &path)?;
+    let number = free_seat(&descriptor, &path)?;
+    let locks = descriptor.number();
     let seat = Seat::new(number, random(), generation());
-    let state = map(&file, &path, room, descriptor, Some(seat))?;
-    state.take_seat(std::process::id(), monotonic() - Nanos(epoch));
-    Ok(Attached { state, epoch: Nanos(epoch), path })
+    // Should anything fail before it is opened, the door opens with the descriptor's end.
+    let state = map(&file, &path, header.room, descriptor, Some(seat))?;
+    state.take_seat(std::process::id(), monotonic() - Nanos(header.epoch));
+    unlock(locks, DOOR);
+    Ok(Attached { state, epoch: Nanos(header.epoch), path })
 }
 
 /// The state at `place`, to be looked at from outside: no seat is taken, no file made, no record claimed.
 ///
 /// # Errors
 /// [`Unshared`]; [`Unshared::Nobody`] if nobody has made it.
-pub fn observe(place: &Place, room: Room) -> Result<Attached, Unshared> {
+pub fn observe(place: &Place, needed: Room) -> Result<Attached, Unshared> {
     if place.directory.exists() {
         directory::prepare(&place.directory)?;
     }
-    let expected = file::expected(room)?;
-    let path = path(place, &expected);
-    let (file, epoch) = file::open(&path, &expected)?.ok_or_else(|| Unshared::Nobody { path: path.clone() })?;
-    let state = map(&file, &path, room, locks_of(&path, false)?, None)?;
-    Ok(Attached { state, epoch: Nanos(epoch), path })
+    let here = file::here()?;
+    let [usual, larger] = [None, Some(needed.twice())].map(|room| path(place, &here, room));
+    let found = match file::open(&usual, &here)? {
+        Some((file, header)) if header.room.holds(needed) => Some((usual.clone(), file, header)),
+        // Outgrown: its workers have moved, or have not read the file yet that is looked through.
+        other => match file::open(&larger, &here)? {
+            Some((file, header)) => Some((larger, file, header)),
+            None => other.map(|(file, header)| (usual.clone(), file, header)),
+        },
+    };
+    let (path, file, header) = found.ok_or(Unshared::Nobody { path: usual })?;
+    let state = map(&file, &path, header.room, locks_of(&path, false)?, None)?;
+    Ok(Attached { state, epoch: Nanos(header.epoch), path })
 }
 
-/// The name says for people whose it is, and for us all that must be the same: another size of fleet, another version or
-/// another start of the machine is another file.
-fn path(place: &Place, expected: &Header) -> PathBuf {
+/// Waits for the door, which others hold for moments only.
+fn close_door(locks: &Descriptor, path: &Path) -> Result<(), Unshared> {
+    let begun = monotonic();
+    while !try_lock(locks.number(), DOOR).map_err(failed(path, "locked"))? {
+        if monotonic().since(begun) > DOOR_WAIT {
+            return Err(failed(path, "locked")(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// The first seat whose lock is free, now held.
+fn free_seat(locks: &Descriptor, path: &Path) -> Result<u8, Unshared> {
+    for seat in (0..SEATS).filter_map(|seat| u8::try_from(seat).ok()) {
+        if try_lock(locks.number(), seat.into()).map_err(failed(path, "locked"))? {
+            return Ok(seat);
+        }
+    }
+    Err(Unshared::Full { path: path.to_owned(), seats: SEATS })
+}
+
+/// The name says for people whose it is, and for us all that must be the same: another version, another start of the
+/// machine or, for fleets that have outgrown the usual file, another size is another file.
+fn path(place: &Place, here: &Here, room: Option<Room>) -> PathBuf {
     let readable = |letter: char| if letter.is_ascii_alphanumeric() || ".-_".contains(letter) { letter } else { '-' };
     let letters: Vec<char> = place.fleet.chars().map(readable).collect();
     let label: String = letters.get(letters.len().saturating_sub(LABEL)..).into_iter().flatten().collect();
-    let Room { deployments, buckets, groups, lengths } = expected.room;
-    let shape = format!("{deployments}.{buckets}.{groups}.{lengths}.{}", crate::header::LAYOUT);
-    let name = identity(&[&place.fleet, &shape, &expected.boot.to_string()]);
+    let name = identity(&[&place.fleet, &LAYOUT.to_string(), &here.boot.to_string(), &format!("{room:?}")]);
     place.directory.join(format!("{}-{name:016x}.segment", label.trim_matches('-')))
 }
 
@@ -83,7 +125,7 @@ fn map(
     descriptor: Descriptor,
     seat: Option<Seat>,
 ) -> Result<Arc<State>, Unshared> {
-    let count = file::words(room);
+    let count = State::shared_words_needed(room);
     let size = HEADER_BYTES + count * size_of::<u64>();
     let mapping: MmapRaw = MmapOptions::new().len(size).map_raw(file).map_err(failed(path, "mapped"))?;
     // SAFETY: the mapping has `size` bytes, begins at a page and is only ever accessed as atomic words, by all processes

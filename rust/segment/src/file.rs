@@ -1,25 +1,25 @@
 //! The file itself: found or made, and distrusted.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use junctor_core::state::{Room, State};
+use junctor_core::state::Room;
 use rustix::fs::FallocateFlags;
 use rustix::process::geteuid;
 
-use crate::header::{HEADER_BYTES, Header, Mismatch};
+use crate::header::{HEADER_BYTES, Header, Here, Mismatch};
 use crate::{Unshared, monotonic};
 
 /// How many times somebody may be faster at making the file, and it be gone again when we look.
 const ROUNDS: usize = 8;
 
-/// What must hold of a segment made by this machine, since it was started, for fleets of this size.
+/// This machine since it was started.
 ///
 /// # Errors
 /// [`Unshared::File`] if the system does not say.
-pub fn expected(room: Room) -> Result<Header, Unshared> {
+pub fn here() -> Result<Here, Unshared> {
     let boot_path = Path::new("/proc/sys/kernel/random/boot_id");
     let text = fs::read_to_string(boot_path).map_err(failed(boot_path, "read"))?;
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
@@ -27,45 +27,42 @@ pub fn expected(room: Room) -> Result<Header, Unshared> {
         .map_err(|_| failed(boot_path, "read")(io::Error::from(ErrorKind::InvalidData)))?;
     // Kernels without time namespaces have one for all.
     let time_namespace = fs::metadata("/proc/self/ns/time").map_or(0, |found| found.ino());
-    Ok(Header { room, boot, time_namespace, epoch: 0 })
+    Ok(Here { boot, time_namespace })
 }
 
-/// Opens the segment at `path`, if it is there, and says at which monotonic time its clock begins.
+/// Opens the segment at `path`, if it is there.
 ///
 /// # Errors
 /// [`Unshared`], naming what is not as it should be.
-pub fn open(path: &Path, expected: &Header) -> Result<Option<(File, u64)>, Unshared> {
+pub fn open(path: &Path, here: &Here) -> Result<Option<(File, Header)>, Unshared> {
     let Some(file) = open_ours(path, false)? else { return Ok(None) };
     let mismatch = |mismatch| Unshared::Mismatch { path: path.to_owned(), mismatch };
-    let (size, wanted) = (file.metadata().map_err(failed(path, "read"))?.len(), Header::file_bytes(expected.room));
-    if size != wanted {
-        return Err(mismatch(Mismatch::Size(size, wanted)));
-    }
-    let mut bytes = [0; HEADER_BYTES];
-    file.read_exact_at(&mut bytes, 0).map_err(failed(path, "read"))?;
-    let epoch = Header::epoch_in(&bytes, expected).map_err(mismatch)?;
-    Ok(Some((file, epoch)))
+    let size = file.metadata().map_err(failed(path, "read"))?.len();
+    let mut bytes = Vec::with_capacity(HEADER_BYTES);
+    (&file).take(HEADER_BYTES as u64).read_to_end(&mut bytes).map_err(failed(path, "read"))?;
+    let header = Header::read(&bytes, here).map_err(mismatch)?;
+    let wanted = Header::file_bytes(header.room);
+    if size == wanted { Ok(Some((file, header))) } else { Err(mismatch(Mismatch::Size(size, wanted))) }
 }
 
-/// Opens the segment at `path`, or makes it.
+/// Opens the segment at `path`, or makes it with this room.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_or_make(path: &Path, expected: &Header) -> Result<(File, u64), Unshared> {
+pub fn open_or_make(path: &Path, here: &Here, room: Room) -> Result<(File, Header), Unshared> {
     for _ in 0..ROUNDS {
-        if let Some(found) = open(path, expected)? {
+        if let Some(found) = open(path, here)? {
             return Ok(found);
         }
-        make(path, expected)?;
+        make(path, here, room)?;
     }
     Err(failed(path, "kept")(io::Error::from(ErrorKind::NotFound)))
 }
 
 /// Makes the segment under a name of its own and links it to the final one: others see it whole or not at all.
-fn make(path: &Path, expected: &Header) -> Result<(), Unshared> {
+fn make(path: &Path, here: &Here, room: Room) -> Result<(), Unshared> {
     let draft = Draft::beside(path);
-    let written = draft.write(expected);
-    written.map_err(failed(&draft.0, "written"))?;
+    draft.write(here, room).map_err(failed(&draft.0, "written"))?;
     match fs::hard_link(&draft.0, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(path, "made")(error)),
         // Whoever was faster has made the same.
@@ -82,17 +79,15 @@ impl Draft {
         Self(path.with_extension(own))
     }
 
-    fn write(&self, expected: &Header) -> io::Result<()> {
+    fn write(&self, here: &Here, room: Room) -> io::Result<()> {
         let mut file = options().create_new(true).open(&self.0)?;
-        let size = Header::file_bytes(expected.room);
+        let size = Header::file_bytes(room);
         // Space for every page now: a full disk is found here, and not when a page is first written.
         match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
-            Err(rustix::io::Errno::OPNOTSUPP) => {
-                io::copy(&mut io::Read::take(io::repeat(0), size), &mut file).map(drop)?
-            }
+            Err(rustix::io::Errno::OPNOTSUPP) => io::copy(&mut io::repeat(0).take(size), &mut file).map(drop)?,
             other => other?,
         }
-        file.write_all_at(&Header { epoch: monotonic().0, ..*expected }.to_bytes(), 0)?;
+        file.write_all_at(&Header { room, here: *here, epoch: monotonic().0 }.to_bytes(), 0)?;
         file.flush()
     }
 }
@@ -131,11 +126,6 @@ fn options() -> OpenOptions {
     // No waiting at a pipe that somebody put there, and no following of links.
     options.read(true).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK);
     options
-}
-
-/// The number of words behind the header.
-pub const fn words(room: Room) -> usize {
-    State::shared_words_needed(room)
 }
 
 pub fn failed(path: &Path, verb: &'static str) -> impl FnOnce(io::Error) -> Unshared {

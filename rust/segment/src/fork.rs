@@ -50,17 +50,19 @@ extern "C" fn in_child() {
 pub struct Descriptor {
     place: &'static AtomicI32,
     number: RawFd,
+    /// The generation that opened it: a child may have the same number at the same place, for a file of its own.
+    born: u64,
 }
 
 impl Descriptor {
     /// Takes charge of `file`; gives it back if this process holds too many already.
     pub fn new(file: File) -> Result<Self, File> {
-        let _ = generation();
+        let born = generation().load(Ordering::Acquire);
         let number = file.into_raw_fd();
         let take =
             |place: &&AtomicI32| place.compare_exchange(NONE, number, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         match DESCRIPTORS.iter().find(take) {
-            Some(place) => Ok(Self { place, number }),
+            Some(place) => Ok(Self { place, number, born }),
             // SAFETY: the number comes from `into_raw_fd` above and nobody else has seen it.
             None => Err(unsafe { File::from_raw_fd(number) }),
         }
@@ -76,7 +78,9 @@ impl Descriptor {
 impl Drop for Descriptor {
     fn drop(&mut self) {
         // Only who takes the number out closes it: in a forked child the handler has.
-        if self.place.compare_exchange(self.number, NONE, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        if generation().load(Ordering::Acquire) == self.born
+            && self.place.compare_exchange(self.number, NONE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
             // SAFETY: the number was ours alone, and is closed once.
             drop(unsafe { File::from_raw_fd(self.number) });
         }

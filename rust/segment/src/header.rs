@@ -15,15 +15,25 @@ const MAGIC: u64 = u64::from_le_bytes(*b"junctor\0");
 /// Magic, layout, size, boot (2), clock's zero, time namespace, room (4), checksum.
 const FIELDS: usize = 12;
 
+/// The most records of a kind: what a cell can name is far above it, and a fleet far below.
+const MOST: u64 = 1 << 20;
+
+/// Where a segment means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Here {
+    /// The boot of the machine.
+    pub boot: u128,
+    /// The time namespace; clocks of another one may be offset.
+    pub time_namespace: u64,
+}
+
 /// What a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// How many records there is room for.
     pub room: Room,
-    /// The boot of the machine in which it was made.
-    pub boot: u128,
-    /// The time namespace in which it was made; clocks of another one may be offset.
-    pub time_namespace: u64,
+    /// Where it was made.
+    pub here: Here,
     /// The monotonic clock at the zero of the state's, in nanoseconds.
     pub epoch: u64,
 }
@@ -40,7 +50,7 @@ pub enum Mismatch {
     /// Open to others.
     #[error("its mode is {0:o}; expected 600")]
     Mode(u32),
-    /// Another size than its header or the fleet says.
+    /// Another size than its header says.
     #[error("it has {0} bytes; expected {1}")]
     Size(u64, u64),
     /// No segment at all.
@@ -55,8 +65,8 @@ pub enum Mismatch {
     /// Made where clocks run differently.
     #[error("it was made in another time namespace")]
     TimeNamespace,
-    /// Made for fleets of another size.
-    #[error("it has room for another size of fleet")]
+    /// Its room is none that we would make, or does not fit its size.
+    #[error("its room makes no sense")]
     Room,
     /// Changed after it was made.
     #[error("its checksum is wrong")]
@@ -82,7 +92,7 @@ impl Header {
 
     fn fields(&self) -> [u64; FIELDS] {
         let Room { deployments, buckets, groups, lengths } = self.room;
-        let [low, high] = [self.boot as u64, (self.boot >> 64) as u64];
+        let [low, high] = [self.here.boot as u64, (self.here.boot >> 64) as u64];
         let mut fields = [
             MAGIC,
             LAYOUT,
@@ -90,7 +100,7 @@ impl Header {
             low,
             high,
             self.epoch,
-            self.time_namespace,
+            self.here.time_namespace,
             deployments as u64,
             buckets as u64,
             groups as u64,
@@ -101,29 +111,33 @@ impl Header {
         fields
     }
 
-    /// The zero of the clock that a file with these first bytes has, if all else is as `expected`.
+    /// What a file with these first bytes says, if it was made here and by this version.
     ///
     /// # Errors
-    /// The first thing that is not.
-    pub fn epoch_in(bytes: &[u8], expected: &Self) -> Result<u64, Mismatch> {
+    /// The first thing that is not as it should be.
+    pub fn read(bytes: &[u8], here: &Here) -> Result<Self, Mismatch> {
         let mut found = [0; FIELDS];
         let fields = bytes.get(..FIELDS * 8).ok_or(Mismatch::Magic)?.chunks_exact(8);
         for (field, bytes) in found.iter_mut().zip(fields) {
             *field = bytes.try_into().map(u64::from_le_bytes).map_err(|_| Mismatch::Magic)?;
         }
         let [magic, layout, size, low, high, epoch, time_namespace, .., sum] = found;
-        // With the file's own epoch everything else is known.
-        let wanted = Self { epoch, ..*expected }.fields();
+        let [.., deployments, buckets, groups, lengths, _] = found.map(|count| count.min(MOST + 1) as usize);
+        let room = Room { deployments, buckets, groups, lengths };
+        let found_at = Here { boot: u128::from(high) << 64 | u128::from(low), time_namespace };
+        let sane = [deployments, buckets, groups, lengths].iter().all(|&count| count <= MOST as usize);
         let checks = [
             (magic == MAGIC, Mismatch::Magic),
             (layout == LAYOUT, Mismatch::Layout(layout)),
             (checksum(&found[..FIELDS - 1]) == sum, Mismatch::Checksum),
-            (wanted[3..5] == [low, high], Mismatch::Boot),
-            (time_namespace == expected.time_namespace, Mismatch::TimeNamespace),
-            (found[7..11] == wanted[7..11], Mismatch::Room),
-            (size == wanted[2], Mismatch::Size(size, wanted[2])),
+            (found_at.boot == here.boot, Mismatch::Boot),
+            (found_at.time_namespace == here.time_namespace, Mismatch::TimeNamespace),
+            (sane && size == Self::file_bytes(room), Mismatch::Room),
         ];
-        checks.into_iter().find(|(right, _)| !right).map_or(Ok(epoch), |(_, mismatch)| Err(mismatch))
+        match checks.into_iter().find(|(right, _)| !right) {
+            Some((_, mismatch)) => Err(mismatch),
+            None => Ok(Self { room, here: found_at, epoch }),
+        }
     }
 }
 
@@ -142,27 +156,28 @@ mod tests {
     use super::*;
 
     const ROOM: Room = Room { deployments: 64, buckets: 64, groups: 128, lengths: 64 };
-    const HEADER: Header = Header { room: ROOM, boot: 7 << 70 | 5, time_namespace: 4_026_531_834, epoch: 99 };
+    const HERE: Here = Here { boot: 7 << 70 | 5, time_namespace: 4_026_531_834 };
+    const HEADER: Header = Header { room: ROOM, here: HERE, epoch: 99 };
 
     #[test]
     fn what_was_written_is_read() {
-        assert_eq!(Header::epoch_in(&HEADER.to_bytes(), &Header { epoch: 0, ..HEADER }), Ok(99));
+        assert_eq!(Header::read(&HEADER.to_bytes(), &HERE), Ok(HEADER));
     }
 
     #[test]
     fn each_difference_is_named() {
-        let read = |header: Header| Header::epoch_in(&header.to_bytes(), &HEADER).unwrap_err();
-        assert_eq!(read(Header { boot: 6, ..HEADER }), Mismatch::Boot);
-        assert_eq!(read(Header { time_namespace: 1, ..HEADER }), Mismatch::TimeNamespace);
-        assert_eq!(read(Header { room: Room { groups: 64, ..ROOM }, ..HEADER }), Mismatch::Room);
+        let read = |header: Header| Header::read(&header.to_bytes(), &HERE).unwrap_err();
+        assert_eq!(read(Header { here: Here { boot: 6, ..HERE }, ..HEADER }), Mismatch::Boot);
+        assert_eq!(read(Header { here: Here { time_namespace: 1, ..HERE }, ..HEADER }), Mismatch::TimeNamespace);
+        assert_eq!(read(Header { room: Room { groups: 1 << 21, ..ROOM }, ..HEADER }), Mismatch::Room);
         let mut bytes = HEADER.to_bytes();
         bytes[8] = 9;
-        assert_eq!(Header::epoch_in(&bytes, &HEADER), Err(Mismatch::Layout(9)));
+        assert_eq!(Header::read(&bytes, &HERE), Err(Mismatch::Layout(9)));
         bytes = HEADER.to_bytes();
         bytes[40] ^= 1;
-        assert_eq!(Header::epoch_in(&bytes, &HEADER), Err(Mismatch::Checksum));
+        assert_eq!(Header::read(&bytes, &HERE), Err(Mismatch::Checksum));
         for nothing in [&[][..], &[0; 11], &[0; HEADER_BYTES], &[0xff; HEADER_BYTES]] {
-            assert_eq!(Header::epoch_in(nothing, &HEADER), Err(Mismatch::Magic));
+            assert_eq!(Header::read(nothing, &HERE), Err(Mismatch::Magic));
         }
     }
 
@@ -176,7 +191,7 @@ mod tests {
             flips.iter().for_each(|&(at, mask)| bytes[at] ^= mask);
             bytes.truncate(cut.unwrap_or(HEADER_BYTES));
             let unchanged = bytes.get(..FIELDS * 8) == Some(&HEADER.to_bytes()[..FIELDS * 8]);
-            prop_assert_eq!(Header::epoch_in(&bytes, &HEADER).is_ok(), unchanged);
+            prop_assert_eq!(Header::read(&bytes, &HERE).is_ok(), unchanged);
         }
     }
 }

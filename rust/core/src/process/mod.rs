@@ -42,6 +42,12 @@ pub trait Keeper: Send + Sync {
         }
         !free
     }
+
+    /// Tries to keep everybody else from sitting down. `false` means that somebody is at it.
+    fn close_door(&self) -> bool;
+
+    /// Ends what [`close_door`](Self::close_door) began.
+    fn open_door(&self);
 }
 
 /// What a process has of its own in a state that it shares.

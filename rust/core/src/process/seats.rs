@@ -146,6 +146,17 @@ impl State {
         Some(self.common()?.config.load(Ordering::Acquire))
     }
 
+    /// Does something while nobody else sits here or can sit down; nothing if somebody does, or if this process only looks.
+    pub(crate) fn alone<R>(&self, act: impl FnOnce() -> R) -> Option<R> {
+        let Some(keeper) = self.keeper() else { return Some(act()) };
+        if self.is_observed() || !keeper.close_door() {
+            return None;
+        }
+        let done = self.is_alone().then(act);
+        keeper.open_door();
+        done
+    }
+
     /// Whether nobody else sits here.
     pub(crate) fn is_alone(&self) -> bool {
         let own = self.seat().map(Seat::number);

@@ -55,11 +55,13 @@ impl State {
         if mine { self.sweep() } else { 0 }
     }
 
-    /// Sits down at the own seat, which the caller holds: clears what an earlier owner left there and sweeps.
+    /// Sits down at the own seat, which the caller holds, with the door closed: clears what an earlier owner left there and sweeps.
     pub fn take_seat(&self, pid: u32, now: Nanos) {
-        if let Some(seat) = self.seat() {
-            self.clear(seat.number());
+        if let (Some(seat), Some(common)) = (self.seat(), self.common()) {
+            let died_here = self.clear(seat.number());
             self.sit(pid, now);
+            counters::add(self, Counter::Reaped, u64::from(died_here));
+            common.swept_at.fetch_max(now.0, Ordering::AcqRel);
             self.sweep();
         }
     }
@@ -80,17 +82,15 @@ impl State {
             return false;
         }
         // Looked at again under the lock: somebody else may have cleared it a moment ago.
-        let found = self.owner_of(seat).is_some();
-        if found {
-            self.clear(seat);
-        }
+        let found = self.clear(seat);
         keeper.let_go(seat);
         found
     }
 
-    /// Clears a seat that the caller holds. May be begun again from the start by another if this one ends in between.
-    fn clear(&self, seat: u8) {
-        let Some(owner) = self.owner_of(seat) else { return };
+    /// Clears a seat that the caller holds, if anybody sat there. May be begun again from the start by another if this one
+    /// ends in between.
+    fn clear(&self, seat: u8) -> bool {
+        let Some(owner) = self.owner_of(seat) else { return false };
         if let Some(common) = self.common() {
             common.audits_wanted.fetch_add(1, Ordering::AcqRel);
         }
@@ -98,6 +98,7 @@ impl State {
         self.records().for_each(|(_, record)| record.pending().forget_all_of(seat));
         counters::inherit(self, seat);
         self.empty(seat);
+        true
     }
 
     /// Gives up the own seat, with nothing in flight.
