@@ -40,13 +40,13 @@ def main(run_s: float) -> None:
     with SimulatedProvider.in_process([Key("sk-one")], latency=Latency(first_token_s=0.1)) as provider:
         os.environ |= {"ONE_LIMIT_URL": provider.base_url("openai"), "ONE_LIMIT_KEY": "sk-one"}
         router, begin = junctor.Router.open(FLEET), time.time() + 2
-        before, times = router.snapshot()["counters"], (str(begin), str(begin + run_s))
+        before, times = router.snapshot()["counters"], (str(begin), str(begin + run_s + 0.09))
         workers = [subprocess.Popen([sys.executable, __file__, *times]) for _ in range(WORKERS)]
         time.sleep(begin - time.time() + run_s / 2)
         workers[0].kill()
         while any(worker.poll() is None for worker in workers) or router.snapshot()["deployments"]["gpt"]["in_flight"]:
             time.sleep(0.1)
-        after, came, allowed = router.snapshot()["counters"], provider.counts().requests, int(60 + 10 * run_s)
+        after, came, allowed = router.snapshot()["counters"], provider.counts().requests, int(10 + 10 * run_s)
         held, reaped = (after[name] - before[name] for name in ("reserved", "reaped"))
         print(f"{WORKERS} workers, {reaped} killed, 0 attempts left in flight")
         print(f"one limit allows {allowed} in {run_s:g} s; {held} were held and {came} came")

@@ -77,7 +77,7 @@ def test_looking_takes_no_seat_and_writes_no_word(fleet: Path, start: Start, run
     worker.do("router.reserve('small').settle('ok')")
     folder = Path(runtime.directory())
     files = sorted(folder.iterdir())
-    (segment,) = folder.glob("*fleet.yaml-*.segment")
+    segment = Path(_json(run, str(fleet))["segment"])
     before = segment.read_bytes()
     assert len(_json(run, str(fleet))["processes"]) == 1
     assert segment.read_bytes() == before

@@ -134,7 +134,7 @@ def _deployments(rows: Sequence[Row], paint: Paint, columns: int) -> tuple[list[
 
 def _cells(row: Row, paint: Paint, *, wide: bool) -> list[str]:
     if not row.running:
-        blanks = [""] * (10 if wide else 7)
+        blanks = [""] * (10 if wide else 8)
         blanks[4 if wide else 3] = paint("not running", "dim")
         return [row.name, *blanks]
     filled = round(row.share * BAR)
