@@ -12,7 +12,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 WORKER = """\
 import sys
+import time
 import junctor
+
+
+def until(true):
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.05)
+    raise TimeoutError
+
 
 router = junctor.Router.open(sys.argv[1])
 assert router.why_private is None, router.why_private

@@ -53,25 +53,43 @@ def ordered(rows: Sequence[Row], sort: str) -> list[Row]:
 def lines(picture: Picture, paint: Paint, *, columns: int, room: int = ALL) -> list[str]:
     """The picture in at most `room` lines of at most `columns`."""
     head = [*_head(picture, paint), ""]
-    tail = ["", *_counters(picture.counters, paint, columns, most=room // COUNTERS_PART)]
-    blocks: list[tuple[str, list[str], list[str], str]] = [
-        ("deployments", *_deployments(picture.deployments, paint, columns), "deployment"),
-        ("limits", *_limits(picture.limits, paint), "limit"),
-        ("leases", *_leases(picture.leases, paint), "lease"),
-        ("processes", *_processes(picture.processes, paint), "process"),
+    counted = _counters(picture.counters, paint, columns, most=room // COUNTERS_PART)
+    tail = ["", *counted] if counted else []
+    lists = [
+        _List("deployments", picture.deployments, lambda rows: _deployments(rows, paint, columns)),
+        _List("limits", _emptiest_first(picture.limits), lambda limits: _limits(limits, paint)),
+        _List("leases", _leases(picture.leases), lambda leases: _plainly("leases", leases, paint)),
+        _List("processes", _troubled_first(picture.processes), lambda processes: _processes(processes, paint)),
     ]
-    blocks = [block for block in blocks if block[2]]
-    # A blank line and headings for each list but the first, which has its blank line from the head.
-    free = room - len(head) - len(tail) - 2 * len(blocks) + 1
-    if free < 2 * len(blocks):
+    lists = [each for each in lists if each.items]
+    # Headings for each list, and a blank line before all but the first, which has the head's.
+    free = room - len(head) - len(tail) - 2 * len(lists) + 1
+    if free < 2 * len(lists):
         # Too small for everything: the deployments alone.
-        blocks, tail, free = blocks[:1], [], room - len(head) - 1
-    given = _share_out({name: len(body) for name, _, body, _ in blocks}, max(1, free))
+        lists, tail, free = lists[:1], [], room - len(head) - 1
+    given = _share_out({each.name: len(each.items) for each in lists}, max(1, free))
     shown = list(head)
-    for place, (name, heading, body, noun) in enumerate(blocks):
+    for place, each in enumerate(lists):
         shown += [""] if place else []
-        shown += [*heading, *_fit(body, given[name], noun, paint)]
+        shown += each.lines(given[each.name], paint)
     return [clip(line, columns) for line in [*shown, *tail]][:room]
+
+
+class _List:
+    """Something of which there may be more than fits. Only what is shown is made into text."""
+
+    def __init__(self, name: str, items: Sequence[Any], told: Callable[[Sequence[Any]], list[str]]) -> None:
+        self.name = name
+        self.items = items
+        self._told = told
+
+    def lines(self, room: int, paint: Paint) -> list[str]:
+        """A heading and at most `room` lines; the last one counts what has none."""
+        if len(self.items) <= room:
+            return self._told(self.items)
+        shown = max(0, room - 1)
+        left = len(self.items) - shown
+        return [*self._told(self.items[:shown]), paint(f" and {left:,} more {self.name}", "dim")]
 
 
 def _share_out(wanted: Mapping[str, int], room: int) -> dict[str, int]:
@@ -81,14 +99,6 @@ def _share_out(wanted: Mapping[str, int], room: int) -> dict[str, int]:
     for name, lines in wanted.items():
         given[name] += max(0, min(lines - given[name], room - sum(given.values())))
     return given
-
-
-def _fit(body: list[str], room: int, noun: str, paint: Paint) -> list[str]:
-    if len(body) <= room:
-        return body
-    left = len(body) - max(0, room - 1)
-    many = {"process": "processes"}.get(noun, f"{noun}s")
-    return [*body[: max(0, room - 1)], paint(f" and {left:,} {noun if left == 1 else many} more", "dim")]
 
 
 def _head(picture: Picture, paint: Paint) -> list[str]:
@@ -111,13 +121,11 @@ def _head(picture: Picture, paint: Paint) -> list[str]:
     ]
     heads = [title, f" {' · '.join(words)}"]
     if alive and not picture.is_newest:
-        heads.append(
-            paint(" the file is not what the newest process runs: reload the workers, or restore it", "yellow")
-        )
+        heads.append(paint(" this file is not what the newest process runs: reload, or undo the change", "yellow"))
     return heads
 
 
-def _deployments(rows: Sequence[Row], paint: Paint, columns: int) -> tuple[list[str], list[str]]:
+def _deployments(rows: Sequence[Row], paint: Paint, columns: int) -> list[str]:
     wide = columns >= WIDE
     words = ["deployment", *(["", "share"] if wide else ["share"]), "/s", "in flight", "state", "free"]
     words += ["emptiest limit"] if wide else []
@@ -128,8 +136,7 @@ def _deployments(rows: Sequence[Row], paint: Paint, columns: int) -> tuple[list[
     name = max(_LEAST_NAME, columns - 1 - sum(rest) - len(rest) - 1)
     for row in cells:
         row[0] = _clipped(row[0], name)
-    heading, *body = table([[paint(word, "dim") for word in words], *cells], sides, indent=1, gap=1)
-    return [heading], body
+    return table([[paint(word, "dim") for word in words], *cells], sides, indent=1, gap=1)
 
 
 def _cells(row: Row, paint: Paint, *, wide: bool) -> list[str]:
@@ -186,35 +193,42 @@ def _free(free: float | None, paint: Paint) -> str:
     return paint(f"{free:.0%}", "yellow") if free < NEARLY else f"{free:.0%}"
 
 
-def _limits(limits: Sequence[Limit], paint: Paint) -> tuple[list[str], list[str]]:
-    emptiest = sorted(limits, key=lambda limit: (limit.free, limit.pool, limit.dimension))
+def _emptiest_first(limits: Sequence[Limit]) -> list[Limit]:
+    return sorted(limits, key=lambda limit: (limit.free, limit.pool, limit.dimension))
+
+
+def _limits(limits: Sequence[Limit], paint: Paint) -> list[str]:
     cells = [
         [limit.pool, limit.dimension, f"{limit.level:,}", "of", f"{limit.limit:,}", _free(limit.free, paint)]
-        for limit in emptiest
+        for limit in limits
     ]
     words = [paint(word, "dim") for word in ("limits of", "", "level", "", "limit", "free")]
-    heading, *body = table([words, *cells], "<<>>>>", indent=1, gap=2)
-    return [heading], body
+    return table([words, *cells], "<<>>>>", indent=1, gap=2)
 
 
-def _processes(processes: Sequence[Process], paint: Paint) -> tuple[list[str], list[str]]:
-    """Those that something is the matter with come first."""
+def _troubled_first(processes: Sequence[Process]) -> list[Process]:
+    return sorted(processes, key=lambda each: (each.alive, not each.behind, each.seat))
+
+
+def _processes(processes: Sequence[Process], paint: Paint) -> list[str]:
     cells = []
-    for process in sorted(processes, key=lambda each: (each.alive, not each.behind, each.seat)):
+    for process in processes:
         note = paint("behind", "yellow") if process.behind else ""
         if not process.alive:
             note = paint("gone, not yet swept", "red")
         cells.append([f"seat {process.seat}", str(process.pid), _span(process.up_s), process.config, note])
     words = [paint(word, "dim") for word in ("processes", "pid", "up", "config", "")]
-    heading, *body = table([words, *cells], "<>><<", indent=1, gap=2)
-    return [heading], body
+    return table([words, *cells], "<>><<", indent=1, gap=2)
 
 
-def _leases(leases: Any, paint: Paint) -> tuple[list[str], list[str]]:
+def _leases(leases: Any) -> list[str]:
     """What was lent to this host, as its snapshot tells it: a line each, its figures by name."""
     found = leases.items() if isinstance(leases, Mapping) else enumerate(leases or ())
-    told = [f" {name}  {_plain(value)}" for name, value in found]
-    return [paint(" leases", "dim")], told
+    return [f"{name}  {_plain(value)}" for name, value in found]
+
+
+def _plainly(title: str, told: Sequence[str], paint: Paint) -> list[str]:
+    return [paint(f" {title}", "dim"), *(f" {line}" for line in told)]
 
 
 def _plain(value: Any) -> str:
