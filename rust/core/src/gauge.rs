@@ -71,7 +71,8 @@ impl<'s> Gauge<'s> {
     #[must_use]
     pub fn correct(self, seen: u64, most: u64) -> bool {
         let surplus = running(seen).saturating_sub(most);
-        surplus == 0 || self.0.compare_exchange(seen, seen - surplus, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        // Exchanged for itself too: a load could say what was there before.
+        self.0.compare_exchange(seen, seen - surplus, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 

@@ -178,6 +178,18 @@ fn list(state: &State, deployment: &Deployment, now: Nanos, cells: &mut Cells) -
     Ok(())
 }
 
+/// Says that all that was listed is counted.
+#[inline]
+pub(crate) fn vouch(state: &State, cells: &Cells) {
+    cells.iter().for_each(|&cell| state.vouch(cell));
+}
+
+/// Says that it is about to be counted no more.
+#[inline]
+pub(crate) fn doubt(state: &State, cells: &Cells) {
+    cells.iter().for_each(|&cell| state.doubt(cell));
+}
+
 /// Ends what was listed, once it is counted no more.
 #[inline]
 pub(crate) fn unlist(state: &State, cells: &mut Cells) {

@@ -16,7 +16,7 @@ use junctor_core::snapshot::Snapshot;
 use junctor_core::spec::FleetSpec;
 use junctor_core::state::State;
 use junctor_core::units::Nanos;
-use junctor_segment::Place;
+use junctor_segment::{Place, monotonic};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
-use crate::errors::{config_error, denial, fleet_error, invalid_request, json};
+use crate::errors::{config_error, denial, fleet_error, invalid_request, json, warn_narrower};
 use crate::home::{Home, HomeRecord};
 use crate::request::{Arguments, Lists, RequestRecord, Scalars, Tags, affinity, needs};
 use crate::reservation::Reservation;
@@ -39,6 +39,8 @@ pub struct Router {
     endpoints: ArcSwap<Vec<Py<PyAny>>>,
     /// Where the seeds of decisions come from: a counter, scrambled.
     seeds: AtomicU64,
+    /// Whether the first seed was given: then forked children repeat the draws as well.
+    seeded: bool,
 }
 
 impl Router {
@@ -51,14 +53,40 @@ impl Router {
     #[inline]
     fn core(&self) -> &Core {
         if self.home.is_left() {
-            self.home.come_home(&self.core, &self.clock);
+            self.come_home();
         }
         &self.core
+    }
+
+    /// What a forked child does before its first decision.
+    #[cold]
+    fn come_home(&self) {
+        let shared_before = self.home.why_private().is_none();
+        if self.home.is_another_users()
+            && let Ok(directory) = Python::attach(runtime_directory)
+        {
+            self.home.share_in(directory);
+        }
+        if !self.home.come_home(&self.core, &self.clock) {
+            return;
+        }
+        if !self.seeded {
+            // Siblings that draw alike would all choose alike.
+            self.seeds.store(entropy(), Ordering::Relaxed);
+        }
+        if let Some(why) = self.home.why_private().filter(|_| shared_before) {
+            Python::attach(|py| warn_narrower(py, &why));
+        }
     }
 
     fn next_seed(&self, given: Option<u64>) -> u64 {
         given.unwrap_or_else(|| mix(self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)))
     }
+}
+
+/// Where this user's processes share state.
+fn runtime_directory(py: Python<'_>) -> PyResult<PathBuf> {
+    py.import("junctor.runtime")?.call_method0("directory")?.extract()
 }
 
 /// A compiled fleet as the core takes it.
@@ -101,6 +129,7 @@ impl Router {
             clock,
             endpoints: ArcSwap::from_pointee(endpoints),
             seeds: AtomicU64::new(seed.unwrap_or_else(entropy)),
+            seeded: seed.is_some(),
         })
     }
 
@@ -409,10 +438,11 @@ fn arguments<'py>(
     Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, lists })
 }
 
-/// A seed from the system. Not a secret: only different each time.
+/// A seed from the system. Not a secret: only different each time, and in each process.
 fn entropy() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0_u8)
+    // A forked child has its parent's hash keys.
+    mix(RandomState::new().hash_one(std::process::id()) ^ monotonic().0)
 }
 
 /// Compiles a fleet without opening a router; raises `ConfigError` if it cannot be.
