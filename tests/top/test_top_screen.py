@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.top.worker import ROOT, Worker
+from tests.top.worker import Worker
 
 LINES, COLUMNS = 24, 80
 PATIENCE_S = 30.0
@@ -32,14 +32,13 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         self.before = termios.tcgetattr(theirs)
         self._theirs = theirs
-        path = os.pathsep.join([str(ROOT / "python"), *filter(None, [os.environ.get("PYTHONPATH")])])
         kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "junctor", "top", *argv],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env=kept | {"PYTHONPATH": path, "TERM": "xterm-256color"} | env,
+            env=kept | {"PYTHONPATH": Worker.python_path(), "TERM": "xterm-256color"} | env,
             start_new_session=True,
             preexec_fn=self._take_the_terminal,
         )

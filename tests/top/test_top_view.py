@@ -9,67 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from junctor import config
 from junctor.cli.text import Paint, width
-from junctor.top import SORTS, Look, Picture, lines, members, ordered, picture
+from junctor.top import SORTS, Picture, lines, members, ordered, picture
+from tests.top.pictures import PROCESS, fleet_of, look, pictured
 
 PLAIN = Paint(False)
-QUIET = {
-    "provider": "near", "model": "near/m", "weight": 1.0, "share": 1.0, "in_flight": 0, "latency_s": 0.8,
-    "success": 1.0, "age_s": 0.0, "held_s": 0.0, "exhausted": False, "breaker": "closed", "breaker_reason": "failures",
-    "breaker_s": 0.0, "attempts": 0, "succeeded": 0, "failed": 0, "throttled": 0, "input_tokens": 0, "output_tokens": 0,
-    "cost_usd_micros": 0, "refusals": 0,
-}  # fmt: skip
-PROCESS = {
-    "seat": 0,
-    "pid": 4711,
-    "own": False,
-    "alive": True,
-    "behind": False,
-    "config": "5f28e41ed3ac6302",
-    "since_s": 40,
-}
-
-
-def _fleet(names: list[str], rpm: int = 60) -> config.Config:
-    return config.from_mapping(
-        {
-            "version": 1,
-            "providers": {"near": {"adapter": "openai", "base_url": "http://127.0.0.1:9/v1"}},
-            "pools": {"org": {"tpm": 400_000}},
-            "deployments": {name: {"model": "near/m", "rpm": rpm, "pools": ["org"]} for name in names},
-            "groups": {"strong": {"members": names}},
-        }
-    )
-
-
-def _look(fleet: config.Config, at_s: float, seen: dict[str, dict[str, Any]], **more: Any) -> Look:
-    names = [item.name for item in fleet.deployments]
-    pools = {name: {"rpm": {"limit": 60, "level": 45, "free": 0.75}} for name in names}
-    return Look(
-        fleet=fleet,
-        seen={
-            "at_s": at_s,
-            "segment": "one.segment",
-            "is_newest": True,
-            "deployments": {name: QUIET | seen.get(name, {}) for name in names if seen.get(name) != {"gone": True}},
-            "pools": {"org": {"tpm": {"limit": 400_000, "level": 12_000, "free": 0.03}}, **pools},
-            "counters": {"reserved": 0, "no_capacity": 0},
-            "processes": [PROCESS],
-            **more,
-        },
-    )
-
-
-def _picture(seen: dict[str, dict[str, Any]], *, names: list[str] | None = None, **more: Any) -> Picture:
-    """Two seconds after a look at a quiet fleet."""
-    fleet = _fleet(names or ["a", "b", "c"])
-    after = _look(fleet, 102.0, seen, **more)
-    return picture(_look(fleet, 100.0, {}), after, names=[item.name for item in fleet.deployments])
 
 
 def test_rates_and_shares_are_those_since_the_look_before() -> None:
-    told = _picture({"a": {"attempts": 30, "refusals": 4}, "b": {"attempts": 10}}, counters={"reserved": 40})
+    told = pictured({"a": {"attempts": 30, "refusals": 4}, "b": {"attempts": 10}}, counters={"reserved": 40})
     a, b, c = told.deployments
     assert (a.share, b.share, c.share) == (0.75, 0.25, 0.0)
     assert (a.per_s["attempts"], a.per_s["refusals"]) == (15.0, 2.0)
@@ -79,8 +27,8 @@ def test_rates_and_shares_are_those_since_the_look_before() -> None:
 
 def test_two_looks_at_one_moment_and_counts_that_fell_give_no_rates() -> None:
     """A segment that was made anew counts from zero: nothing is known yet, and nothing is negative."""
-    fleet = _fleet(["a"])
-    many, few = _look(fleet, 100.0, {"a": {"attempts": 30}}), _look(fleet, 101.0, {"a": {"attempts": 3}})
+    fleet = fleet_of(["a"])
+    many, few = look(fleet, 100.0, {"a": {"attempts": 30}}), look(fleet, 101.0, {"a": {"attempts": 3}})
     for before, after in ((many, few), (many, many)):
         (row,) = picture(before, after, names=["a"]).deployments
         assert (row.share, row.per_s["attempts"]) == (0.0, 0.0)
@@ -88,7 +36,7 @@ def test_two_looks_at_one_moment_and_counts_that_fell_give_no_rates() -> None:
 
 def test_the_screen_of_a_usual_day() -> None:
     """As a person sees it, letter by letter."""
-    told = _picture(
+    told = pictured(
         {
             "a": {"attempts": 30, "in_flight": 3, "latency_s": 0.42},
             "b": {"attempts": 10, "breaker": "open", "breaker_s": 27.6, "success": 0.42, "refusals": 5},
@@ -137,7 +85,7 @@ def test_the_screen_of_a_usual_day() -> None:
     ],
 )
 def test_a_state_is_told_with_its_reason_and_its_time(seen: dict[str, Any], said: str) -> None:
-    (row,) = [line for line in lines(_picture({"a": seen}), PLAIN, columns=79) if line.startswith(" a ")][:1]
+    (row,) = [line for line in lines(pictured({"a": seen}), PLAIN, columns=79) if line.startswith(" a ")][:1]
     assert f" {said} " in f"{row} "
 
 
@@ -159,14 +107,14 @@ def _crowded_and_empty() -> tuple[Picture, Picture]:
     crowd = [PROCESS | {"seat": seat} for seat in range(200)]
     counters = {f"counter_number_{number}": 10_000_000 for number in range(24)}
     return (
-        _picture(busy, names=names, processes=crowd, counters=counters, leases={"org": {"rpm": {"lent": 12}}}),
-        _picture({name: {"gone": True} for name in "abc"}, processes=[]),
+        pictured(busy, names=names, processes=crowd, counters=counters, leases={"org": {"rpm": {"lent": 12}}}),
+        pictured({name: {"gone": True} for name in "abc"}, processes=[]),
     )
 
 
 def test_of_a_thousand_the_busiest_are_shown_and_the_others_counted() -> None:
     names = [f"d{number}" for number in range(1_000)]
-    told = _picture({name: {"attempts": number} for number, name in enumerate(names)}, names=names)
+    told = pictured({name: {"attempts": number} for number, name in enumerate(names)}, names=names)
     told = msgspec.structs.replace(told, deployments=tuple(ordered(told.deployments, "attempts")))
     shown = lines(told, PLAIN, columns=79, room=23)
     rows = [line.split()[0] for line in shown if re.match(r" d\d+ .*closed", line)]
@@ -178,7 +126,7 @@ def test_of_a_thousand_the_busiest_are_shown_and_the_others_counted() -> None:
 def test_what_does_not_fit_is_counted_line_for_line() -> None:
     """The line that counts takes a line itself: nothing is left out without being told."""
     crowd = [PROCESS | {"seat": seat} for seat in range(30)]
-    shown = lines(_picture({}, processes=crowd), PLAIN, columns=79, room=23)
+    shown = lines(pictured({}, processes=crowd), PLAIN, columns=79, room=23)
     listed = sum(line.startswith(" seat ") for line in shown)
     assert f" and {30 - listed} more processes" in shown
 
@@ -199,7 +147,7 @@ def test_what_does_not_fit_is_counted_line_for_line() -> None:
 def test_each_sort_has_its_first(sort: str, first: str) -> None:
     names = ["busy", "loaded", "empty", "slow", "failing", "refusing", "ill", "absent"]
     limits = {name: {"rpm": {"limit": 60, "level": 45, "free": 0.0 if name == "empty" else 0.75}} for name in names}
-    told = _picture(
+    told = pictured(
         {
             "busy": {"attempts": 50},
             "loaded": {"in_flight": 9},
@@ -218,7 +166,7 @@ def test_each_sort_has_its_first(sort: str, first: str) -> None:
 
 
 def test_a_group_a_model_and_a_deployment_are_found_by_name() -> None:
-    fleet = _fleet(["a", "b"])
+    fleet = fleet_of(["a", "b"])
     assert members(fleet, "strong") == ("a", "b")
     assert members(fleet, "near/m") == ("a", "b")
     assert members(fleet, "b") == ("b",)
@@ -226,8 +174,8 @@ def test_a_group_a_model_and_a_deployment_are_found_by_name() -> None:
 
 
 def test_leases_are_told_if_there_are_any() -> None:
-    assert not any("leases" in line for line in lines(_picture({}), PLAIN, columns=79))
+    assert not any("leases" in line for line in lines(pictured({}), PLAIN, columns=79))
     leases = {"coordinator": "reached", "hosts": 3}
-    shown = lines(_picture({}, leases=leases), PLAIN, columns=79)
+    shown = lines(pictured({}, leases=leases), PLAIN, columns=79)
     at = shown.index(" leases")
     assert shown[at + 1 : at + 3] == [" coordinator  reached", " hosts  3"]

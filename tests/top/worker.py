@@ -38,15 +38,19 @@ class Worker:
     """A process that has a fleet file open. It has `router` and the list `held` to work with."""
 
     def __init__(self, file: Path) -> None:
-        path = os.pathsep.join([str(ROOT / "python"), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
             [sys.executable, "-c", WORKER, str(file)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": path},
+            env=os.environ | {"PYTHONPATH": self.python_path()},
         )
         self._hear("open")
+
+    @staticmethod
+    def python_path() -> str:
+        """Where a process finds this checkout's package."""
+        return os.pathsep.join([str(ROOT / "python"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
     def do(self, line: str) -> None:
         """Runs one line of Python there, to its end."""
