@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ class Terminal:
     def __init__(self, *argv: str, **env: str) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-        self.before = termios.tcgetattr(theirs)
         self._theirs = theirs
+        self.before = self.mode()
         kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "junctor", "top", *argv],
@@ -59,6 +60,10 @@ class Terminal:
                 self.said += os.read(self._ours, 65_536).decode(errors="replace")
         return self.said
 
+    def mode(self) -> list[Any]:
+        """How keys are treated."""
+        return termios.tcgetattr(self._theirs)
+
     def press(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
@@ -70,7 +75,7 @@ class Terminal:
         """The exit status, once it has given the terminal back."""
         status = self.process.wait(PATIENCE_S)
         self.until(r"\x1b\[\?25h\x1b\[\?1049l")
-        assert termios.tcgetattr(self._theirs) == self.before, "keys are as they were"
+        assert self.mode() == self.before, "keys are as they were"
         return status
 
     def close(self) -> None:
@@ -114,6 +119,11 @@ def test_it_draws_in_place_until_a_key_ends_it(
     for shown in _pictures(top.said):
         assert len(shown) < LINES
         assert max(map(len, shown)) < COLUMNS
+    top.press("\x1b[A")  # an arrow
+    top.said = ""
+    top.until("closed")
+    top.press("x")
+    top.until(r"(?s)closed.*\x1b\[J.*closed")
     top.press(key)
     assert top.end() == 0
     assert "Traceback" not in top.said
@@ -127,6 +137,25 @@ def test_a_signal_gives_the_terminal_back(
     top = terminal(str(fleet))
     top.until("closed")
     top.process.send_signal(number)
+    assert top.end() == 0
+
+
+def test_ctrl_z_gives_the_terminal_back_until_it_is_called(
+    fleet: Path, start: Callable[[Path], Worker], terminal: Callable[..., Terminal]
+) -> None:
+    start(fleet)
+    top = terminal(str(fleet), "--interval", "0.1")
+    top.until("closed")
+    top.said = ""
+    top.press("\x1a")
+    top.until(r"\x1b\[\?25h\x1b\[\?1049l$")
+    os.waitid(os.P_PID, top.process.pid, os.WSTOPPED | os.WNOWAIT)
+    assert top.mode() == top.before
+    top.said = ""
+    top.process.send_signal(signal.SIGCONT)
+    top.until(r"^\x1b\[\?1049h\x1b\[\?25l")
+    top.until("closed")
+    top.press("q")
     assert top.end() == 0
 
 
