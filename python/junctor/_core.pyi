@@ -10,6 +10,7 @@ from junctor.receipts import Receipt
 __all__ = [
     "DEBUG_BUILD",
     "ManualClock",
+    "Observer",
     "Reservation",
     "Router",
     "__version__",
@@ -32,6 +33,19 @@ class ManualClock:
 
     def now_s(self) -> float:
         """Seconds that the clock shows."""
+
+@final
+class Observer:
+    """Looks at the state that other processes share: sits nowhere, holds nothing, claims nothing."""
+
+    def __new__(cls, fleet: bytes, shared: tuple[str, str]) -> Observer:
+        """Look through a compiled fleet at the state of all that gave this `shared` directory and name.
+
+        Raises `FileNotFoundError` if there is none, `OSError` if it cannot be looked at.
+        """
+
+    def snapshot_json(self) -> bytes:
+        """State of every deployment and pool that the processes run, and the counters, as JSON."""
 
 @final
 class Reservation:
