@@ -71,7 +71,8 @@ impl<'s> Gauge<'s> {
     #[must_use]
     pub fn correct(self, seen: u64, most: u64) -> bool {
         let surplus = running(seen).saturating_sub(most);
-        surplus == 0 || self.0.compare_exchange(seen, seen - surplus, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        // Exchanged for itself too: a load could say what was there before.
+        self.0.compare_exchange(seen, seen - surplus, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -94,6 +95,12 @@ pub fn give_back(word: &AtomicU64, n: u64) {
 #[inline]
 pub const fn running(word: u64) -> u64 {
     word & RUNNING
+}
+
+/// Makes every exchange fail that began before: whoever has looked at the word looks again, and at what it is compared
+/// with.
+pub fn stir(word: &AtomicU64) {
+    word.fetch_add(STARTED_ONE, Ordering::AcqRel);
 }
 
 #[cfg(all(test, not(loom)))]

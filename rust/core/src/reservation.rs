@@ -14,7 +14,7 @@ use crate::fleet::{Deployment, Fleet};
 use crate::hedge;
 use crate::outcome::{Ending, Outcome};
 use crate::process::Seat;
-use crate::reserve::{Hold, amount};
+use crate::reserve::{Hold, amount, vouch};
 use crate::settle::{self, Settlement};
 use crate::state::State;
 use crate::units::Nanos;
@@ -55,6 +55,7 @@ impl Reservation {
         let seat = self.state().seat().map_or(0, Seat::number);
         self.pending = self.record().and_then(|record| {
             record.gauge().enter();
+            vouch(self.state(), &self.hold.cells);
             record.pending().note(self.decision.at, seat, self.decision.seed)
         });
     }

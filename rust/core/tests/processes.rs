@@ -262,6 +262,23 @@ fn whoever_dies_in_the_middle_of_a_step_leaves_nothing_behind() {
 }
 
 #[test]
+fn an_audit_while_somebody_is_between_cell_and_gauge_is_not_the_last() {
+    let mut host = Host::new();
+    let (one, victim) = (host.start(T), host.start(T));
+    let (deployment, state) = (Counted::Deployment(one.slot("b")), one.router.state());
+    let gauge = |state: &State| DeploymentRecord::of(state, one.slot("b")).unwrap().gauge().running();
+    let lost = victim.router.state().list(deployment, 3).unwrap().unwrap();
+    DeploymentRecord::of(&victim.router.state(), one.slot("b")).unwrap().gauge().enter();
+    victim.router.state().vouch(lost);
+    host.kill(victim);
+    // The living one is stopped before it is counted: its cell could stand for the dead one's count.
+    let cell = state.list(deployment, 3).unwrap().unwrap();
+    assert_eq!((state.sweep(), gauge(&state)), (1, 1));
+    state.unlist(cell);
+    assert_eq!((state.sweep(), gauge(&state)), (0, 0), "the next sweep goes on with it");
+}
+
+#[test]
 fn a_sweeper_that_dies_in_the_middle_is_followed_by_another() {
     let mut host = Host::new();
     let (one, mut victim) = (host.start(T), host.start(T));

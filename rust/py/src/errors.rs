@@ -1,5 +1,7 @@
 //! The core's refusals as Python exceptions, in one exhaustive match. The classes live in `junctor.exceptions`.
 
+use std::ffi::CString;
+
 use junctor_core::decision::{Denial, Why};
 use junctor_core::fleet::{Fleet, FleetError};
 use junctor_core::record::DecisionRecord;
@@ -32,12 +34,17 @@ pub fn invalid_request(py: Python<'_>, message: String) -> PyErr {
     raise(class(py, &CLASS, "InvalidRequest"), message)
 }
 
-/// Warns that limits hold for this process alone.
-pub fn warn_private(py: Python<'_>, why: &str) -> PyResult<()> {
+/// Warns that a forked child keeps a state of its own. It is in the middle of another call, which must not fail by it: a
+/// warning that is turned into an error is told as one that nobody could catch.
+pub fn warn_narrower(py: Python<'_>, why: &str) {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = class(py, &CLASS, "NarrowerStateWarning")?;
-    let message = std::ffi::CString::new(format!("limits and breakers hold for this process alone: {why}"))?;
-    PyErr::warn(py, class, &message, 2)
+    let message = CString::new(format!("in this forked process limits and breakers hold for it alone: {why}"));
+    let warned = message
+        .map_err(PyErr::from)
+        .and_then(|message| PyErr::warn(py, class(py, &CLASS, "NarrowerStateWarning")?, &message, 1));
+    if let Err(error) = warned {
+        error.write_unraisable(py, None);
+    }
 }
 
 fn raise(class: PyResult<&Bound<'_, PyType>>, message: String) -> PyErr {

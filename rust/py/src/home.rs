@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use crate::clock::Clock;
 
-/// A forked child is on its way to a seat of its own.
-const MOVING: u64 = 0;
+/// Beside a generation: a forked child is on its way to a seat of its own. With the generation, so that a child forked in
+/// the middle of its parent's move knows that nobody moves it.
+const MOVING: u64 = 1 << 63;
 
 /// The place of a state, and how to get to it again after a fork.
 pub struct Home {
@@ -47,6 +48,9 @@ pub struct HomeRecord {
     segment: Option<String>,
     /// Why it is not shared although it should be.
     why_private: Option<String>,
+    /// How many more attempts in flight the host can keep account of beyond what its processes have room for; nothing
+    /// where nobody shares the state.
+    free_cells: Option<usize>,
 }
 
 impl Home {
@@ -79,11 +83,17 @@ impl Home {
     }
 
     /// Takes a seat of its own for a forked child; whoever comes while another thread does so waits for it.
+    ///
+    /// Answers whether this was the thread that did it.
     #[cold]
-    pub fn come_home(&self, core: &Core, clock: &Clock) {
+    pub fn come_home(&self, core: &Core, clock: &Clock) -> bool {
         let now = generation().load(Ordering::Relaxed);
         let before = self.born.load(Ordering::Acquire);
-        if before != MOVING && self.born.compare_exchange(before, MOVING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        let moving = now | MOVING;
+        let mine = before != now
+            && before != moving
+            && self.born.compare_exchange(before, moving, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if mine {
             if let Some(place) = &*self.place.load() {
                 let mut spec = FleetSpec::clone(&self.spec.load());
                 let wall_at_zero = spec.wall_epoch_s - seconds(clock.zero());
@@ -93,9 +103,10 @@ impl Home {
             }
             self.born.store(now, Ordering::Release);
         }
-        while self.born.load(Ordering::Acquire) == MOVING {
+        while self.born.load(Ordering::Acquire) == moving {
             std::thread::yield_now();
         }
+        mine
     }
 
     /// Adopts a changed fleet.
@@ -115,6 +126,7 @@ impl Home {
             shared: state.is_shared(),
             segment: found.path.as_ref().map(|path| path.display().to_string()),
             why_private: found.why_private.clone(),
+            free_cells: state.is_shared().then(|| state.free_cells()),
         }
     }
 
@@ -125,12 +137,12 @@ impl Home {
 }
 
 /// A configuration as one word of the shared state: the hash itself, if it is sixteen hexadecimal digits as ours are.
-fn config(hash: &str) -> u64 {
+pub fn config(hash: &str) -> u64 {
     u64::from_str_radix(hash, 16).unwrap_or_else(|_| identity(&["config", hash]))
 }
 
 /// Seconds of a monotonic time, as wall times are counted.
-fn seconds(time: junctor_core::units::Nanos) -> i64 {
+pub fn seconds(time: junctor_core::units::Nanos) -> i64 {
     i64::try_from(time.0 / 1_000_000_000).unwrap_or(i64::MAX)
 }
 

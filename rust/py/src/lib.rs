@@ -3,6 +3,8 @@
 mod clock;
 mod errors;
 mod home;
+mod leases;
+mod observer;
 mod request;
 mod reservation;
 mod router;
@@ -15,6 +17,10 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::clock::ManualClock;
+    #[pymodule_export]
+    use super::leases::LeaseDesk;
+    #[pymodule_export]
+    use super::observer::Observer;
     #[pymodule_export]
     use super::reservation::Reservation;
     #[pymodule_export]

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
-use crate::errors::{config_error, denial, fleet_error, invalid_request, json, warn_private};
+use crate::errors::{config_error, denial, fleet_error, invalid_request, json, warn_narrower};
 use crate::home::{Home, HomeRecord};
 use crate::request::{Arguments, Lists, RequestRecord, Scalars, Tags, affinity, needs};
 use crate::reservation::Reservation;
@@ -39,7 +39,7 @@ pub struct Router {
     endpoints: ArcSwap<Vec<Py<PyAny>>>,
     /// Where the seeds of decisions come from: a counter, scrambled.
     seeds: AtomicU64,
-    /// Whether somebody has asked for repeatable draws.
+    /// Whether the first seed was given: then forked children repeat the draws as well.
     seeded: bool,
 }
 
@@ -51,28 +51,31 @@ impl Router {
 
     /// The core, over a state of this process: a forked child takes a seat of its own first.
     #[inline]
-    fn core(&self) -> &Core {
+    pub fn core(&self) -> &Core {
         if self.home.is_left() {
-            self.after_fork();
+            self.come_home();
         }
         &self.core
     }
 
+    /// What a forked child does before its first decision.
     #[cold]
-    fn after_fork(&self) {
+    fn come_home(&self) {
+        let shared_before = self.home.why_private().is_none();
         if self.home.is_another_users()
             && let Ok(directory) = Python::attach(runtime_directory)
         {
             self.home.share_in(directory);
         }
-        self.home.come_home(&self.core, &self.clock);
-        if let Some(why) = self.home.why_private() {
-            // Whoever turns warnings into errors has them where the router was opened; here nobody waits for one.
-            let _ = Python::attach(|py| warn_private(py, &why));
+        if !self.home.come_home(&self.core, &self.clock) {
+            return;
         }
         if !self.seeded {
-            // Children of one parent would draw the same for ever, and meet at the same deployments.
+            // Siblings that draw alike would all choose alike.
             self.seeds.store(entropy(), Ordering::Relaxed);
+        }
+        if let Some(why) = self.home.why_private().filter(|_| shared_before) {
+            Python::attach(|py| warn_narrower(py, &why));
         }
     }
 
@@ -86,7 +89,8 @@ fn runtime_directory(py: Python<'_>) -> PyResult<PathBuf> {
     py.import("junctor.runtime")?.call_method0("directory")?.extract()
 }
 
-fn parse(py: Python<'_>, fleet: &[u8]) -> PyResult<FleetSpec> {
+/// A compiled fleet as the core takes it.
+pub fn parse(py: Python<'_>, fleet: &[u8]) -> PyResult<FleetSpec> {
     serde_json::from_slice(fleet).map_err(|error| config_error(py, format!("the compiled fleet is malformed: {error}")))
 }
 

@@ -35,7 +35,7 @@ pub fn here() -> Result<Here, Unshared> {
 /// # Errors
 /// [`Unshared`], naming what is not as it should be.
 pub fn open(path: &Path, here: &Here) -> Result<Option<(File, Header)>, Unshared> {
-    let Some(file) = open_ours(path, false)? else { return Ok(None) };
+    let Some(file) = open_ours(path)? else { return Ok(None) };
     let mismatch = |mismatch| Unshared::Mismatch { path: path.to_owned(), mismatch };
     let size = file.metadata().map_err(failed(path, "read"))?.len();
     let mut bytes = Vec::with_capacity(HEADER_BYTES);
@@ -98,14 +98,14 @@ impl Drop for Draft {
     }
 }
 
-/// Opens a file of ours, making it empty if it may be made; nothing if it is not there.
+/// Opens a file of ours; nothing if it is not there.
 ///
 /// # Errors
 /// [`Unshared`] if it is not a regular file of this user that no other may open.
-pub fn open_ours(path: &Path, make: bool) -> Result<Option<File>, Unshared> {
-    let file = match options().create(make).open(path) {
+fn open_ours(path: &Path) -> Result<Option<File>, Unshared> {
+    let file = match options().open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound && !make => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(path, "opened")(error)),
     };
     let found = file.metadata().map_err(failed(path, "read"))?;

@@ -4,12 +4,13 @@
 //!
 //! **Choice.** Cells lie in blocks of 64; a block belongs to one process, whose name its owner word holds, so that its
 //! lines are nobody else's. A cell names one gauge. It is written before the gauge is raised and cleared after the gauge
-//! is lowered: at any instant without a death, a gauge is at most the number of its cells.
+//! is lowered: at any instant without a death, a gauge is at most the number of its cells. In between it is *sure*:
+//! whoever reads that knows that it is in the gauge now, and not only may be.
 //!
 //! **Rejected.** Cells per deployment, searched by all processes: contended lines and a bound on each deployment. A count
 //! per process and deployment: a quarter of a million words for a thousand deployments, and raised apart from the gauge.
 //!
-//! **Cost.** Half a mebibyte and 131,072 cells for all processes together. A process that needs more than it has takes
+//! **Cost.** Two stores more per cell, so that it says whether it is sure. Half a mebibyte and 131,072 cells for all processes together. A process that needs more than it has takes
 //! another block; it keeps its blocks until it leaves. When none is left, attempts are refused, because an attempt that
 //! is not listed could be lost.
 
@@ -34,6 +35,8 @@ pub enum Counted {
 }
 
 const BUCKET: u64 = 1 << 32;
+/// The attempt is in the gauge: it has been raised, and will be lowered only after this bit is gone.
+const SURE: u64 = 1 << 33;
 
 impl Counted {
     const fn word(self) -> u64 {
@@ -141,12 +144,36 @@ impl State {
         u32::try_from(block * BLOCK_CELLS + place).ok().map(CellAt)
     }
 
+    /// Says that the gauge of a cell is raised.
+    #[inline]
+    pub fn vouch(&self, at: CellAt) {
+        self.rewrite(at, |word| word | SURE);
+    }
+
+    /// Says that the gauge of a cell is about to be lowered.
+    #[inline]
+    pub fn doubt(&self, at: CellAt) {
+        self.rewrite(at, |word| word & !SURE);
+    }
+
+    /// Nobody else writes to it, so a store does.
+    #[inline]
+    fn rewrite(&self, at: CellAt, next: impl Fn(u64) -> u64) {
+        if let Some(cell) = self.cell(at) {
+            cell.store(next(cell.load(Ordering::Relaxed)), Ordering::Release);
+        }
+    }
+
+    #[inline]
+    fn cell(&self, CellAt(at): CellAt) -> Option<&AtomicU64> {
+        let at = at as usize;
+        self.cells_of(at / BLOCK_CELLS)?.get(at % BLOCK_CELLS)
+    }
+
     /// Gives a cell back, once its gauge is lowered.
     #[inline]
-    pub fn unlist(&self, CellAt(at): CellAt) {
-        let at = at as usize;
-        let cell = self.cells_of(at / BLOCK_CELLS).and_then(|cells| cells.get(at % BLOCK_CELLS));
-        if let Some(cell) = cell {
+    pub fn unlist(&self, at: CellAt) {
+        if let Some(cell) = self.cell(at) {
             cell.store(0, Ordering::Release);
         }
     }
@@ -161,13 +188,21 @@ impl State {
         }
     }
 
-    /// Everything that living processes are counted in.
-    pub(super) fn all_counted(&self) -> impl Iterator<Item = Counted> {
+    /// Cells of blocks that are nobody's; none in a state that is not shared. When there are no more, attempts of a process
+    /// that needs another block are refused.
+    #[must_use]
+    pub fn free_cells(&self) -> usize {
+        self.block_owners().iter().filter(|word| word.load(Ordering::Relaxed) == 0).count() * BLOCK_CELLS
+    }
+
+    /// Everything that living processes are counted in or may be, and whether that is sure.
+    pub(super) fn all_counted(&self) -> impl Iterator<Item = (Counted, bool)> {
         let owned = |(block, word): (usize, &AtomicU64)| (word.load(Ordering::Acquire) != 0).then_some(block);
         let blocks = self.block_owners().iter().enumerate().filter_map(owned);
         blocks.flat_map(|block| self.cells_of(block).into_iter().flatten()).filter_map(|cell| {
             // Acquire pairs with the release of `unlist`: whoever sees a cell free sees its gauge lowered.
-            Counted::of(cell.load(Ordering::Acquire))
+            let word = cell.load(Ordering::Acquire);
+            Some((Counted::of(word)?, word & SURE != 0))
         })
     }
 }

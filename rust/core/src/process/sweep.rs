@@ -6,14 +6,15 @@
 //!
 //! **Choice.** Once a second one of the processes, the first to come by, tries the lock of every other taken seat. Only
 //! the kernel frees such a lock, so whoever gets it may clear the seat: its blocks, its marks among unanswered attempts, its
-//! counters. Then the gauges are audited: every gauge is read, then all cells are counted, then each gauge above its
-//! number of cells is lowered to it, unless it moved meanwhile. An audit that could not finish, or that nobody finished,
-//! is asked for by two words that differ, and the next sweep goes on.
+//! counters. Then the gauges are audited: each is read, then all cells are counted, then each gauge above its number of
+//! cells is lowered to it, unless it moved meanwhile. A gauge that moved, or of which a cell was not sure, is looked at
+//! again: some times at once, and if that did not help in the next sweep, which two words that differ ask for.
 //!
 //! Why that is right: without deaths a gauge is never above its cells ([`super::cells`]), and gauge words do not repeat
 //! ([`crate::gauge`]). A gauge that stood still while the cells were counted, and is above them, has counts of the dead in
-//! it: exactly the surplus. A cell that is written or cleared meanwhile without the gauge moving only makes the count of
-//! cells larger, which corrects less, never more.
+//! it. A cell that is written before the gauge is raised, or not yet cleared after it is lowered, makes the count of cells
+//! larger, which corrects less, never more; but then it hides one of the dead, so that only an audit of sure cells is the
+//! last. That one corrects exactly: a sure cell is in the gauge that stood still, and a free one is not.
 //!
 //! **Rejected.** A thread that sweeps: there is none in the core, and one would not survive a fork. One elected sweeper
 //! with a lease: a stopped one comes back in the middle of another's work.
@@ -91,10 +92,12 @@ impl State {
     /// ends in between.
     fn clear(&self, seat: u8) -> bool {
         let Some(owner) = self.owner_of(seat) else { return false };
+        self.free_blocks(owner);
+        // Only now: an audit that somebody else makes meanwhile would find those cells still there, and be done. Whoever
+        // ends before this line leaves an owner at the seat, and is followed by another.
         if let Some(common) = self.common() {
             common.audits_wanted.fetch_add(1, Ordering::AcqRel);
         }
-        self.free_blocks(owner);
         self.records().for_each(|(_, record)| record.pending().forget_all_of(seat));
         counters::inherit(self, seat);
         self.empty(seat);
@@ -112,28 +115,44 @@ impl State {
     fn audit_if_wanted(&self) {
         let Some(common) = self.common() else { return };
         let wanted = common.audits_wanted.load(Ordering::Acquire);
-        if wanted != common.audits_done.load(Ordering::Acquire) && (0..AUDITS).any(|_| self.audit()) {
-            // A slower audit of an earlier wish must not undo a newer one's word.
-            let _ = common.audits_done.fetch_max(wanted, Ordering::AcqRel);
+        if wanted == common.audits_done.load(Ordering::Acquire) {
+            return;
+        }
+        let deployments = self.records().map(|(slot, _)| Counted::Deployment(slot));
+        let mut open: Vec<_> = deployments.chain(self.gauged_buckets().map(Counted::Bucket)).collect();
+        for _ in 0..AUDITS {
+            open = self.audit(open);
+            if open.is_empty() {
+                // A slower audit of an earlier wish must not undo a newer one's word.
+                let _ = common.audits_done.fetch_max(wanted, Ordering::AcqRel);
+                return;
+            }
         }
     }
 
-    /// Lowers every gauge to its number of cells; answers whether all stood still for it.
-    fn audit(&self) -> bool {
-        let deployments = self.records().map(|(slot, record)| (Counted::Deployment(slot), record.gauge()));
-        let places = self.gauged_buckets().map(|(slot, words)| (Counted::Bucket(slot), Gauge::new(&words[1])));
-        let running = |(counted, gauge): (Counted, Gauge<'_>)| (gauge.running() > 0).then(|| (counted, gauge.word()));
-        let seen: Vec<_> = deployments.chain(places).filter_map(running).collect();
-        let mut cells = HashMap::<_, u64>::new();
-        self.all_counted().for_each(|counted| *cells.entry(counted).or_default() += 1);
-        let correct = |&(counted, word): &(Counted, u64)| {
-            let gauge = match counted {
-                Counted::Deployment(slot) => DeploymentRecord::of(self, slot).map(DeploymentRecord::gauge),
-                Counted::Bucket(slot) => self.bucket(slot).map(|words| Gauge::new(&words[1])),
-            };
-            gauge.is_none_or(|gauge| gauge.correct(word, cells.get(&counted).copied().unwrap_or(0)))
+    /// Lowers these gauges to their numbers of cells; answers which are to be looked at again.
+    fn audit(&self, gauges: Vec<Counted>) -> Vec<Counted> {
+        let running =
+            |counted| self.gauge_of(counted).filter(|gauge| gauge.running() > 0).map(|gauge| (counted, gauge));
+        let seen: Vec<_> =
+            gauges.into_iter().filter_map(running).map(|(of, gauge)| (of, gauge, gauge.word())).collect();
+        let mut cells = HashMap::<_, (u64, bool)>::new();
+        for (counted, sure) in self.all_counted() {
+            let (count, all_sure) = cells.entry(counted).or_insert((0, true));
+            (*count, *all_sure) = (*count + 1, *all_sure && sure);
+        }
+        let is_open = |&(counted, gauge, word): &(Counted, Gauge<'_>, u64)| {
+            let (count, all_sure) = cells.get(&counted).copied().unwrap_or((0, true));
+            !(gauge.correct(word, count) && all_sure)
         };
-        seen.iter().filter(|&gauge| !correct(gauge)).count() == 0
+        seen.into_iter().filter(is_open).map(|(counted, ..)| counted).collect()
+    }
+
+    fn gauge_of(&self, counted: Counted) -> Option<Gauge<'_>> {
+        match counted {
+            Counted::Deployment(slot) => DeploymentRecord::of(self, slot).map(DeploymentRecord::gauge),
+            Counted::Bucket(slot) => self.bucket(slot).map(|words| Gauge::new(&words[1])),
+        }
     }
 
     /// All claimed records of deployments.
@@ -141,9 +160,8 @@ impl State {
         self.claimed_slots(Section::Deployments).filter_map(|(slot, _)| Some((slot, DeploymentRecord::of(self, slot)?)))
     }
 
-    /// All claimed records of limits whose level is a gauge: their identity is odd.
-    fn gauged_buckets(&self) -> impl Iterator<Item = (u32, &[crate::sync::AtomicU64; crate::limit::BUCKET_WORDS])> {
-        let gauged = self.claimed_slots(Section::Buckets).filter(|(_, identity)| identity & 1 == 1);
-        gauged.filter_map(|(slot, _)| Some((slot, self.bucket(slot)?)))
+    /// Slots of all claimed records of limits whose level is a gauge: their identity is odd.
+    fn gauged_buckets(&self) -> impl Iterator<Item = u32> {
+        self.claimed_slots(Section::Buckets).filter(|(_, identity)| identity & 1 == 1).map(|(slot, _)| slot)
     }
 }
