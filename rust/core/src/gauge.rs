@@ -67,11 +67,12 @@ impl<'s> Gauge<'s> {
     }
 
     /// Lowers the count to `most` if it is higher. `seen` is what [`word`](Self::word) said before it was known that no
-    /// more than `most` are at it; answers whether the gauge is right now, which is `false` if it moved meanwhile.
+    /// more than `most` are at it; answers whether the gauge stood still since, without which nothing is known of it.
     #[must_use]
     pub fn correct(self, seen: u64, most: u64) -> bool {
         let surplus = running(seen).saturating_sub(most);
-        surplus == 0 || self.0.compare_exchange(seen, seen - surplus, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        // Without a surplus too: an attempt that came meanwhile has a cell that may have made up for a dead one's count.
+        self.0.compare_exchange(seen, seen - surplus, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 

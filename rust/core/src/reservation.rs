@@ -14,7 +14,7 @@ use crate::fleet::{Deployment, Fleet};
 use crate::hedge;
 use crate::outcome::{Ending, Outcome};
 use crate::process::Seat;
-use crate::reserve::{Hold, amount};
+use crate::reserve::{Hold, amount, assure};
 use crate::settle::{self, Settlement};
 use crate::state::State;
 use crate::units::Nanos;
@@ -57,6 +57,7 @@ impl Reservation {
             record.gauge().enter();
             record.pending().note(self.decision.at, seat, self.decision.seed)
         });
+        assure(self.state(), &self.hold.cells, true);
     }
 
     /// What was looked at by a walk that held nothing.

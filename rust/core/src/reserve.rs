@@ -178,6 +178,12 @@ fn list(state: &State, deployment: &Deployment, now: Nanos, cells: &mut Cells) -
     Ok(())
 }
 
+/// Says whether it is sure that all that is listed is counted: from when it is, until it is about to end.
+#[inline]
+pub(crate) fn assure(state: &State, cells: &Cells, sure: bool) {
+    cells.iter().for_each(|&cell| state.assure(cell, sure));
+}
+
 /// Ends what was listed, once it is counted no more.
 #[inline]
 pub(crate) fn unlist(state: &State, cells: &mut Cells) {

@@ -4,7 +4,10 @@
 //!
 //! **Choice.** Cells lie in blocks of 64; a block belongs to one process, whose name its owner word holds, so that its
 //! lines are nobody else's. A cell names one gauge. It is written before the gauge is raised and cleared after the gauge
-//! is lowered: at any instant without a death, a gauge is at most the number of its cells.
+//! is lowered: at any instant without a death, a gauge is at most the number of its cells. In between it is *sure*: marked
+//! after the gauge was raised, unmarked before it is lowered. So a gauge is at least the number of its sure cells, and where
+//! all are sure their number is exact; whoever looks for what the dead have left knows when nothing hides behind an attempt
+//! that is just coming or going.
 //!
 //! **Rejected.** Cells per deployment, searched by all processes: contended lines and a bound on each deployment. A count
 //! per process and deployment: a quarter of a million words for a thousand deployments, and raised apart from the gauge.
@@ -34,6 +37,7 @@ pub enum Counted {
 }
 
 const BUCKET: u64 = 1 << 32;
+const SURE: u64 = 1 << 33;
 
 impl Counted {
     const fn word(self) -> u64 {
@@ -43,10 +47,11 @@ impl Counted {
         }
     }
 
-    /// What a cell names; nothing if it is free.
-    pub(super) fn of(word: u64) -> Option<Self> {
+    /// What a cell names, and whether it is sure; nothing if it is free.
+    pub(super) fn of(word: u64) -> Option<(Self, bool)> {
         let slot = u32::try_from((word & (BUCKET - 1)).checked_sub(1)?).ok()?;
-        Some(if word & BUCKET == 0 { Self::Deployment(slot) } else { Self::Bucket(slot) })
+        let counted = if word & BUCKET == 0 { Self::Deployment(slot) } else { Self::Bucket(slot) };
+        Some((counted, word & SURE != 0))
     }
 }
 
@@ -141,14 +146,28 @@ impl State {
         u32::try_from(block * BLOCK_CELLS + place).ok().map(CellAt)
     }
 
+    /// Says whether it is sure that the gauge of a listed cell is raised for it: yes once it is, no before it is lowered.
+    #[inline]
+    pub fn assure(&self, at: CellAt, sure: bool) {
+        if let Some(cell) = self.cell(at) {
+            // The cell is this process's alone, so nobody writes between the two.
+            let word = cell.load(Ordering::Relaxed);
+            cell.store(if sure { word | SURE } else { word & !SURE }, Ordering::Release);
+        }
+    }
+
     /// Gives a cell back, once its gauge is lowered.
     #[inline]
-    pub fn unlist(&self, CellAt(at): CellAt) {
-        let at = at as usize;
-        let cell = self.cells_of(at / BLOCK_CELLS).and_then(|cells| cells.get(at % BLOCK_CELLS));
-        if let Some(cell) = cell {
+    pub fn unlist(&self, at: CellAt) {
+        if let Some(cell) = self.cell(at) {
             cell.store(0, Ordering::Release);
         }
+    }
+
+    #[inline]
+    fn cell(&self, CellAt(at): CellAt) -> Option<&AtomicU64> {
+        let at = at as usize;
+        self.cells_of(at / BLOCK_CELLS)?.get(at % BLOCK_CELLS)
     }
 
     /// Frees every block of `owner`, and so everything that it was counted in.
@@ -168,8 +187,8 @@ impl State {
         self.block_owners().iter().filter(|word| word.load(Ordering::Relaxed) == 0).count() * BLOCK_CELLS
     }
 
-    /// Everything that living processes are counted in.
-    pub(super) fn all_counted(&self) -> impl Iterator<Item = Counted> {
+    /// Everything that living processes are counted in, and whether that is sure.
+    pub(super) fn all_counted(&self) -> impl Iterator<Item = (Counted, bool)> {
         let owned = |(block, word): (usize, &AtomicU64)| (word.load(Ordering::Acquire) != 0).then_some(block);
         let blocks = self.block_owners().iter().enumerate().filter_map(owned);
         blocks.flat_map(|block| self.cells_of(block).into_iter().flatten()).filter_map(|cell| {

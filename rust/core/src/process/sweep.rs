@@ -12,8 +12,9 @@
 //!
 //! Why that is right: without deaths a gauge is never above its cells ([`super::cells`]), and gauge words do not repeat
 //! ([`crate::gauge`]). A gauge that stood still while the cells were counted, and is above them, has counts of the dead in
-//! it: exactly the surplus. A cell that is written or cleared meanwhile without the gauge moving only makes the count of
-//! cells larger, which corrects less, never more.
+//! it: at least the surplus. The cell of an attempt that is just coming or going only makes the count of cells larger, which
+//! corrects less, never more; but such a cell can hide a count of a dead one, so an audit is finished only when every gauge
+//! stood still and all its cells were sure.
 //!
 //! **Rejected.** A thread that sweeps: there is none in the core, and one would not survive a fork. One elected sweeper
 //! with a lease: a stopped one comes back in the middle of another's work.
@@ -37,6 +38,21 @@ pub const EVERY: Nanos = Nanos::from_secs(1);
 
 /// How often an audit is tried again within one sweep while gauges move.
 const AUDITS: usize = 16;
+
+/// The cells of one gauge.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    cells: u64,
+    /// Those of attempts that are just coming or going.
+    unsure: u64,
+}
+
+impl Found {
+    fn add(&mut self, sure: bool) {
+        self.cells += 1;
+        self.unsure += u64::from(!sure);
+    }
+}
 
 impl State {
     /// Whether it is time to [`sweep`](Self::sweep); cheap enough to ask for every decision.
@@ -118,20 +134,21 @@ impl State {
         }
     }
 
-    /// Lowers every gauge to its number of cells; answers whether all stood still for it.
+    /// Lowers every gauge to its number of cells; answers whether all stood still for it and nothing can have been hidden.
     fn audit(&self) -> bool {
         let deployments = self.records().map(|(slot, record)| (Counted::Deployment(slot), record.gauge()));
         let places = self.gauged_buckets().map(|(slot, words)| (Counted::Bucket(slot), Gauge::new(&words[1])));
         let running = |(counted, gauge): (Counted, Gauge<'_>)| (gauge.running() > 0).then(|| (counted, gauge.word()));
         let seen: Vec<_> = deployments.chain(places).filter_map(running).collect();
-        let mut cells = HashMap::<_, u64>::new();
-        self.all_counted().for_each(|counted| *cells.entry(counted).or_default() += 1);
+        let mut cells = HashMap::<_, Found>::new();
+        self.all_counted().for_each(|(counted, sure)| cells.entry(counted).or_default().add(sure));
         let correct = |&(counted, word): &(Counted, u64)| {
             let gauge = match counted {
                 Counted::Deployment(slot) => DeploymentRecord::of(self, slot).map(DeploymentRecord::gauge),
                 Counted::Bucket(slot) => self.bucket(slot).map(|words| Gauge::new(&words[1])),
             };
-            gauge.is_none_or(|gauge| gauge.correct(word, cells.get(&counted).copied().unwrap_or(0)))
+            let found = cells.get(&counted).copied().unwrap_or_default();
+            gauge.is_none_or(|gauge| gauge.correct(word, found.cells) && found.unsure == 0)
         };
         seen.iter().filter(|&gauge| !correct(gauge)).count() == 0
     }
