@@ -26,10 +26,13 @@ class Follower:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._busy = threading.Lock()
+        self._process = os.getpid()
         self._read: tuple[str | None, int, int, int] | None = None
 
     def soon(self, file: str) -> None:
         """Read `file` again on a thread, unless that is under way or was of no use."""
+        if self._process != os.getpid():  # a forked child: its parent's thread holds the lock for ever
+            self._busy, self._process = threading.Lock(), os.getpid()
         if not self._busy.acquire(blocking=False):
             return
         try:

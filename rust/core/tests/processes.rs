@@ -27,7 +27,7 @@ use serde_json::json;
 const T: Nanos = Nanos::from_secs(1_000);
 const PLACES: i64 = 6;
 
-/// Locks by seat: who holds each, 0 for nobody.
+/// Locks by seat, and that of the door: who holds each, 0 for nobody.
 struct Kernel {
     locks: Vec<PlainU64>,
 }
@@ -54,6 +54,14 @@ impl Keeper for Locks {
 
     fn let_go(&self, seat: u8) {
         self.kernel.locks[usize::from(seat)].store(0, Ordering::SeqCst);
+    }
+
+    fn close_door(&self) -> bool {
+        self.kernel.locks[SEATS].compare_exchange(0, self.process, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    fn open_door(&self) {
+        self.kernel.locks[SEATS].store(0, Ordering::SeqCst);
     }
 }
 
@@ -86,7 +94,7 @@ impl Host {
         let spec = fleet(&members, json!({"pools": limits}));
         let count = State::shared_words_needed(spec.room().twice());
         let words: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
-        let kernel = Arc::new(Kernel { locks: (0..SEATS).map(|_| PlainU64::new(0)).collect() });
+        let kernel = Arc::new(Kernel { locks: (0..=SEATS).map(|_| PlainU64::new(0)).collect() });
         Self { words: Vec::leak(words), kernel, spec, born: 0 }
     }
 
@@ -319,6 +327,9 @@ fn nobody_gives_records_back_while_others_may_use_them() {
     let full = one.router.reload(&named(1), T).unwrap_err();
     assert!(full.to_string().contains("Groups"), "{full}");
     drop(two);
+    host.kernel.locks[SEATS].store(99, Ordering::SeqCst);
+    assert!(one.router.reload(&named(1), T).is_err(), "somebody is sitting down");
+    host.kernel.locks[SEATS].store(0, Ordering::SeqCst);
     one.router.reload(&named(1), T).expect("alone, it may free what nobody runs");
     drop(one);
     assert_eq!(host.start(T).in_flight("a"), 0, "the first that comes to an empty host makes room for its fleet");

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use junctor_core::draw::identity;
 use junctor_core::fleet::FleetError;
 use junctor_core::router::Router as Core;
 use junctor_core::spec::FleetSpec;
 use junctor_core::state::State;
-use junctor_segment::{Attached, Place, attach, generation};
+use junctor_segment::{Attached, Place, attach, generation, user};
 use serde::Serialize;
 
 use crate::clock::Clock;
@@ -22,7 +22,9 @@ const MOVING: u64 = 1 << 63;
 /// The place of a state, and how to get to it again after a fork.
 pub struct Home {
     /// Where to share it; nothing for a state of this process alone.
-    place: Option<Place>,
+    place: ArcSwapOption<Place>,
+    /// The user for whom that is the place.
+    user: AtomicU32,
     /// The fleet in force, to be compiled over another state.
     spec: ArcSwap<FleetSpec>,
     /// The generation of the process that sits in it.
@@ -57,13 +59,27 @@ impl Home {
         let wall_at_zero = spec.wall_epoch_s - seconds(clock.zero());
         let (core, found) = over_place(&mut spec, place.as_ref(), clock, wall_at_zero)?;
         let born = AtomicU64::new(generation().load(Ordering::Relaxed));
-        Ok((core, Self { place, spec: ArcSwap::from_pointee(spec), born, found: ArcSwap::from_pointee(found) }))
+        let (place, user) = (ArcSwapOption::from_pointee(place), AtomicU32::new(user()));
+        Ok((core, Self { place, user, spec: ArcSwap::from_pointee(spec), born, found: ArcSwap::from_pointee(found) }))
     }
 
-    /// Whether this process was forked since: then the state is its parent's.
+    /// Whether this process was forked since: then a shared state is its parent's.
     #[inline]
     pub fn is_left(&self) -> bool {
-        self.place.is_some() && generation().load(Ordering::Relaxed) != self.born.load(Ordering::Acquire)
+        generation().load(Ordering::Relaxed) != self.born.load(Ordering::Acquire)
+    }
+
+    /// Whether the state is to be shared, but in another user's directory: a server's workers may have given up its rights.
+    pub fn is_another_users(&self) -> bool {
+        self.place.load().is_some() && self.user.load(Ordering::Relaxed) != user()
+    }
+
+    /// From the next seat on, share in this directory.
+    pub fn share_in(&self, directory: PathBuf) {
+        if let Some(place) = &*self.place.load() {
+            self.place.store(Some(Arc::new(Place { directory, fleet: place.fleet.clone() })));
+            self.user.store(user(), Ordering::Relaxed);
+        }
     }
 
     /// Takes a seat of its own for a forked child; whoever comes while another thread does so waits for it.
@@ -78,14 +94,13 @@ impl Home {
             && before != moving
             && self.born.compare_exchange(before, moving, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if mine {
-            let mut spec = FleetSpec::clone(&self.spec.load());
-            let wall_at_zero = spec.wall_epoch_s - seconds(clock.zero());
-            let found = self
-                .place
-                .as_ref()
-                .map_or_else(Found::default, |place| move_to_place(core, &mut spec, place, clock, wall_at_zero));
-            self.spec.store(Arc::new(spec));
-            self.found.store(Arc::new(found));
+            if let Some(place) = &*self.place.load() {
+                let mut spec = FleetSpec::clone(&self.spec.load());
+                let wall_at_zero = spec.wall_epoch_s - seconds(clock.zero());
+                let found = move_to_place(core, &mut spec, place, clock, wall_at_zero);
+                self.spec.store(Arc::new(spec));
+                self.found.store(Arc::new(found));
+            }
             self.born.store(now, Ordering::Release);
         }
         while self.born.load(Ordering::Acquire) == moving {

@@ -62,12 +62,17 @@ impl Router {
     #[cold]
     fn come_home(&self) {
         let shared_before = self.home.why_private().is_none();
+        if self.home.is_another_users()
+            && let Ok(directory) = Python::attach(runtime_directory)
+        {
+            self.home.share_in(directory);
+        }
         if !self.home.come_home(&self.core, &self.clock) {
             return;
         }
         if !self.seeded {
             // Siblings that draw alike would all choose alike.
-            self.seeds.fetch_xor(mix(u64::from(std::process::id()) << 32 ^ monotonic().0), Ordering::Relaxed);
+            self.seeds.store(entropy(), Ordering::Relaxed);
         }
         if let Some(why) = self.home.why_private().filter(|_| shared_before) {
             Python::attach(|py| warn_narrower(py, &why));
@@ -77,6 +82,11 @@ impl Router {
     fn next_seed(&self, given: Option<u64>) -> u64 {
         given.unwrap_or_else(|| mix(self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)))
     }
+}
+
+/// Where this user's processes share state.
+fn runtime_directory(py: Python<'_>) -> PyResult<PathBuf> {
+    py.import("junctor.runtime")?.call_method0("directory")?.extract()
 }
 
 fn parse(py: Python<'_>, fleet: &[u8]) -> PyResult<FleetSpec> {
@@ -427,10 +437,11 @@ fn arguments<'py>(
     Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, lists })
 }
 
-/// A seed from the system. Not a secret: only different each time.
+/// A seed from the system. Not a secret: only different each time, and in each process.
 fn entropy() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0_u8)
+    // A forked child has its parent's hash keys.
+    mix(RandomState::new().hash_one(std::process::id()) ^ monotonic().0)
 }
 
 /// Compiles a fleet without opening a router; raises `ConfigError` if it cannot be.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use junctor_core::draw::identity;
 use junctor_core::process::seats::SEATS;
@@ -16,9 +17,11 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use crate::file::{self, failed};
 use crate::fork::{Descriptor, generation};
 use crate::header::{HEADER_BYTES, Here, LAYOUT};
-use crate::locks::{Locks, try_lock};
+use crate::locks::{DOOR, Locks, try_lock, unlock};
 use crate::{Attached, Place, Unshared, directory, monotonic};
 
+/// Longest wait for the door: only somebody who was stopped behind it takes longer.
+const DOOR_WAIT: Nanos = Nanos::from_secs(2);
 /// Longest readable part of a file's name.
 const LABEL: usize = 40;
 
@@ -41,10 +44,14 @@ pub fn attach(place: &Place, needed: Room) -> Result<Attached, Unshared> {
         }
     };
     let descriptor = keep(file, &path)?;
+    close_door(&descriptor, &path)?;
     let number = free_seat(&descriptor, &path)?;
+    let locks = descriptor.number();
     let seat = Seat::new(number, random(), generation());
+    // Should anything fail before it is opened, the door opens with the descriptor's end.
     let state = map(&path, header.room, descriptor, Some(seat))?;
     state.take_seat(std::process::id(), monotonic() - Nanos(header.epoch));
+    unlock(locks, DOOR);
     Ok(Attached { state, epoch: Nanos(header.epoch), path })
 }
 
@@ -68,10 +75,22 @@ pub fn observe(place: &Place, needed: Room) -> Result<Attached, Unshared> {
     Ok(Attached { state, epoch: Nanos(header.epoch), path })
 }
 
+/// Waits for the door, which others hold for moments only.
+fn close_door(locks: &Descriptor, path: &Path) -> Result<(), Unshared> {
+    let begun = monotonic();
+    while !try_lock(locks.number(), DOOR).map_err(failed(path, "locked"))? {
+        if monotonic().since(begun) > DOOR_WAIT {
+            return Err(failed(path, "locked")(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
 /// The first seat whose lock is free, now held.
 fn free_seat(locks: &Descriptor, path: &Path) -> Result<u8, Unshared> {
     for seat in (0..SEATS).filter_map(|seat| u8::try_from(seat).ok()) {
-        if try_lock(locks.number(), seat).map_err(failed(path, "locked"))? {
+        if try_lock(locks.number(), seat.into()).map_err(failed(path, "locked"))? {
             return Ok(seat);
         }
     }

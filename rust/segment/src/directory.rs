@@ -23,11 +23,17 @@ pub fn prepare(path: &Path) -> Result<(), Unshared> {
     fault(&found).map_or(Ok(()), |fault| Err(problem(fault)))
 }
 
+/// The user in whose name this process acts.
+#[must_use]
+pub fn user() -> u32 {
+    geteuid().as_raw()
+}
+
 fn fault(found: &Metadata) -> Option<String> {
     if !found.is_dir() {
         return Some("is not a directory".into());
     }
-    if found.uid() != geteuid().as_raw() {
+    if found.uid() != user() {
         return Some(format!("belongs to user {}", found.uid()));
     }
     let open = found.mode() & 0o022 != 0;

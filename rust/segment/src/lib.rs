@@ -42,10 +42,12 @@ pub use self::attach::{attach, observe};
 #[cfg(target_os = "linux")]
 pub use self::clock::monotonic;
 #[cfg(target_os = "linux")]
+pub use self::directory::user;
+#[cfg(target_os = "linux")]
 pub use self::fork::generation;
 pub use self::unshared::Unshared;
 #[cfg(not(target_os = "linux"))]
-pub use self::unsupported::{attach, generation, monotonic, observe};
+pub use self::unsupported::{attach, generation, monotonic, observe, user};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use junctor_core::process::Keeper;
+use junctor_core::process::seats::SEATS;
 use memmap2::MmapRaw;
 
 use crate::fork::Descriptor;
@@ -36,7 +37,7 @@ impl Keeper for Locks {
             return false;
         }
         // Where the system says nothing, nobody is taken for dead.
-        let held = try_lock(self.descriptor.number(), seat).unwrap_or(false);
+        let held = try_lock(self.descriptor.number(), seat.into()).unwrap_or(false);
         if !held {
             self.clearing.store(false, Ordering::Release);
         }
@@ -44,30 +45,45 @@ impl Keeper for Locks {
     }
 
     fn let_go(&self, seat: u8) {
-        // Should it fail, the lock ends with this process.
-        let _ = set(self.descriptor.number(), seat, libc::F_UNLCK);
+        unlock(self.descriptor.number(), seat.into());
         self.clearing.store(false, Ordering::Release);
+    }
+
+    fn close_door(&self) -> bool {
+        try_lock(self.descriptor.number(), DOOR).unwrap_or(false)
+    }
+
+    fn open_door(&self) {
+        unlock(self.descriptor.number(), DOOR);
     }
 }
 
-/// Takes the lock of a seat, if nobody has it.
+/// The byte behind those of the seats.
+pub const DOOR: i64 = SEATS as i64;
+
+/// Takes the lock of a seat or of the door, if nobody has it.
 ///
 /// # Errors
 /// What the system says if it has no such locks.
-pub fn try_lock(file: RawFd, seat: u8) -> io::Result<bool> {
-    match set(file, seat, libc::F_WRLCK) {
+pub fn try_lock(file: RawFd, byte: i64) -> io::Result<bool> {
+    match set(file, byte, libc::F_WRLCK) {
         Ok(()) => Ok(true),
         Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-fn set(file: RawFd, seat: u8, kind: i32) -> io::Result<()> {
+/// Frees a lock. Should that fail, it ends with this process.
+pub fn unlock(file: RawFd, byte: i64) {
+    let _ = set(file, byte, libc::F_UNLCK);
+}
+
+fn set(file: RawFd, byte: i64, kind: i32) -> io::Result<()> {
     // SAFETY: all zero is a valid `flock`; Linux wants the process id of such a lock to be 0.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = i16::try_from(kind).unwrap_or_default();
     lock.l_whence = i16::try_from(libc::SEEK_SET).unwrap_or_default();
-    lock.l_start = i64::from(seat);
+    lock.l_start = byte;
     lock.l_len = 1;
     // SAFETY: the call reads one `flock` and changes nothing of ours; on a descriptor that is not open it fails.
     let done = unsafe { libc::fcntl(file, libc::F_OFD_SETLK, &raw const lock) == 0 };

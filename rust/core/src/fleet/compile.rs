@@ -89,8 +89,9 @@ fn give_back_if_crowded(spec: &FleetSpec, state: &State, current: Option<&Fleet>
         && fits(Section::Buckets, needed.buckets, room.buckets)
         && fits(Section::Groups, needed.groups, room.groups)
         && fits(Section::Lengths, needed.lengths, room.lengths));
-    if crowded && state.is_alone() {
-        give_back(spec, state, current);
+    if crowded {
+        // Somebody who sits down meanwhile must not find its records gone.
+        let _ = state.alone(|| give_back(spec, state, current));
     }
 }
 

@@ -33,6 +33,12 @@ pub trait Keeper: Send + Sync {
 
     /// Ends what [`hold`](Self::hold) began.
     fn let_go(&self, seat: u8);
+
+    /// Tries to keep everybody else from sitting down. `false` means that somebody is at it.
+    fn close_door(&self) -> bool;
+
+    /// Ends what [`close_door`](Self::close_door) began.
+    fn open_door(&self);
 }
 
 /// What a process has of its own in a state that it shares.

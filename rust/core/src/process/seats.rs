@@ -138,6 +138,17 @@ impl State {
         (newest != words[CONFIG].load(Ordering::Relaxed)).then_some(newest)
     }
 
+    /// Does something while nobody else sits here or can sit down; nothing if somebody does.
+    pub(crate) fn alone<R>(&self, act: impl FnOnce() -> R) -> Option<R> {
+        let Some(keeper) = self.keeper() else { return Some(act()) };
+        if !keeper.close_door() {
+            return None;
+        }
+        let done = self.is_alone().then(act);
+        keeper.open_door();
+        done
+    }
+
     /// Whether nobody else sits here.
     pub(crate) fn is_alone(&self) -> bool {
         let own = self.seat().map(Seat::number);
