@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.processes.fleets import fleet, limit
-from tests.processes.workers import Nursery, Worker, seats_of, several, until
+from tests.processes.workers import Nursery, seats_of, several, until
 
 PLACES = 40
 REAPED_S = 2.0
@@ -134,7 +134,3 @@ def test_a_death_among_busy_workers_is_swept_away_in_time_too(nursery: Nursery, 
     assert time.monotonic() - died < REAPED_S
     assert sum(worker.answer() for worker in workers) > 1000, "they were busy"
     until(lambda: in_flight(quiet.ask("snapshot")) == 5, "all settled", within_s=REAPED_S)
-
-
-def lives(worker: Worker) -> bool:
-    return worker.lives

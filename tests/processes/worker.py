@@ -30,7 +30,9 @@ told: list[str] = []
 """Warnings of this process."""
 
 
-def open_router(directory: str, fleet: Fleet, name: str = "fleet", count: int = 1, seed: int | None = None) -> str | None:
+def open_router(
+    directory: str, fleet: Fleet, name: str = "fleet", count: int = 1, seed: int | None = None
+) -> str | None:
     """Opens routers; answers why the last of them is private."""
     for _ in range(count):
         endpoints = [deployment["name"] for deployment in fleet["deployments"]]

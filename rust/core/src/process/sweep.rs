@@ -8,7 +8,7 @@
 //! the kernel frees such a lock, so whoever gets it may clear the seat: its blocks, its marks among unanswered attempts, its
 //! counters. Then the gauges are audited: every gauge is read, then all cells are counted, then each gauge above its
 //! number of cells is lowered to it, unless it moved meanwhile. An audit that could not finish, or that nobody finished,
-//! is asked for by two words that differ, and the next sweep goes on.
+//! is asked for by two words that differ, and the next sweep, which then comes soon, goes on.
 //!
 //! Why that is right: without deaths a gauge is never above its cells ([`super::cells`]), and gauge words do not repeat
 //! ([`crate::gauge`]). A gauge that stood still while the cells were counted, and is above them, has counts of the dead in
@@ -36,8 +36,12 @@ use crate::units::Nanos;
 /// Time between two sweeps. A dead worker is swept away within two: the one it died after, and the next.
 pub const EVERY: Nanos = Nanos::from_secs(1);
 
-/// How often an audit is tried again within one sweep while gauges move.
+/// How often an audit looks at gauges that move within one sweep. Each look takes some microseconds.
 const AUDITS: usize = 16;
+
+/// When an audit that could not finish is gone on with: a process that was put aside in the middle of coming or going runs
+/// again by then.
+const AGAIN: Nanos = Nanos::from_millis(100);
 
 /// The cells of one gauge.
 #[derive(Clone, Copy, Default)]
@@ -68,7 +72,7 @@ impl State {
         let last = common.swept_at.load(Ordering::Acquire);
         let due = now.since(Nanos(last)) >= EVERY;
         let mine = due && common.swept_at.compare_exchange(last, now.0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-        if mine { self.sweep() } else { 0 }
+        if mine { self.sweep_at(now) } else { 0 }
     }
 
     /// Sits down at the own seat, which the caller holds, with the door closed: clears what an earlier owner left there and sweeps.
@@ -78,8 +82,20 @@ impl State {
             self.sit(pid, now);
             counters::add(self, Counter::Reaped, u64::from(died_here));
             common.swept_at.fetch_max(now.0, Ordering::AcqRel);
-            self.sweep();
+            self.sweep_at(now);
         }
+    }
+
+    /// A sweep that says when the next one is due.
+    fn sweep_at(&self, now: Nanos) -> usize {
+        let reaped = self.sweep();
+        if let Some(common) = self.common()
+            && common.audits_wanted.load(Ordering::Acquire) != common.audits_done.load(Ordering::Acquire)
+        {
+            let sooner = (now + AGAIN).0.saturating_sub(EVERY.0);
+            let _ = common.swept_at.compare_exchange(now.0, sooner, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        reaped
     }
 
     /// Clears the seats of all that died, and audits the gauges if any did.
@@ -128,7 +144,7 @@ impl State {
     fn audit_if_wanted(&self) {
         let Some(common) = self.common() else { return };
         let wanted = common.audits_wanted.load(Ordering::Acquire);
-        if wanted != common.audits_done.load(Ordering::Acquire) && (0..AUDITS).any(|_| self.audit()) {
+        if wanted != common.audits_done.load(Ordering::Acquire) && self.audit() {
             // A slower audit of an earlier wish must not undo a newer one's word.
             let _ = common.audits_done.fetch_max(wanted, Ordering::AcqRel);
         }
@@ -136,21 +152,37 @@ impl State {
 
     /// Lowers every gauge to its number of cells; answers whether all stood still for it and nothing can have been hidden.
     fn audit(&self) -> bool {
-        let deployments = self.records().map(|(slot, record)| (Counted::Deployment(slot), record.gauge()));
-        let places = self.gauged_buckets().map(|(slot, words)| (Counted::Bucket(slot), Gauge::new(&words[1])));
-        let running = |(counted, gauge): (Counted, Gauge<'_>)| (gauge.running() > 0).then(|| (counted, gauge.word()));
-        let seen: Vec<_> = deployments.chain(places).filter_map(running).collect();
-        let mut cells = HashMap::<_, Found>::new();
-        self.all_counted().for_each(|(counted, sure)| cells.entry(counted).or_default().add(sure));
-        let correct = |&(counted, word): &(Counted, u64)| {
-            let gauge = match counted {
-                Counted::Deployment(slot) => DeploymentRecord::of(self, slot).map(DeploymentRecord::gauge),
-                Counted::Bucket(slot) => self.bucket(slot).map(|words| Gauge::new(&words[1])),
-            };
-            let found = cells.get(&counted).copied().unwrap_or_default();
-            gauge.is_none_or(|gauge| gauge.correct(word, found.cells) && found.unsure == 0)
-        };
-        seen.iter().filter(|&gauge| !correct(gauge)).count() == 0
+        let deployments = self.records().map(|(slot, _)| Counted::Deployment(slot));
+        let places = self.gauged_buckets().map(|(slot, _)| Counted::Bucket(slot));
+        // A gauge that counts nobody has nobody dead in it.
+        let mut open: Vec<_> = deployments.chain(places).filter(|&counted| self.running(counted) > 0).collect();
+        for _ in 0..AUDITS {
+            if open.is_empty() {
+                break;
+            }
+            let seen: Vec<_> =
+                open.iter().filter_map(|&counted| Some((counted, self.gauge_of(counted)?.word()))).collect();
+            let mut cells = HashMap::<_, Found>::new();
+            self.all_counted().for_each(|(counted, sure)| cells.entry(counted).or_default().add(sure));
+            open.clear();
+            open.extend(seen.into_iter().filter_map(|(counted, word)| {
+                let found = cells.get(&counted).copied().unwrap_or_default();
+                let right = self.gauge_of(counted)?.correct(word, found.cells) && found.unsure == 0;
+                (!right).then_some(counted)
+            }));
+        }
+        open.is_empty()
+    }
+
+    fn gauge_of(&self, counted: Counted) -> Option<Gauge<'_>> {
+        match counted {
+            Counted::Deployment(slot) => DeploymentRecord::of(self, slot).map(DeploymentRecord::gauge),
+            Counted::Bucket(slot) => self.bucket(slot).map(|words| Gauge::new(&words[1])),
+        }
+    }
+
+    fn running(&self, counted: Counted) -> u64 {
+        self.gauge_of(counted).map_or(0, Gauge::running)
     }
 
     /// All claimed records of deployments.
