@@ -1,8 +1,9 @@
-"""Fleets of the process tests: small, with limits whose windows are short enough to be filled within a second or two."""
+"""Fleets of the process tests: small, with limits whose windows are short enough to be filled within a second."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 Fleet = dict[str, Any]
@@ -30,3 +31,18 @@ def fleet(*deployments: str, hash: str = "c0ffee", limits: dict[str, list[dict[s
 def compiled(spec: Fleet) -> bytes:
     """As the core reads it."""
     return json.dumps(spec).encode()
+
+
+def fleet_file(folder: Path, url: str, **limits: int) -> Path:
+    """A file as users write it: one deployment at a server of the test's, with these limits."""
+    (folder / "key").write_text("sk-test")
+    told = {
+        "version": 1,
+        "providers": {"local": {"adapter": "openai", "base_url": f"{url}/v1", "key": f"file:{folder / 'key'}"}},
+        "deployments": {"only": {"model": "local/m", "context_tokens": 8000, **limits}},
+        "groups": {"all": {"members": ["only"]}},
+        "rules": [{"use": "all"}],
+    }
+    path = folder / "fleet.yaml"
+    path.write_text(json.dumps(told))  # JSON is YAML
+    return path

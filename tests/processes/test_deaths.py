@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import signal
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.processes.fleets import fleet, limit
-from tests.processes.workers import Nursery, seats_of, several, until
+from tests.processes.workers import Nursery, Worker, seats_of, several, until
 
 PLACES = 40
 REAPED_S = 2.0
@@ -20,6 +21,15 @@ FLEET = fleet("a", "b", limits={"a": [limit("concurrency", PLACES)], "b": [limit
 
 def in_flight(told: dict[str, Any]) -> int:
     return sum(deployment["in_flight"] for deployment in told["deployments"].values())
+
+
+def reserved(worker: Worker) -> int:
+    count: int = worker.ask("snapshot")["counters"]["reserved"]
+    return count
+
+
+def more_reserved(worker: Worker, than: int) -> bool:
+    return reserved(worker) > than
 
 
 def taken(told: dict[str, Any]) -> int:
@@ -67,7 +77,7 @@ def test_a_stopped_worker_keeps_what_it_holds_while_others_sweep(nursery: Nurser
     # Each death needs a sweep of its own to be found: sweeping goes on without the stopped one.
     for _ in range(3):
         third.kill()
-        until(lambda: third.pid not in seats_of(other), "the dead one's seat is free", within_s=REAPED_S)
+        until(lambda: len(list(seats_of(other))) == 2, "the dead one's seat is free", within_s=REAPED_S)
         assert in_flight(other.ask("snapshot")) == 40
         third = nursery.worker()
         third.ask("open_router", directory=directory, fleet=FLEET)
@@ -95,8 +105,8 @@ def test_a_storm_of_kills_leaves_nothing_behind(nursery: Nursery, directory: str
         victims = several(nursery, 6, directory=directory, fleet=FLEET)
         for victim in victims:
             victim.tell("churn", seed=draw.getrandbits(32), most=draw.choice((1, 8, 40)))
-        moved = told.ask("snapshot")["counters"]["reserved"]
-        until(lambda moved=moved: told.ask("snapshot")["counters"]["reserved"] > moved + 50, "they are at it")
+        before = reserved(told)
+        until(partial(more_reserved, told, before + 50), "they are at it")
         for victim in victims:
             spin(draw.random() * 0.002)
             nursery.forget(victim)

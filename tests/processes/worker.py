@@ -1,4 +1,4 @@
-"""What a worker does: commands as JSON lines, one answer each. `python -m tests.processes.worker SOCKET` is the nursery."""
+"""What a worker does: commands as JSON lines, one answer each. Run as a program with a socket it is the nursery."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import traceback
 import warnings
 from typing import Any
 
-from junctor import NoCapacity, Router
+from junctor import Client, NoCapacity, Router
 from junctor._core import Reservation
 from tests.processes.fleets import Fleet, compiled
 
@@ -164,7 +164,7 @@ def hammer(seconds: float, models: list[str], tokens: int, lock: str) -> dict[st
         while time.monotonic() < end:
             for model in models:
                 try:
-                    reservation = router.reserve(model, input_tokens=tokens)
+                    reservation = router.reserve(model, input_tokens=tokens, output_tokens=0)
                 except NoCapacity:
                     continue
                 counts[model] += 1
@@ -214,6 +214,25 @@ def churn_for(seconds: float, seed: int, most: int) -> int:
     return rounds
 
 
+def chat(count: int, tasks: int = 1) -> int:
+    """So many calls by a client, shared out among tasks; answers how many were answered."""
+    return asyncio.run(_chat(count, tasks))
+
+
+async def _chat(count: int, tasks: int) -> int:
+    left = iter(range(count))
+
+    async def some(client: Client) -> int:
+        answered = 0
+        for _ in left:
+            await client.chat("all", [{"role": "user", "content": "Hi"}], max_tokens=1, deadline_s=20, max_wait_s=20)
+            answered += 1
+        return answered
+
+    async with Client(routers[0]) as client:
+        return sum(await asyncio.gather(*(some(client) for _ in range(tasks))))
+
+
 def probe_at(monotonic_s: float) -> int:
     """Waits actively for an instant, then asks at once; answers whether it got the probe."""
     while time.monotonic() < monotonic_s:
@@ -244,6 +263,7 @@ COMMANDS = {
         hammer,
         churn,
         churn_for,
+        chat,
         probe_at,
     )
 }

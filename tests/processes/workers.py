@@ -1,11 +1,11 @@
 """Worker processes that do what a test says, and can be killed at any moment.
 
-**Problem.** A test of processes needs many of them, each within milliseconds, which do one thing when told and are found
-dead the moment they are.
+**Problem.** A test of processes needs many of them, each within milliseconds, which do one thing when told and are
+found dead the moment they are.
 
-**Choice.** A nursery: one process that has imported junctor and opened nothing forks a worker for each request. A worker
-connects to the test's socket and runs the commands of `tests.processes.worker` that come as JSON lines. Whether it lives
-is asked of the kernel by a pidfd, which no reused process id can confuse.
+**Choice.** A nursery: one process that has imported junctor and opened nothing forks a worker for each request. A
+worker connects to the test's socket and runs the commands of `tests.processes.worker` that come as JSON lines. Whether
+it lives is asked of the kernel by a pidfd, which no reused process id can confuse.
 
 **Rejected.** `multiprocessing`: its children share pipes and locks, and one that is killed can leave a lock taken.
 A fresh interpreter per worker: a tenth of a second each, where a storm starts hundreds.

@@ -262,6 +262,35 @@ fn whoever_dies_in_the_middle_of_a_step_leaves_nothing_behind() {
 }
 
 #[test]
+fn nothing_of_the_dead_hides_behind_an_attempt_that_is_coming_or_going() {
+    let mut host = Host::new();
+    let (one, two) = (host.start(T), host.start(T));
+    let (state, slot) = (one.router.state(), one.slot("b"));
+    for going in [false, true] {
+        // The victim is counted once, and another attempt is listed without being counted.
+        let victim = host.start(T);
+        let theirs = victim.router.state();
+        theirs.list(Counted::Deployment(slot), 3).unwrap();
+        DeploymentRecord::of(&theirs, slot).unwrap().gauge().enter();
+        drop(theirs);
+        let cell = state.list(Counted::Deployment(slot), 5).unwrap().unwrap();
+        let gauge = DeploymentRecord::of(&state, slot).unwrap().gauge();
+        if going {
+            gauge.enter();
+            state.assure(cell, true);
+            state.assure(cell, false);
+            gauge.leave();
+        }
+        host.kill(victim);
+        two.router.state().sweep();
+        assert_eq!(one.in_flight("b"), 1, "whose that is cannot be known yet");
+        state.unlist(cell);
+        two.router.state().sweep();
+        assert_eq!(one.in_flight("b"), 0, "the audit was not over");
+    }
+}
+
+#[test]
 fn a_sweeper_that_dies_in_the_middle_is_followed_by_another() {
     let mut host = Host::new();
     let (one, mut victim) = (host.start(T), host.start(T));
