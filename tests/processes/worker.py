@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import fcntl
 import gc
 import json
+import multiprocessing
 import os
 import random
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -25,6 +28,7 @@ from tests.processes.fleets import Fleet, compiled
 address = ""
 routers: list[Router] = []
 held: list[Reservation] = []
+clients: list[Client] = []
 connections: list[int] = []
 told: list[str] = []
 """Warnings of this process."""
@@ -233,11 +237,75 @@ async def _chat(count: int, tasks: int) -> int:
         return sum(await asyncio.gather(*(some(client) for _ in range(tasks))))
 
 
-def probe_at(monotonic_s: float) -> int:
-    """Waits actively for an instant, then asks at once; answers whether it got the probe."""
+def keep_client() -> None:
+    """A client that is kept from call to call, as servers keep one."""
+    clients.append(Client(routers[0]))
+
+
+def call() -> str:
+    """One call by the client that is kept."""
+    messages = [{"role": "user", "content": "Hi"}]
+    return asyncio.run(clients[0].chat("all", messages, max_tokens=1, deadline_s=5)).text
+
+
+def start_threads(count: int) -> None:
+    """Threads that reserve and settle for as long as this process lives."""
+    for _ in range(count):
+        threading.Thread(target=_serve_on, daemon=True).start()
+
+
+def _serve_on() -> None:
+    while True:
+        with contextlib.suppress(NoCapacity):
+            routers[0].reserve("all").settle("ok")
+
+
+def reserved_of(model: str) -> str | None:
+    """Takes one reservation and keeps it; answers whose it is."""
+    if not reserve(1, model):
+        return None
+    return held[-1].deployment
+
+
+def probe_at(monotonic_s: float) -> str | None:
+    """Waits actively for an instant, then asks at once; answers whose attempt it got."""
     while time.monotonic() < monotonic_s:
         pass
-    return reserve(1)
+    return reserved_of("all")
+
+
+def cancel() -> None:
+    """Gives up all that is kept, as if nothing had been sent."""
+    for reservation in held:
+        reservation.cancel(sent=False)
+    held.clear()
+
+
+def in_a_pool(method: str, directory: str, fleet: Fleet) -> list[tuple[int, bool, bool]]:
+    """Three tasks in processes of an executor, made as `method` says after this one has opened its router.
+
+    Answers of each its process id, and whether it had a state that is shared, and a reservation.
+    """
+    context = multiprocessing.get_context(method)
+    with concurrent.futures.ProcessPoolExecutor(3, context) as executor:
+        return list(executor.map(_task, [directory] * 3, [fleet] * 3, range(3)))
+
+
+def _task(directory: str, fleet: Fleet, _: int) -> tuple[int, bool, bool]:
+    if not routers:
+        open_router(directory, fleet)
+    with routers[0].reserve("all") as reservation:
+        reservation.settle("ok")
+    return os.getpid(), snapshot()["state"]["shared"], True
+
+
+def in_a_process(method: str, directory: str, fleet: Fleet) -> int | None:
+    """The same by `multiprocessing` itself; answers the child's exit code."""
+    process = multiprocessing.get_context(method).Process(target=_task, args=(directory, fleet, 0))  # type: ignore[attr-defined]
+    process.start()
+    process.join(20)
+    code: int | None = process.exitcode
+    return code
 
 
 COMMANDS = {
@@ -264,7 +332,14 @@ COMMANDS = {
         churn,
         churn_for,
         chat,
+        keep_client,
+        call,
+        start_threads,
+        reserved_of,
         probe_at,
+        cancel,
+        in_a_pool,
+        in_a_process,
     )
 }
 
