@@ -50,6 +50,11 @@ def open_file(path: str) -> str | None:
     return routers[-1].why_private
 
 
+def environment(name: str, value: str) -> None:
+    """Sets a variable of this process."""
+    os.environ[name] = value
+
+
 def reserve(count: int, model: str = "all") -> int:
     """Takes up to `count` reservations and keeps them; answers how many it got."""
     got = 0
@@ -313,6 +318,7 @@ COMMANDS = {
     for each in (
         open_router,
         open_file,
+        environment,
         reserve,
         seeds,
         settle,

@@ -67,11 +67,11 @@ impl<'s> Gauge<'s> {
     }
 
     /// Lowers the count to `most` if it is higher. `seen` is what [`word`](Self::word) said before it was known that no
-    /// more than `most` are at it; answers whether the gauge stood still since, without which nothing is known of it.
+    /// more than `most` are at it; answers whether the gauge is right now, which is `false` if it moved meanwhile.
     #[must_use]
     pub fn correct(self, seen: u64, most: u64) -> bool {
         let surplus = running(seen).saturating_sub(most);
-        // Without a surplus too: an attempt that came meanwhile has a cell that may have made up for a dead one's count.
+        // Exchanged for itself too: a load could say what was there before.
         self.0.compare_exchange(seen, seen - surplus, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
@@ -95,6 +95,12 @@ pub fn give_back(word: &AtomicU64, n: u64) {
 #[inline]
 pub const fn running(word: u64) -> u64 {
     word & RUNNING
+}
+
+/// Makes every exchange fail that began before: whoever has looked at the word looks again, and at what it is compared
+/// with.
+pub fn stir(word: &AtomicU64) {
+    word.fetch_add(STARTED_ONE, Ordering::AcqRel);
 }
 
 #[cfg(all(test, not(loom)))]

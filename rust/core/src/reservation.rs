@@ -14,7 +14,7 @@ use crate::fleet::{Deployment, Fleet};
 use crate::hedge;
 use crate::outcome::{Ending, Outcome};
 use crate::process::Seat;
-use crate::reserve::{Hold, amount, assure};
+use crate::reserve::{Hold, amount, vouch};
 use crate::settle::{self, Settlement};
 use crate::state::State;
 use crate::units::Nanos;
@@ -55,9 +55,9 @@ impl Reservation {
         let seat = self.state().seat().map_or(0, Seat::number);
         self.pending = self.record().and_then(|record| {
             record.gauge().enter();
+            vouch(self.state(), &self.hold.cells);
             record.pending().note(self.decision.at, seat, self.decision.seed)
         });
-        assure(self.state(), &self.hold.cells, true);
     }
 
     /// What was looked at by a walk that held nothing.

@@ -178,10 +178,16 @@ fn list(state: &State, deployment: &Deployment, now: Nanos, cells: &mut Cells) -
     Ok(())
 }
 
-/// Says whether it is sure that all that is listed is counted: from when it is, until it is about to end.
+/// Says that all that was listed is counted.
 #[inline]
-pub(crate) fn assure(state: &State, cells: &Cells, sure: bool) {
-    cells.iter().for_each(|&cell| state.assure(cell, sure));
+pub(crate) fn vouch(state: &State, cells: &Cells) {
+    cells.iter().for_each(|&cell| state.vouch(cell));
+}
+
+/// Says that it is about to be counted no more.
+#[inline]
+pub(crate) fn doubt(state: &State, cells: &Cells) {
+    cells.iter().for_each(|&cell| state.doubt(cell));
 }
 
 /// Ends what was listed, once it is counted no more.

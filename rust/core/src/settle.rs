@@ -17,7 +17,7 @@ use crate::fleet::{Deployment, Fleet, Group, MAX_LIMITS};
 use crate::hedge;
 use crate::limit::{Bucket, Held, Level, OutputLength, Report};
 use crate::outcome::{Ending, Fault, LimitReport, Outcome};
-use crate::reserve::{Hold, assure, bucket, unlist};
+use crate::reserve::{Hold, bucket, doubt, unlist};
 use crate::score::{Estimate, cost};
 use crate::spec::Dimension;
 use crate::state::State;
@@ -53,7 +53,7 @@ pub(crate) fn settle(
     now: Nanos,
     settlement: &mut Settlement,
 ) {
-    assure(&fleet.state, &hold.cells, false);
+    doubt(&fleet.state, &hold.cells);
     settle_held(fleet, decision, hold, cell, outcome, now, settlement);
     unlist(&fleet.state, &mut hold.cells);
 }

@@ -1,8 +1,14 @@
-//! The atomics that shared state is made of: the machine's own, or loom's when a model checks the code.
+//! The atomics that shared state is made of: the machine's own, or those of a checker when a proof runs the code.
+//!
+//! loom tries every order of the accesses of two or three threads and everything the memory model lets each of them
+//! see; shuttle tries random orders of many threads, one access at a time. Both need their own type in the place of the
+//! machine's, and this is the only place that knows (docs/decisions/021).
 
 #[cfg(loom)]
 pub use loom::sync::atomic::{AtomicU64, Ordering};
-#[cfg(not(loom))]
+#[cfg(all(shuttle, not(loom)))]
+pub use shuttle::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(any(loom, shuttle)))]
 pub use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Applies a pure `old → new` function to one word until it sticks, and returns both values.

@@ -55,20 +55,23 @@ pub fn attach(place: &Place, needed: Room) -> Result<Attached, Unshared> {
     Ok(Attached { state, epoch: Nanos(header.epoch), path })
 }
 
-/// The state at `place`, to be looked at from outside.
+/// The state at `place`, to be looked at from outside: no seat is taken, no file made, no record claimed.
 ///
 /// # Errors
 /// [`Unshared`]; [`Unshared::Nobody`] if nobody has made it.
 pub fn observe(place: &Place, needed: Room) -> Result<Attached, Unshared> {
-    directory::prepare(&place.directory)?;
+    if place.directory.exists() {
+        directory::prepare(&place.directory)?;
+    }
     let here = file::here()?;
-    let usual = path(place, &here, None);
+    let [usual, larger] = [None, Some(needed.twice())].map(|room| path(place, &here, room));
     let found = match file::open(&usual, &here)? {
         Some((file, header)) if header.room.holds(needed) => Some((usual.clone(), file, header)),
-        _ => {
-            let larger = path(place, &here, Some(needed.twice()));
-            file::open(&larger, &here)?.map(|(file, header)| (larger, file, header))
-        }
+        // Outgrown: its workers have moved, or have not read the file yet that is looked through.
+        other => match file::open(&larger, &here)? {
+            Some((file, header)) => Some((larger, file, header)),
+            None => other.map(|(file, header)| (usual.clone(), file, header)),
+        },
     };
     let (path, file, header) = found.ok_or(Unshared::Nobody { path: usual })?;
     let state = map(&file, &path, header.room, locks_of(&file, &path)?, None)?;

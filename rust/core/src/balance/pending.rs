@@ -48,8 +48,9 @@ impl<'s> Pending<'s> {
             let cell = self.cells.get(index);
             cell.is_some_and(|cell| cell.compare_exchange(0, sent, Ordering::AcqRel, Ordering::Relaxed).is_ok())
         })?;
-        // Only an empty hint is filled: a set one is older, since time only grows.
-        if !self.any() {
+        // Only an empty hint is filled: a set one is older, since time only grows. It is read by writing nothing to it,
+        // because then whoever empties it afterwards sees our cell; a plain load might see what has just been emptied.
+        if self.oldest.fetch_add(0, Ordering::AcqRel) == 0 {
             let _ = self.oldest.compare_exchange(0, sent, Ordering::AcqRel, Ordering::Relaxed);
         }
         Some(PendingCell { index: u8::try_from(index).ok()?, sent })
@@ -119,10 +120,17 @@ impl<'s> Pending<'s> {
 
     /// Replaces the hint `seen` by the true minimum and returns that.
     fn refresh(self, seen: u64) -> u64 {
+        let oldest = self.oldest_cell();
+        let emptied = oldest == 0 && seen != 0;
+        let swapped = self.oldest.compare_exchange(seen, oldest, Ordering::AcqRel, Ordering::Relaxed);
+        // Whoever came after the cells were read and before the hint was emptied has left none of its own.
+        if emptied && swapped.is_ok() { self.refresh(0) } else { oldest }
+    }
+
+    /// The smallest sent time in the cells, 0 if all are empty.
+    fn oldest_cell(self) -> u64 {
         let sent = self.cells.iter().map(|cell| cell.load(Ordering::Acquire)).filter(|&sent| sent != 0);
-        let oldest = sent.min().unwrap_or(0);
-        let _ = self.oldest.compare_exchange(seen, oldest, Ordering::AcqRel, Ordering::Relaxed);
-        oldest
+        sent.min().unwrap_or(0)
     }
 
     const fn span(sent: u64, now: Nanos) -> Nanos {

@@ -4,17 +4,22 @@
 //! If the last of them refuses, the others must be as if nobody had asked: a router that keeps the request it charged
 //! for a call it never made refuses good traffic for nothing.
 //!
-//! **Choice.** Look at all of them first; if each has plainly room, take what was seen, one exchange each. Otherwise take
-//! in order of least free share, because the fullest bucket is the likeliest to refuse and then the least is to be
-//! undone. On a refusal undo in reverse. An undo swaps the old word back in if nobody came between, so the
-//! bits are what they were, and subtracts otherwise. Whoever can should [`peek`](Bucket::peek) first, as a walk does.
+//! **Choice.** Look at all of them first; only if each would give, take, one exchange each, in the order in which they
+//! are wanted. Should one refuse after all, because somebody was faster, undo in reverse. An undo swaps the old word
+//! back in if nobody came between, so the bits are what they were, and subtracts otherwise.
 //!
-//! **Rejected.** A lock over the group: two groups share a bucket, so it would be one lock for all. A multi-word
-//! transaction: a descriptor and help protocol for a race whose worst case is that a neighbour waits some microseconds
-//! for capacity that was about to be given back.
+//! *Why in that order.* All who want the same buckets take them in the same order, so of any number of them that have
+//! room for one, one gets it: whoever is refused at a bucket is refused by one who is further, and the furthest by nobody.
 //!
-//! **Cost.** Between a take and its undo another caller can be refused although there was room for it. The running
-//! totals are counted after the last take, so an undo need not touch them.
+//! **Rejected.** The fullest bucket first, so that a refusal has the least to undo: how full they are changes between two
+//! looks, so two callers took in opposite orders, each refused the other, and room for one was given to none. A model
+//! found it (docs/decisions/021). A lock over the group: two groups share a bucket, so it would be one lock for all. A
+//! multi-word transaction: a descriptor and help protocol for a race whose worst case is that a neighbour waits some
+//! microseconds for capacity that was about to be given back.
+//!
+//! **Cost.** Between a take and its undo another caller can be refused although there was room for it: one who wants
+//! other buckets besides, or, being of another deployment, the same ones in another order. The running totals are counted
+//! after the last take, so an undo need not touch them.
 
 use arrayvec::ArrayVec;
 
@@ -67,7 +72,7 @@ pub(crate) fn hold_all_in(
     if see_all(&mut grabs, wanted, now) {
         take_as_seen(&mut grabs, wanted, now)?;
     } else {
-        grabs = take_in_order(wanted, now)?;
+        grabs = take_slowly(wanted, now)?;
     }
     held.extend(wanted.iter().zip(&grabs).map(|((bucket, n), grab)| bucket.keep(grab, *n)));
     Ok(())
@@ -94,23 +99,23 @@ fn take_as_seen(grabs: &mut Grabs, wanted: &[(Bucket<'_>, u64)], now: Nanos) -> 
     Ok(())
 }
 
-/// Takes from the fullest bucket first.
+/// Takes whatever way each bucket needs, once all of them would give.
 #[inline(never)]
-fn take_in_order(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<Grabs, (usize, Denied)> {
-    let mut grabs: [Option<Grab>; MAX_HOLDS] = [const { None }; MAX_HOLDS];
-    let order = least_headroom_first(wanted, now);
-    for (taken, &place) in order.iter().enumerate() {
-        let Some(((bucket, n), slot)) = wanted.get(place).zip(grabs.get_mut(place)) else { continue };
+fn take_slowly(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Result<Grabs, (usize, Denied)> {
+    if let Some(refusal) = longest_refusal(wanted, now) {
+        return Err(refusal);
+    }
+    let mut grabs = Grabs::new();
+    for (place, (bucket, n)) in wanted.iter().enumerate() {
         match bucket.grab(*n, now) {
-            Ok(grab) => *slot = Some(grab),
+            Ok(grab) => grabs.push(grab),
             Err(denied) => {
-                let taken = order.iter().take(taken).rev();
-                undo(taken.filter_map(|&place| wanted.get(place).zip(grabs.get(place)?.as_ref())));
+                undo(wanted.iter().zip(&grabs).rev());
                 return Err(longest_refusal(wanted, now).unwrap_or((place, denied)));
             }
         }
     }
-    Ok(grabs.into_iter().flatten().collect())
+    Ok(grabs)
 }
 
 #[cold]
@@ -131,14 +136,6 @@ fn longest_refusal(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> Option<(usize, D
         }
     }
     worst
-}
-
-/// Places of the buckets, the fullest first: it is the likeliest to refuse, and then the least is to be undone.
-fn least_headroom_first(wanted: &[(Bucket<'_>, u64)], now: Nanos) -> ArrayVec<usize, MAX_HOLDS> {
-    let free: ArrayVec<f64, MAX_HOLDS> = wanted.iter().map(|(bucket, _)| bucket.fraction(now)).collect();
-    let mut order: ArrayVec<usize, MAX_HOLDS> = (0..wanted.len()).collect();
-    order.sort_by(|a, b| free.get(*a).partial_cmp(&free.get(*b)).unwrap_or(std::cmp::Ordering::Equal));
-    order
 }
 
 #[cfg(test)]
@@ -198,17 +195,6 @@ mod tests {
         let (later, before) = (T + MINUTE, bits(&words));
         assert!(hold_all(&[(bucket, 4); 3], later).is_err(), "the survey passes, the third take does not");
         assert_eq!(bits(&words), before, "undone in reverse: the last take first");
-    }
-
-    #[test]
-    fn the_fullest_bucket_is_asked_first() {
-        let words: [Words; 3] = Default::default();
-        let quota = Quota::concurrency(10).unwrap();
-        let buckets = words.each_ref().map(|words| Bucket::new(&quota, words));
-        buckets.iter().zip([2, 9, 5]).for_each(|(bucket, n)| drop(bucket.take(n, T)));
-        let wanted = buckets.map(|bucket| (bucket, 1));
-        let order = least_headroom_first(&wanted, T);
-        assert_eq!(order.as_slice(), [1, 2, 0]);
     }
 
     #[test]

@@ -4,15 +4,13 @@
 //!
 //! **Choice.** Cells lie in blocks of 64; a block belongs to one process, whose name its owner word holds, so that its
 //! lines are nobody else's. A cell names one gauge. It is written before the gauge is raised and cleared after the gauge
-//! is lowered: at any instant without a death, a gauge is at most the number of its cells. In between it is *sure*: marked
-//! after the gauge was raised, unmarked before it is lowered. So a gauge is at least the number of its sure cells, and where
-//! all are sure their number is exact; whoever looks for what the dead have left knows when nothing hides behind an attempt
-//! that is just coming or going.
+//! is lowered: at any instant without a death, a gauge is at most the number of its cells. In between it is *sure*:
+//! whoever reads that knows that it is in the gauge now, and not only may be.
 //!
 //! **Rejected.** Cells per deployment, searched by all processes: contended lines and a bound on each deployment. A count
 //! per process and deployment: a quarter of a million words for a thousand deployments, and raised apart from the gauge.
 //!
-//! **Cost.** Half a mebibyte and 131,072 cells for all processes together. A process that needs more than it has takes
+//! **Cost.** Two stores more per cell, so that it says whether it is sure. Half a mebibyte and 131,072 cells for all processes together. A process that needs more than it has takes
 //! another block; it keeps its blocks until it leaves. When none is left, attempts are refused, because an attempt that
 //! is not listed could be lost.
 
@@ -37,6 +35,7 @@ pub enum Counted {
 }
 
 const BUCKET: u64 = 1 << 32;
+/// The attempt is in the gauge: it has been raised, and will be lowered only after this bit is gone.
 const SURE: u64 = 1 << 33;
 
 impl Counted {
@@ -47,11 +46,10 @@ impl Counted {
         }
     }
 
-    /// What a cell names, and whether it is sure; nothing if it is free.
-    pub(super) fn of(word: u64) -> Option<(Self, bool)> {
+    /// What a cell names; nothing if it is free.
+    pub(super) fn of(word: u64) -> Option<Self> {
         let slot = u32::try_from((word & (BUCKET - 1)).checked_sub(1)?).ok()?;
-        let counted = if word & BUCKET == 0 { Self::Deployment(slot) } else { Self::Bucket(slot) };
-        Some((counted, word & SURE != 0))
+        Some(if word & BUCKET == 0 { Self::Deployment(slot) } else { Self::Bucket(slot) })
     }
 }
 
@@ -146,14 +144,30 @@ impl State {
         u32::try_from(block * BLOCK_CELLS + place).ok().map(CellAt)
     }
 
-    /// Says whether it is sure that the gauge of a listed cell is raised for it: yes once it is, no before it is lowered.
+    /// Says that the gauge of a cell is raised.
     #[inline]
-    pub fn assure(&self, at: CellAt, sure: bool) {
+    pub fn vouch(&self, at: CellAt) {
+        self.rewrite(at, |word| word | SURE);
+    }
+
+    /// Says that the gauge of a cell is about to be lowered.
+    #[inline]
+    pub fn doubt(&self, at: CellAt) {
+        self.rewrite(at, |word| word & !SURE);
+    }
+
+    /// Nobody else writes to it, so a store does.
+    #[inline]
+    fn rewrite(&self, at: CellAt, next: impl Fn(u64) -> u64) {
         if let Some(cell) = self.cell(at) {
-            // The cell is this process's alone, so nobody writes between the two.
-            let word = cell.load(Ordering::Relaxed);
-            cell.store(if sure { word | SURE } else { word & !SURE }, Ordering::Release);
+            cell.store(next(cell.load(Ordering::Relaxed)), Ordering::Release);
         }
+    }
+
+    #[inline]
+    fn cell(&self, CellAt(at): CellAt) -> Option<&AtomicU64> {
+        let at = at as usize;
+        self.cells_of(at / BLOCK_CELLS)?.get(at % BLOCK_CELLS)
     }
 
     /// Gives a cell back, once its gauge is lowered.
@@ -162,12 +176,6 @@ impl State {
         if let Some(cell) = self.cell(at) {
             cell.store(0, Ordering::Release);
         }
-    }
-
-    #[inline]
-    fn cell(&self, CellAt(at): CellAt) -> Option<&AtomicU64> {
-        let at = at as usize;
-        self.cells_of(at / BLOCK_CELLS)?.get(at % BLOCK_CELLS)
     }
 
     /// Frees every block of `owner`, and so everything that it was counted in.
@@ -187,13 +195,14 @@ impl State {
         self.block_owners().iter().filter(|word| word.load(Ordering::Relaxed) == 0).count() * BLOCK_CELLS
     }
 
-    /// Everything that living processes are counted in, and whether that is sure.
+    /// Everything that living processes are counted in or may be, and whether that is sure.
     pub(super) fn all_counted(&self) -> impl Iterator<Item = (Counted, bool)> {
         let owned = |(block, word): (usize, &AtomicU64)| (word.load(Ordering::Acquire) != 0).then_some(block);
         let blocks = self.block_owners().iter().enumerate().filter_map(owned);
         blocks.flat_map(|block| self.cells_of(block).into_iter().flatten()).filter_map(|cell| {
             // Acquire pairs with the release of `unlist`: whoever sees a cell free sees its gauge lowered.
-            Counted::of(cell.load(Ordering::Acquire))
+            let word = cell.load(Ordering::Acquire);
+            Some((Counted::of(word)?, word & SURE != 0))
         })
     }
 }

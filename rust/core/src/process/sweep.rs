@@ -6,15 +6,16 @@
 //!
 //! **Choice.** Once a second one of the processes, the first to come by, tries the lock of every other taken seat. Only
 //! the kernel frees such a lock, so whoever gets it may clear the seat: its blocks, its marks among unanswered attempts, its
-//! counters. Then the gauges are audited: every gauge is read, then all cells are counted, then each gauge above its
-//! number of cells is lowered to it, unless it moved meanwhile. An audit that could not finish, or that nobody finished,
-//! is asked for by two words that differ, and the next sweep, which then comes soon, goes on.
+//! counters. Then the gauges are audited: each is read, then all cells are counted, then each gauge above its number of
+//! cells is lowered to it, unless it moved meanwhile. A gauge that moved, or of which a cell was not sure, is looked at
+//! again: some times at once, and if that did not help in the next sweep, which two words that differ ask for and which then
+//! comes soon.
 //!
 //! Why that is right: without deaths a gauge is never above its cells ([`super::cells`]), and gauge words do not repeat
 //! ([`crate::gauge`]). A gauge that stood still while the cells were counted, and is above them, has counts of the dead in
-//! it: at least the surplus. The cell of an attempt that is just coming or going only makes the count of cells larger, which
-//! corrects less, never more; but such a cell can hide a count of a dead one, so an audit is finished only when every gauge
-//! stood still and all its cells were sure.
+//! it. A cell that is written before the gauge is raised, or not yet cleared after it is lowered, makes the count of cells
+//! larger, which corrects less, never more; but then it hides one of the dead, so that only an audit of sure cells is the
+//! last. That one corrects exactly: a sure cell is in the gauge that stood still, and a free one is not.
 //!
 //! **Rejected.** A thread that sweeps: there is none in the core, and one would not survive a fork. One elected sweeper
 //! with a lease: a stopped one comes back in the middle of another's work.
@@ -42,21 +43,6 @@ const AUDITS: usize = 16;
 /// When an audit that could not finish is gone on with: a process that was put aside in the middle of coming or going runs
 /// again by then.
 const AGAIN: Nanos = Nanos::from_millis(100);
-
-/// The cells of one gauge.
-#[derive(Clone, Copy, Default)]
-struct Found {
-    cells: u64,
-    /// Those of attempts that are just coming or going.
-    unsure: u64,
-}
-
-impl Found {
-    fn add(&mut self, sure: bool) {
-        self.cells += 1;
-        self.unsure += u64::from(!sure);
-    }
-}
 
 impl State {
     /// Whether it is time to [`sweep`](Self::sweep); cheap enough to ask for every decision.
@@ -123,10 +109,12 @@ impl State {
     /// ends in between.
     fn clear(&self, seat: u8) -> bool {
         let Some(owner) = self.owner_of(seat) else { return false };
+        self.free_blocks(owner);
+        // Only now: an audit that somebody else makes meanwhile would find those cells still there, and be done. Whoever
+        // ends before this line leaves an owner at the seat, and is followed by another.
         if let Some(common) = self.common() {
             common.audits_wanted.fetch_add(1, Ordering::AcqRel);
         }
-        self.free_blocks(owner);
         self.records().for_each(|(_, record)| record.pending().forget_all_of(seat));
         counters::inherit(self, seat);
         self.empty(seat);
@@ -144,34 +132,37 @@ impl State {
     fn audit_if_wanted(&self) {
         let Some(common) = self.common() else { return };
         let wanted = common.audits_wanted.load(Ordering::Acquire);
-        if wanted != common.audits_done.load(Ordering::Acquire) && self.audit() {
-            // A slower audit of an earlier wish must not undo a newer one's word.
-            let _ = common.audits_done.fetch_max(wanted, Ordering::AcqRel);
+        if wanted == common.audits_done.load(Ordering::Acquire) {
+            return;
+        }
+        let deployments = self.records().map(|(slot, _)| Counted::Deployment(slot));
+        let mut open: Vec<_> = deployments.chain(self.gauged_buckets().map(Counted::Bucket)).collect();
+        for _ in 0..AUDITS {
+            open = self.audit(open);
+            if open.is_empty() {
+                // A slower audit of an earlier wish must not undo a newer one's word.
+                let _ = common.audits_done.fetch_max(wanted, Ordering::AcqRel);
+                return;
+            }
         }
     }
 
-    /// Lowers every gauge to its number of cells; answers whether all stood still for it and nothing can have been hidden.
-    fn audit(&self) -> bool {
-        let deployments = self.records().map(|(slot, _)| Counted::Deployment(slot));
-        let places = self.gauged_buckets().map(|(slot, _)| Counted::Bucket(slot));
-        // A gauge that counts nobody has nobody dead in it.
-        let mut open: Vec<_> = deployments.chain(places).filter(|&counted| self.running(counted) > 0).collect();
-        for _ in 0..AUDITS {
-            if open.is_empty() {
-                break;
-            }
-            let seen: Vec<_> =
-                open.iter().filter_map(|&counted| Some((counted, self.gauge_of(counted)?.word()))).collect();
-            let mut cells = HashMap::<_, Found>::new();
-            self.all_counted().for_each(|(counted, sure)| cells.entry(counted).or_default().add(sure));
-            open.clear();
-            open.extend(seen.into_iter().filter_map(|(counted, word)| {
-                let found = cells.get(&counted).copied().unwrap_or_default();
-                let right = self.gauge_of(counted)?.correct(word, found.cells) && found.unsure == 0;
-                (!right).then_some(counted)
-            }));
+    /// Lowers these gauges to their numbers of cells; answers which are to be looked at again.
+    fn audit(&self, gauges: Vec<Counted>) -> Vec<Counted> {
+        let running =
+            |counted| self.gauge_of(counted).filter(|gauge| gauge.running() > 0).map(|gauge| (counted, gauge));
+        let seen: Vec<_> =
+            gauges.into_iter().filter_map(running).map(|(of, gauge)| (of, gauge, gauge.word())).collect();
+        let mut cells = HashMap::<_, (u64, bool)>::new();
+        for (counted, sure) in self.all_counted() {
+            let (count, all_sure) = cells.entry(counted).or_insert((0, true));
+            (*count, *all_sure) = (*count + 1, *all_sure && sure);
         }
-        open.is_empty()
+        let is_open = |&(counted, gauge, word): &(Counted, Gauge<'_>, u64)| {
+            let (count, all_sure) = cells.get(&counted).copied().unwrap_or((0, true));
+            !(gauge.correct(word, count) && all_sure)
+        };
+        seen.into_iter().filter(is_open).map(|(counted, ..)| counted).collect()
     }
 
     fn gauge_of(&self, counted: Counted) -> Option<Gauge<'_>> {
@@ -181,18 +172,13 @@ impl State {
         }
     }
 
-    fn running(&self, counted: Counted) -> u64 {
-        self.gauge_of(counted).map_or(0, Gauge::running)
-    }
-
     /// All claimed records of deployments.
     fn records(&self) -> impl Iterator<Item = (u32, DeploymentRecord<'_>)> {
         self.claimed_slots(Section::Deployments).filter_map(|(slot, _)| Some((slot, DeploymentRecord::of(self, slot)?)))
     }
 
-    /// All claimed records of limits whose level is a gauge: their identity is odd.
-    fn gauged_buckets(&self) -> impl Iterator<Item = (u32, &[crate::sync::AtomicU64; crate::limit::BUCKET_WORDS])> {
-        let gauged = self.claimed_slots(Section::Buckets).filter(|(_, identity)| identity & 1 == 1);
-        gauged.filter_map(|(slot, _)| Some((slot, self.bucket(slot)?)))
+    /// Slots of all claimed records of limits whose level is a gauge: their identity is odd.
+    fn gauged_buckets(&self) -> impl Iterator<Item = u32> {
+        self.claimed_slots(Section::Buckets).filter(|(_, identity)| identity & 1 == 1).map(|(slot, _)| slot)
     }
 }

@@ -19,8 +19,9 @@
 //! plain number: it is wrong by the factor between two services' traffic.
 //!
 //! **Cost.** One exchange per request and per retry, one more per second. Word 1 follows word 0 by an instant, in which
-//! another thread sees a cap that lacks the last second and may cut off a tenth of what was saved; never the opposite.
-//! More than 65,535 requests a second pay in as they come, but count as that many for the cap.
+//! another thread sees a cap that lacks the last second and may cut off a tenth of what was saved (of the very first
+//! second, all but the floor or one token); never the opposite. More than 65,535 requests a second pay in as they come,
+//! but count as that many for the cap.
 
 use crate::sync::{AtomicU64, Ordering, update};
 use crate::units::Nanos;
