@@ -22,9 +22,14 @@ CORE := python/junctor/_core.abi3.so
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml \))
 PYTHON_TREES := $(wildcard python tests examples scripts benches)
 
-# What `make explore` tries. Expanded once, so that Rust and Python share the seed.
+# What `make explore` tries, and `make prove`. Expanded once, so that Rust and Python share the seed.
 CASES ?= 2000
+prove: CASES := $(if $(filter file,$(origin CASES)),20000,$(CASES))
 SEED := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
+
+# The checker's atomics stand in the place of the machine's, so it has a build of its own, and keeps it.
+LOOM := RUSTFLAGS='--cfg loom' CARGO_PROFILE_DEV_DEBUG=0 \
+  cargo test --quiet --package junctor-core --test loom --target-dir target/loom
 
 # One interpreter for every build of the binding, so that switching words does not rebuild it.
 export PYO3_PYTHON := $(abspath $(PY))
@@ -52,7 +57,7 @@ $(CORE): $(READY) $(RUST_SOURCES)
 	PIP_QUIET=1 $(PY) -m maturin develop --release --quiet
 	@touch $@
 
-.PHONY: help demo test explore lint types bench bench-peers catalog docs build wheel ci clean
+.PHONY: help demo test explore prove lint types bench bench-peers catalog docs build wheel ci clean
 
 help: ## List these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,7 +67,11 @@ demo: $(CORE) ## Drive a simulated fleet through a bad day, in under a minute, w
 
 test: $(CORE) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
 	cargo test --workspace --exclude junctor-py --exclude junctor-floor --quiet
+	LOOM_MAX_PREEMPTIONS=2 $(LOOM)
 	$(PY) -m pytest --quiet $(ARGS)
+
+prove: $(CORE) ## Run the long proofs, some twenty minutes; docs/proofs.md says what each shows (ARGS="loom storms")
+	PY=$(PY) CASES=$(CASES) scripts/prove.sh $(ARGS)
 
 explore: $(CORE) ## Look for new failures: property tests with a fresh seed and more cases (CASES=2000 SEED=number)
 	@echo "SEED=$(SEED) CASES=$(CASES) repeats this run"

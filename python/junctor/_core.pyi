@@ -1,6 +1,6 @@
 """The compiled core: decides, holds and settles. Use it through `junctor.Router`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 from typing_extensions import disjoint_base
@@ -11,12 +11,14 @@ __all__ = [
     "DEBUG_BUILD",
     "LeaseDesk",
     "ManualClock",
+    "Observer",
     "Reservation",
     "Router",
     "__version__",
     "check_fleet",
     "health_of",
     "shadowed_rules",
+    "simulate",
 ]
 
 __version__: str
@@ -32,6 +34,19 @@ class ManualClock:
 
     def now_s(self) -> float:
         """Seconds that the clock shows."""
+
+@final
+class Observer:
+    """Looks at the state that other processes share: sits nowhere, holds nothing, claims nothing."""
+
+    def __new__(cls, fleet: bytes, shared: tuple[str, str]) -> Observer:
+        """Look through a compiled fleet at the state of all that gave this `shared` directory and name.
+
+        Raises `FileNotFoundError` if there is none, `OSError` if it cannot be looked at.
+        """
+
+    def snapshot_json(self) -> bytes:
+        """State of every deployment and pool that the processes run, and the counters, as JSON."""
 
 @final
 class LeaseDesk:
@@ -285,3 +300,11 @@ def shadowed_rules(fleet: bytes) -> list[tuple[int, list[int]]]:
 
 def health_of(outcome: str) -> str:
     """What an outcome does to a deployment's health: `hard`, `throttled`, `exhausted`, `config` or `none`."""
+
+def simulate(fleet: bytes, job: bytes, *, tell: Callable[[float, float], object] | None = None) -> bytes:
+    """Run a fleet in a simulated world, and answer a report as JSON. `job` says the traffic and the world, as JSON.
+
+    The interpreter is free meanwhile. `tell` hears the simulated second and the last one now and then; what it raises
+    ends the run, as Ctrl-C does. The same fleet and job give the same report. Raises `InvalidRequest` for a job or a
+    fleet that cannot be read.
+    """

@@ -8,8 +8,8 @@ from scripts.markdown import ROOT
 
 PAGE = (ROOT / "docs/faults.md").read_text(encoding="utf-8")
 PROMISED = {
-    *(f"B{row}" for rows in (range(1, 11), [12], range(14, 51), range(64, 70)) for row in rows),
-    *(f"C{row}" for row in (2, 3, 4, 5, 6, 9, 14, 16, 17, 18, 30)),
+    *(f"B{row}" for rows in (range(1, 13), range(14, 51), range(64, 70)) for row in rows),
+    *(f"C{row}" for row in (1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 16, 17, 18, 30, 32)),
 }
 
 
@@ -22,15 +22,20 @@ def named(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def test_every_test_that_is_named_exists() -> None:
-    """A renamed test is renamed here too: `fn name` in Rust, `def name` in Python."""
-    lost = []
-    for file, name in named(PAGE):
+def lost(text: str) -> list[str]:
+    """The tests named in a text that are not there: `fn name` in Rust, `def name` in Python."""
+    gone = []
+    for file, name in named(text):
         word = "fn" if file.endswith(".rs") else "def"
         path = ROOT / file
         if not path.is_file() or not re.search(rf"^\s*{word} {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE):
-            lost.append(f"{file}::{name}")
-    assert lost == []
+            gone.append(f"{file}::{name}")
+    return gone
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """A renamed test is renamed here too."""
+    assert lost(PAGE) == []
 
 
 def test_every_promised_row_has_its_proof() -> None:

@@ -92,6 +92,8 @@ pub struct DeploymentSnapshot {
     pub output_tokens: u64,
     /// Micro-dollars spent.
     pub cost_usd_micros: u64,
+    /// Requests that found its limits, its hold or its breaker in the way.
+    pub refusals: u64,
 }
 
 /// One limit.
@@ -162,6 +164,7 @@ fn deployment_snapshot(
         input_tokens: record.total(Total::InputTokens),
         output_tokens: record.total(Total::OutputTokens),
         cost_usd_micros: record.total(Total::UsdMicros),
+        refusals: record.total(Total::Refusals),
     })
 }
 

@@ -4,9 +4,11 @@ mod clock;
 mod errors;
 mod home;
 mod leases;
+mod observer;
 mod request;
 mod reservation;
 mod router;
+mod simulate;
 
 use pyo3::prelude::*;
 
@@ -18,9 +20,13 @@ mod _core {
     #[pymodule_export]
     use super::leases::LeaseDesk;
     #[pymodule_export]
+    use super::observer::Observer;
+    #[pymodule_export]
     use super::reservation::Reservation;
     #[pymodule_export]
     use super::router::{Router, check_fleet, health_of, shadowed_rules};
+    #[pymodule_export]
+    use super::simulate::simulate;
 
     use super::*;
 

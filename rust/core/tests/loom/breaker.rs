@@ -220,7 +220,7 @@ fn a_report_overtaken_by_a_trip_and_a_recovery_leaves_the_new_count_alone() {
 }
 
 #[test]
-fn of_two_operators_both_are_obeyed_and_no_probe_overrules_them() {
+fn an_operator_is_obeyed_and_no_probe_overrules_it() {
     let seen = outcomes(|| {
         let (bed, until) = open();
         bed.give(0, bed.admit(until));
