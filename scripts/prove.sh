@@ -34,6 +34,8 @@ proof twins "random sequences against naive twins, $CASES of each" \
     env PROPTEST_CASES="$CASES" cargo test --quiet --package junctor-core --lib --tests
 proof fuzz "damaged headers, streams and fleet files, $CASES of each" \
     env JUNCTOR_CASES="$CASES" "$PY" -m pytest --quiet tests/fuzz
+proof leases "hosts of several processes on one Redis or Valkey: two minutes of kills, pauses and cuts" \
+    env JUNCTOR_LEASE_SECONDS=120 "$PY" -m pytest --quiet tests/leases
 
 printf '\n=== all proven\n'
 printf '%s\n' "${times[@]}" "$(printf '%5d s  together' "$SECONDS")"

@@ -165,7 +165,7 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
         Router.open(file)
 
 
-def test_an_answer_that_is_none_and_an_error_of_the_script_are_outages(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_that_is_none_and_an_error_of_the_script_are_outages() -> None:
     """A server that is no Redis, or one that is out of memory, stops nobody."""
     it, recorder = router(), Recorder()
     keeper = Keeper(it, recorder, time=lambda: 0.0)
