@@ -16,4 +16,4 @@ def server() -> Iterator[Server]:
         pytest.skip("no redis-server and no valkey-server; apt-get install redis-server")
     it = Server()
     yield it
-    it.kill()
+    it.end()

@@ -32,6 +32,7 @@ class Server:
 
     def __init__(self) -> None:
         self.port = free_port()
+        self._coordinators: list[RedisCoordinator] = []
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -43,7 +44,8 @@ class Server:
         return redis.Redis(port=self.port)
 
     def coordinator(self, now_ms: int | None = None) -> RedisCoordinator:
-        return RedisCoordinator(Secret(self.url, self.url), now_ms=now_ms)
+        self._coordinators.append(RedisCoordinator(Secret(self.url, self.url), now_ms=now_ms))
+        return self._coordinators[-1]
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -60,6 +62,12 @@ class Server:
                 if monotonic() > until:
                     raise
                 sleep(0.01)
+
+    def end(self) -> None:
+        """Kill it, and close what this process has open to it."""
+        for coordinator in self._coordinators:
+            coordinator.close()
+        self.kill()
 
     def kill(self) -> None:
         """SIGKILL: it forgets everything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import gc
 import logging
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from junctor import ConfigError, Router
+from junctor import Client, ConfigError, Router
 from junctor.leases import Keeper, RedisCoordinator, Unreachable
 from junctor.request import Secret
 from tests.leases.host import FLEET
@@ -145,6 +146,23 @@ def test_after_a_fork_parent_and_child_are_different_hosts_unless_they_share_a_s
     os.close(read)
     it.reserve("a").settle("ok")
     keeper.close()
+
+
+def test_a_client_that_opened_its_router_says_goodbye_when_it_closes(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And gives back what is left; twice is harmless."""
+    monkeypatch.setenv("LEASE_TEST_KEY", "k")
+    monkeypatch.setenv("JUNCTOR_RUNTIME_DIR", str(tmp_path / "run"))
+    file = tmp_path / "fleet.yaml"
+    file.write_text(FLEET.format(port=server.port, rpm=60, burst_s=1, hosts=1), encoding="utf-8")
+    client = Client.open(file)
+    with server.client() as redis:
+        assert redis.zcard("{junctor}:hosts") == 1
+        asyncio.run(client.aclose())
+        assert redis.zcard("{junctor}:hosts") == 0
+    assert not client.router.shares_limits
+    asyncio.run(client.aclose())
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ struct Sent {
     debt: i64,
 }
 
-/// What one process remembers between reports. See the [module](self).
+/// What one process remembers between reports. See [`crate::lease`].
 #[derive(Debug, Default)]
 pub struct Desk {
     memos: BTreeMap<u64, Memo>,

@@ -2,7 +2,7 @@
 //!
 //! **Problem.** Some keys admit a number of parallel requests rather than a rate.
 //!
-//! **Choice.** A [gauge](crate::gauge) in the bucket's level word, compared with the limit in the same compare-exchange
+//! **Choice.** A [gauge] in the bucket's level word, compared with the limit in the same compare-exchange
 //! that raises it. The release saturates at zero. Where processes share it, each place is also listed in a cell of its
 //! owner, and the places of a dead one are taken back by the [sweep](crate::process).
 //!
