@@ -44,8 +44,8 @@ LONGEST_BACKOFF_S: Final = 2.0
 """Waits between attempts to reach a coordinator that is away: they double. A lease is two seconds, so longer would only
 prolong the outage."""
 
-CLOSE_S: Final = 1.0
-"""How long closing waits for the goodbye."""
+CLOSE_S: Final = 2.0
+"""How long closing waits for the thread: longer than a connection and three answers may take."""
 
 _log = logging.getLogger("junctor.leases")
 
@@ -136,6 +136,8 @@ class Keeper:
                 return
         router = self._router()
         if router is not None:
+            # Resigned first: whoever finds itself the last must not find the election held by one that left before.
+            self._desk.resign(router, self._owner)
             last = self._desk.leave(router) or not _others(router)
             if last and self._desk.turn(router, self._owner)[0]:
                 self._renew(router, bye=True)
