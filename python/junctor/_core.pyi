@@ -9,6 +9,7 @@ from junctor.receipts import Receipt
 
 __all__ = [
     "DEBUG_BUILD",
+    "LeaseDesk",
     "ManualClock",
     "Observer",
     "Reservation",
@@ -303,7 +304,7 @@ def health_of(outcome: str) -> str:
 def simulate(fleet: bytes, job: bytes, *, tell: Callable[[float, float], object] | None = None) -> bytes:
     """Run a fleet in a simulated world, and answer a report as JSON. `job` says the traffic and the world, as JSON.
 
-    The interpreter is free meanwhile. `tell` hears the simulated second and the last one now and then; what it raises ends
-    the run, as Ctrl-C does. The same fleet and job give the same report. Raises `InvalidRequest` for a job or a fleet that
-    cannot be read.
+    The interpreter is free meanwhile. `tell` hears the simulated second and the last one now and then; what it raises
+    ends the run, as Ctrl-C does. The same fleet and job give the same report. Raises `InvalidRequest` for a job or a
+    fleet that cannot be read.
     """

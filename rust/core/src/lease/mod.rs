@@ -20,10 +20,12 @@
 //! safe share: it waits until the coordinator surely counts it as cut off.
 
 mod desk;
+mod memo;
 mod share;
 pub mod words;
 
 pub use desk::{Desk, Report, Turn};
+pub use memo::FIELDS;
 pub use share::Share;
 
 use crate::units::Nanos;

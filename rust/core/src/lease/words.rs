@@ -174,7 +174,7 @@ impl<'a> LeaseWords<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
