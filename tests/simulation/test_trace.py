@@ -10,6 +10,7 @@ import pytest
 from junctor.demo import recorded
 from junctor.simulation import trace
 from junctor.simulation.trace import COLUMNS, Kind, TraceError
+from scripts.markdown import ROOT
 
 
 def _write(folder: Path, text: str, name: str = "trace.csv") -> str:
@@ -144,3 +145,9 @@ def test_the_published_traces_are_read_as_they_are(file: str, calls: int, blocks
     assert len(rows.arrival_s) == calls
     assert 1_000 < max(rows.arrival_s) < 3_700
     assert bool(rows.blocks) == blocks
+
+
+def test_the_guide_names_every_column() -> None:
+    page = (ROOT / "docs" / "guides" / "cli.md").read_text(encoding="utf-8")
+    named = {name for names in COLUMNS.values() for name in names} | set(trace.KNOWN_TAGS)
+    assert {name for name in named if f"`{name}`" not in page} == set()

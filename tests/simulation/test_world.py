@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from junctor import config
 from junctor.simulation import world
 from junctor.simulation.world import WorldError
+from scripts.markdown import ROOT
 
 FLEET = {
     "version": 1,
@@ -89,3 +90,17 @@ def test_what_is_wrong_is_named_with_its_value_and_range(tmp_path: Path, text: s
     with pytest.raises(WorldError) as told:
         _answering(tmp_path, text)
     assert said in str(told.value)
+
+
+def test_the_guide_names_every_key_and_fault() -> None:
+    page = (ROOT / "docs" / "guides" / "cli.md").read_text(encoding="utf-8")
+    forms = (world.Layer, world.Fault, world.Truth)
+    keys = {field for form in forms for field in form.__struct_fields__}
+    kinds = get_args(get_type_hints(world.Fault)["kind"]) + get_args(get_type_hints(world.Fault)["lie"])
+    assert {word for word in keys | set(kinds) if f"`{word}`" not in page} == set()
+
+
+def test_the_example_is_a_world_of_the_example_fleet() -> None:
+    fleet = config.load(ROOT / "examples" / "fleet.yaml")
+    told, _ = world.answering(fleet, world.read(ROOT / "examples" / "world.yaml"))
+    assert [fault["kind"] for one in told for fault in one["faults"]] == ["hangs", "slow"]

@@ -25,6 +25,8 @@ pub const ROUTER_WORDS: usize = 40;
 pub const BUDGETS: usize = 8;
 /// Words that processes share a state by: when it was swept, what is to be audited, which configuration is newest.
 const COMMON_WORDS: usize = 8;
+/// Words of the host as a holder of leases, see [`crate::lease`].
+pub const LEASE_WORDS: usize = 16;
 
 /// A cell line; hot records begin at one.
 const LINE_WORDS: usize = 8;
@@ -105,6 +107,7 @@ pub struct State {
 #[derive(Clone, Copy)]
 struct Starts {
     router: usize,
+    leases: usize,
     deployments: usize,
     buckets: usize,
     groups: usize,
@@ -131,7 +134,8 @@ pub(crate) struct Common<'s> {
 
 impl Starts {
     const fn of(room: Room, first: usize) -> Self {
-        let deployments = first + ROUTER_WORDS;
+        let leases = first + ROUTER_WORDS;
+        let deployments = leases + LEASE_WORDS;
         let buckets = deployments + room.deployments * DEPLOYMENT_WORDS;
         let groups = buckets + room.buckets * BUCKET_WORDS;
         let lengths = groups + room.groups * SMALL_WORDS;
@@ -139,7 +143,7 @@ impl Starts {
         let seats = common + COMMON_WORDS;
         let owners = seats + SEATS * SEAT_WORDS;
         let cells = owners + BLOCKS;
-        Self { router: first, deployments, buckets, groups, lengths, common, seats, owners, cells }
+        Self { router: first, leases, deployments, buckets, groups, lengths, common, seats, owners, cells }
     }
 }
 
@@ -186,6 +190,7 @@ impl State {
     pub const fn words_needed(room: Room) -> usize {
         LINE_WORDS
             + ROUTER_WORDS
+            + LEASE_WORDS
             + room.deployments * DEPLOYMENT_WORDS
             + room.buckets * BUCKET_WORDS
             + (room.groups + room.lengths) * SMALL_WORDS
@@ -298,6 +303,12 @@ impl State {
     #[inline]
     pub fn router(&self) -> Option<&[AtomicU64; ROUTER_WORDS]> {
         self.words().get(self.starts.router..)?.first_chunk()
+    }
+
+    /// The host's words as a holder of leases.
+    #[must_use]
+    pub fn leases(&self) -> Option<&[AtomicU64; LEASE_WORDS]> {
+        self.words().get(self.starts.leases..)?.first_chunk()
     }
 
     /// The record of a deployment.

@@ -3,6 +3,7 @@
 mod clock;
 mod errors;
 mod home;
+mod leases;
 mod observer;
 mod request;
 mod reservation;
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::clock::ManualClock;
+    #[pymodule_export]
+    use super::leases::LeaseDesk;
     #[pymodule_export]
     use super::observer::Observer;
     #[pymodule_export]

@@ -51,7 +51,7 @@ impl Router {
 
     /// The core, over a state of this process: a forked child takes a seat of its own first.
     #[inline]
-    fn core(&self) -> &Core {
+    pub fn core(&self) -> &Core {
         if self.home.is_left() {
             self.come_home();
         }
