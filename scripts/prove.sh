@@ -35,5 +35,8 @@ proof twins "random sequences against naive twins, $CASES of each" \
 proof fuzz "damaged headers, streams and fleet files, $CASES of each" \
     env JUNCTOR_CASES="$CASES" "$PY" -m pytest --quiet tests/fuzz
 
+proof processes "real workers: a thousand of them killed, sixteen on one limit, forks, servers, containers" \
+    env JUNCTOR_STORM=16 "$PY" -m pytest --quiet tests/processes
+
 printf '\n=== all proven\n'
 printf '%s\n' "${times[@]}" "$(printf '%5d s  together' "$SECONDS")"
