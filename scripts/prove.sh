@@ -41,5 +41,8 @@ proof worlds "ten thousand made-up worlds in which every promise is counted agai
 proof fuzz "damaged headers, streams and fleet files, $CASES of each" \
     env JUNCTOR_CASES="$CASES" "$PY" -m pytest --quiet tests/fuzz
 
+proof processes "real workers: a thousand of them killed, sixteen on one limit, forks, servers, containers" \
+    env JUNCTOR_STORM=16 "$PY" -m pytest --quiet tests/processes
+
 printf '\n=== all proven\n'
 printf '%s\n' "${times[@]}" "$(printf '%5d s  together' "$SECONDS")"
