@@ -11,6 +11,7 @@ import sys
 import time
 
 from benches.python.fleets import router
+from junctor.router import Router
 
 
 def main() -> int:
@@ -25,9 +26,9 @@ def main() -> int:
     return 0
 
 
-def made(chosen: object, group: str, seconds: float) -> int:
+def made(chosen: Router, group: str, seconds: float) -> int:
     """Reservations made and settled within so many seconds."""
-    reserve = chosen.reserve  # type: ignore[attr-defined]
+    reserve = chosen.reserve
     count, ends = 0, time.perf_counter() + seconds
     while time.perf_counter() < ends:
         for _ in range(500):

@@ -1,6 +1,6 @@
 """The compiled core: decides, holds and settles. Use it through `junctor.Router`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 from typing_extensions import disjoint_base
@@ -9,13 +9,16 @@ from junctor.receipts import Receipt
 
 __all__ = [
     "DEBUG_BUILD",
+    "LeaseDesk",
     "ManualClock",
+    "Observer",
     "Reservation",
     "Router",
     "__version__",
     "check_fleet",
     "health_of",
     "shadowed_rules",
+    "simulate",
 ]
 
 __version__: str
@@ -31,6 +34,60 @@ class ManualClock:
 
     def now_s(self) -> float:
         """Seconds that the clock shows."""
+
+@final
+class Observer:
+    """Looks at the state that other processes share: sits nowhere, holds nothing, claims nothing."""
+
+    def __new__(cls, fleet: bytes, shared: tuple[str, str]) -> Observer:
+        """Look through a compiled fleet at the state of all that gave this `shared` directory and name.
+
+        Raises `FileNotFoundError` if there is none, `OSError` if it cannot be looked at.
+        """
+
+    def snapshot_json(self) -> bytes:
+        """State of every deployment and pool that the processes run, and the counters, as JSON."""
+
+@final
+class LeaseDesk:
+    """What one process remembers between its reports to the coordinator of leases. Used by `junctor.leases`."""
+
+    def __new__(cls) -> LeaseDesk: ...
+    def turn(self, router: Router, owner: int) -> tuple[bool, bool]:
+        """What `owner` has to do for its host now: `(speaks, due)`. One process of a host speaks."""
+
+    def join(self, router: Router) -> None:
+        """One more process keeps its host's leases."""
+
+    def leave(self, router: Router) -> bool:
+        """One less; whether it was surely the last."""
+
+    def resign(self, router: Router, owner: int) -> None:
+        """Give the election up, for another process of the host."""
+
+    def hear(self, router: Router, server_ms: int) -> None:
+        """The coordinator said what time it is."""
+
+    def report_json(self, router: Router, host: int, *, bye: bool = False) -> bytes | None:
+        """A report as JSON; None if the fleet has no leases. `host` names the host if it has no name yet.
+
+        `bye` gives everything back. One of `adopt`, `lost` and `unsent` must follow.
+        """
+
+    def adopt(self, router: Router, answer: list[int]) -> bool:
+        """Take over the coordinator's answer; False if it is none, or the report came too late to be read."""
+
+    def lost(self, router: Router) -> None:
+        """The report went out and nobody knows what became of it."""
+
+    def unsent(self, router: Router) -> None:
+        """There was no report, or it was surely not read."""
+
+    def live_alone(self, router: Router) -> None:
+        """Grant the host its safe share if its lease is over. To be called several times a second."""
+
+    def disown(self, router: Router) -> None:
+        """Forget everything that was granted, and the host's name: in a forked child, if its state is a copy."""
 
 @final
 class Reservation:
@@ -243,3 +300,11 @@ def shadowed_rules(fleet: bytes) -> list[tuple[int, list[int]]]:
 
 def health_of(outcome: str) -> str:
     """What an outcome does to a deployment's health: `hard`, `throttled`, `exhausted`, `config` or `none`."""
+
+def simulate(fleet: bytes, job: bytes, *, tell: Callable[[float, float], object] | None = None) -> bytes:
+    """Run a fleet in a simulated world, and answer a report as JSON. `job` says the traffic and the world, as JSON.
+
+    The interpreter is free meanwhile. `tell` hears the simulated second and the last one now and then; what it raises
+    ends the run, as Ctrl-C does. The same fleet and job give the same report. Raises `InvalidRequest` for a job or a
+    fleet that cannot be read.
+    """

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from junctor.config import Config
+    from junctor.leases import Keeper
+    from junctor.request import Secret
 
 _decision_of = msgspec.json.Decoder(Decision).decode
 _explanation_of = msgspec.json.Decoder(Explanation).decode
@@ -40,6 +42,8 @@ class Router(_core.Router):
     deadline_s: float = DEFAULT_DEADLINE_S
     max_wait_s: float = DEFAULT_MAX_WAIT_S
     _prefix_groups: frozenset[str] = frozenset()
+    _keeper: Keeper | None = None
+    _coordinator: Secret | None = None
     _file: str | None = None
     _follower: Follower | None = None
 
@@ -72,6 +76,7 @@ class Router(_core.Router):
                 NarrowerStateWarning,
                 stacklevel=3,
             )
+        router._share(compiled.coordinator, keep=clock is None)
         return router
 
     @classmethod
@@ -107,6 +112,14 @@ class Router(_core.Router):
         compiled = config.compile(fleet, wall_epoch_s=int(time.time() - self.now_s()))
         self.reload(compiled.fleet, compiled.endpoints)
         self._adopt(fleet)
+        self._share(compiled.coordinator, keep=True)
+
+    def close(self) -> None:
+        """Say goodbye to the coordinator, if limits are shared with other hosts; otherwise there is nothing to close.
+
+        The router decides on, without new grants. Twice is harmless.
+        """
+        self._share(None, keep=False)
 
     def catch_up(self) -> bool:
         """Adopt the fleet file as it is now if another process that shares the state has; whether that was so.
@@ -163,6 +176,21 @@ class Router(_core.Router):
     def keeps_prefixes(self, model: str) -> bool:
         """Whether calls for `model` should stay where their prompt's beginning is warm."""
         return bool(self._prefix_groups) and (model == "auto" or model in self._prefix_groups)
+
+    def _share(self, coordinator: Secret | None, *, keep: bool) -> None:
+        """Share limits by this coordinator from now on. With `keep` a thread does so, else who holds `_keeper`."""
+        if coordinator == self._coordinator and (coordinator is None) == (self._keeper is None):
+            return
+        keeper, self._keeper, self._coordinator = self._keeper, None, coordinator
+        if keeper is not None:
+            keeper.close()
+        if coordinator is not None:
+            from junctor import leases  # threads and sockets are for those who share
+
+            shown = f"the coordinator at {coordinator.reference}"
+            self._keeper = leases.Keeper(self, leases.RedisCoordinator(coordinator), name=shown)
+            if keep:
+                self._keeper.start()
 
     def _adopt(self, fleet: Config) -> None:
         self._file = fleet.file

@@ -16,6 +16,7 @@ GUIDE = (ROOT / "docs" / "guides" / "config.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 SECTIONS = [
     spec.FleetSpec,
+    spec.RedisSpec,
     spec.ProviderSpec,
     spec.AccountingSpec,
     spec.PoolSpec,

@@ -122,7 +122,7 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
     (
         "unknown state",
         lambda f: f.update(state="hosts"),
-        ["state: 'hosts' is not one of process, host or a mapping with the keys redis; did you mean 'host'?"],
+        ["state: 'hosts' is not one of process, host or a mapping with the keys hosts, redis; did you mean 'host'?"],
     ),
     (
         "a name with a slash",

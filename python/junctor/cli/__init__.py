@@ -2,7 +2,8 @@
 
 Every command ends with 0 (well), 1 (problems were found, the request was refused, an invariant broke) or 2 (usage, or
 input that cannot be read). What a machine may read comes with `--json` on standard output; errors are one line on
-standard error. argparse rather than typer: five commands do not pay for a dependency, and its import is a tenth of it.
+standard error. argparse rather than typer: a handful of commands does not pay for a dependency, and its import is a
+tenth of it.
 A command's code is imported when it is run, so `junctor --help` costs no more than Python.
 """
 
@@ -22,6 +23,8 @@ COMMANDS: Final = {
     "demo": "drive a simulated fleet through a bad day, without key or network",
     "check": "find what is wrong or doubtful in a fleet file",
     "explain": "walk one request through a fleet file, nothing sent, every stage told",
+    "simulate": "run a fleet file over a trace in a simulated world, hours in seconds",
+    "top": "watch what the processes of this host make of a fleet file",
     "bench": "time one decision, beside an empty call, in fleets of growing size",
 }
 

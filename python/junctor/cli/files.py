@@ -14,6 +14,7 @@ from junctor.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from junctor.config import Config
+    from junctor.config.compile import Compiled
     from junctor.router import Router
 
 
@@ -32,14 +33,23 @@ def decider(name: str, *, seed: int | None) -> tuple[Router, Config]:
 
     Raises `CommandError` with status 2 for a file that is no valid fleet: nothing can be asked of it.
     """
-    from junctor import config
     from junctor.router import Router
+
+    compiled, fleet = fleet_in(name)
+    return Router(compiled.fleet, compiled.endpoints, seed=seed), fleet
+
+
+def fleet_in(name: str) -> tuple[Compiled, Config]:
+    """What a router for the fleet file `name` is made of, no secret opened, and what the file says.
+
+    Raises `CommandError` with status 2 for a file that is no valid fleet: nothing can be asked of it.
+    """
+    from junctor import config
 
     path = readable(name)
     try:
         fleet = config.load(path)
-        compiled = config.compile(fleet, secrets=False)
-        return Router(compiled.fleet, compiled.endpoints, seed=seed), fleet
+        return config.compile(fleet, secrets=False), fleet
     except ConfigError as error:
         more = f" ({len(error.problems)} problems; see junctor check {name})" if error.problems[1:] else ""
         raise CommandError(f"{error.problems[0]}{more}", status=USAGE) from None

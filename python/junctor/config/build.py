@@ -64,12 +64,12 @@ def _state(spec: FleetSpec, problems: Problems) -> State:
         return State(kind=spec.state)
     text, path = spec.state.redis, ("state", "redis")
     if (found := parse(text)) is not None:
-        return State(kind="redis", url=found)
+        return State(kind="redis", url=found, hosts=spec.state.hosts)
     if "@" in text:
         problems.error(path, "holds a password in clear; write env:NAME or file:path for the whole address")
     elif not text.startswith(_REDIS_SCHEMES):
         problems.error(path, "is no address; write redis://host:6379, env:NAME or file:path")
-    return State(kind="redis", url=text)
+    return State(kind="redis", url=text, hosts=spec.state.hosts)
 
 
 def _groups(spec: FleetSpec, expanded: dict[str, tuple[str, ...]], problems: Problems) -> dict[str, Group]:

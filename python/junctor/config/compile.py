@@ -25,11 +25,15 @@ from junctor.request import Endpoint, Secret
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
-    """What a router is made of. `endpoints` are in the order of the fleet's deployments."""
+    """What a router is made of. `endpoints` are in the order of the fleet's deployments.
+
+    `coordinator` is the address of who grants leases, if limits are shared between hosts.
+    """
 
     fleet: bytes
     endpoints: tuple[Endpoint, ...]
     config_hash: str
+    coordinator: Secret | None = None
 
 
 class Headers(dict[str, str]):
@@ -57,12 +61,13 @@ def compile(
     problems = Problems(config.source)
     opener = _Opener(config, current_environment() if environ is None else environ, problems, really=secrets)
     endpoints = tuple(opener.endpoint(item) for item in config.deployments)
+    coordinator = opener.coordinator()
     problems.raise_errors()
     body = _fleet(config)
     config_hash = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]
     clock = {} if wall_epoch_s is None else {"wall_epoch_s": wall_epoch_s}
     fleet = msgspec.json.encode({"config_hash": config_hash, **clock, **body}, order="deterministic")
-    return Compiled(fleet=fleet, endpoints=endpoints, config_hash=config_hash)
+    return Compiled(fleet=fleet, endpoints=endpoints, config_hash=config_hash, coordinator=coordinator)
 
 
 def _fleet(config: Config) -> dict[str, Any]:
@@ -93,6 +98,8 @@ def _fleet(config: Config) -> dict[str, Any]:
             "affinity_bound": config.balance.affinity_bound,
         },
         "retry": {"ratio": config.retry.ratio, "floor_per_s": config.retry.floor_per_s},
+        # Only where limits are shared, so that no other fleet's hash changes.
+        **({"leases": {"hosts": config.state.hosts}} if config.state.kind == "redis" else {}),
     }
 
 
@@ -177,6 +184,13 @@ class _Opener:
             first_content_timeout_s=item.first_content_timeout_s,
             idle_timeout_s=item.idle_timeout_s,
         )
+
+    def coordinator(self) -> Secret | None:
+        """The address of who grants leases: secret as a whole, because it may hold a password."""
+        url = self.config.state.url
+        if url is None or not self.really:
+            return None
+        return self._open(url, ("state", "redis")) if isinstance(url, Reference) else Secret(url, url)
 
     def _key(self, item: Deployment) -> Secret | None:
         if not isinstance(item.key, Reference):

@@ -80,6 +80,10 @@ Seconds = Annotated[float, Meta(ge=0.05, le=3600)]
 Wait = Annotated[float, Meta(ge=0, le=3600)]
 BurstSeconds = Annotated[float, Meta(ge=1, le=60)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+HostCount = Annotated[int, Meta(ge=1, le=10_000)]
+
+DEFAULT_HOSTS: Final = 10
+"""What a host assumes that never heard of any other: few fleets have more, and a smaller number is the bolder guess."""
 
 
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,9 +91,13 @@ class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RedisSpec(Closed, frozen=True, kw_only=True):
-    """`state: {redis: …}`: an address without a password, or a reference to one."""
+    """`state: {redis: …}`: an address without a password, or a reference to one.
+
+    `hosts` is how many hosts there are, as long as no coordinator has said.
+    """
 
     redis: KeyReference
+    hosts: HostCount = DEFAULT_HOSTS
 
 
 class AccountingSpec(Closed, frozen=True, kw_only=True):

@@ -14,15 +14,16 @@ import msgspec
 from junctor.config.accounting import Accounting
 from junctor.config.catalog import Price
 from junctor.config.references import Reference
-from junctor.config.spec import BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
+from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
 from junctor.request import Secret
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """Scope of limits and breakers. `url` is set for `redis` only; `asked` says whether the file names a scope."""
+    """Scope of limits and breakers. `url` and `hosts` are for `redis`; `asked`: the file names a scope."""
 
     kind: Literal["process", "host", "redis"] = "host"
     url: str | Reference | None = None
+    hosts: int = DEFAULT_HOSTS
     asked: bool = True
 
 

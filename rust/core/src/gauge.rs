@@ -97,6 +97,12 @@ pub const fn running(word: u64) -> u64 {
     word & RUNNING
 }
 
+/// Makes every exchange fail that began before: whoever has looked at the word looks again, and at what it is compared
+/// with.
+pub fn stir(word: &AtomicU64) {
+    word.fetch_add(STARTED_ONE, Ordering::AcqRel);
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

@@ -26,6 +26,7 @@ pub mod balance;
 // 5 reserve
 pub mod breaker;
 pub mod hedge;
+pub mod lease;
 pub mod limit;
 pub mod process;
 pub mod reserve;

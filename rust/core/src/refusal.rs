@@ -77,6 +77,12 @@ impl Refusal {
         matches!(self, Self::Held(_) | Self::Limit(..) | Self::Lost(_))
     }
 
+    /// Whether it is the deployment's state that refuses, and not what the request is or may do.
+    #[must_use]
+    pub const fn is_by_state(self) -> bool {
+        matches!(self, Self::Held(_) | Self::Exhausted(_) | Self::Breaker(_) | Self::Limit(..) | Self::Lost(_))
+    }
+
     /// One word for metrics and tests.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -119,7 +119,9 @@ fn longest_refusal(
 ) -> Option<Refusal> {
     let refusals = (0_u8..).zip(&deployment.limits).filter_map(|(index, at)| {
         let bucket = bucket(fleet, state, at)?;
-        let denied = bucket.peek(amounts.in_dimension(at.dimension), now).err()?;
+        let amount = amounts.in_dimension(at.dimension);
+        let denied = bucket.peek(amount, now).err()?;
+        bucket.note_wanted(amount);
         Some(refusal(&bucket, index, denied, now))
     });
     refusals.reduce(Refusal::or_longer)
@@ -214,7 +216,10 @@ fn hold_listed<'f>(
     wanted.extend(deployment.limits.iter().filter_map(with_amount));
     hold_all_in(&mut held.limits, &wanted, now).map_err(|(index, denied)| {
         let place = u8::try_from(index).unwrap_or(u8::MAX);
-        wanted.get(index).map_or(Refusal::TooLarge(place), |(bucket, _)| refusal(bucket, place, denied, now))
+        wanted.get(index).map_or(Refusal::TooLarge(place), |(bucket, amount)| {
+            bucket.note_wanted(*amount);
+            refusal(bucket, place, denied, now)
+        })
     })?;
     let permit = match permission {
         Permission::Asked => record.breaker().admit(now, deployment.probe_lease),

@@ -223,6 +223,13 @@ impl Router {
         Some(Nanos::from_secs_f64(f64::from(load.latency.exp())))
     }
 
+    /// Attempts in flight at a deployment, by its index in the fleet; `None` if there is no such index.
+    #[must_use]
+    pub fn in_flight(&self, deployment: u32) -> Option<u64> {
+        let fleet = self.fleet.load();
+        Some(DeploymentRecord::of(&fleet.state, fleet.deployment(deployment)?.slot)?.in_flight())
+    }
+
     /// How long to wait before another attempt.
     #[must_use]
     pub fn retry_delay(same_deployment: bool, attempt: u32, hint: Option<Nanos>, seed: u64) -> Nanos {

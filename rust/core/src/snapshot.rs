@@ -10,6 +10,7 @@ use crate::balance::record::Total;
 use crate::breaker;
 use crate::counters::{self, Counter};
 use crate::fleet::{Deployment, Fleet, Pool};
+use crate::lease::words::LeaseWords;
 use crate::process::seats::Process;
 use crate::reserve::bucket;
 use crate::state::State;
@@ -30,6 +31,22 @@ pub struct Snapshot {
     pub counters: BTreeMap<&'static str, u64>,
     /// The processes that share the state; none if nobody can.
     pub processes: Vec<Process>,
+    /// What the coordinator of leases is to this host, if limits are shared with others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leases: Option<LeaseSnapshot>,
+}
+
+/// This host among those that share its limits.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeaseSnapshot {
+    /// `reachable`, `learning` (it has just started), `away`, or `unknown` if it was never heard.
+    pub coordinator: &'static str,
+    /// Hosts that share the limits, as last told; before that, as configured.
+    pub hosts: u64,
+    /// Answers of the coordinator.
+    pub answers: u64,
+    /// Calls that brought none.
+    pub failures: u64,
 }
 
 /// One deployment.
@@ -75,6 +92,8 @@ pub struct DeploymentSnapshot {
     pub output_tokens: u64,
     /// Micro-dollars spent.
     pub cost_usd_micros: u64,
+    /// Requests that found its limits, its hold or its breaker in the way.
+    pub refusals: u64,
 }
 
 /// One limit.
@@ -100,10 +119,18 @@ impl Snapshot {
             config_hash: fleet.config_hash.to_string(),
             deployments: fleet.deployments.iter().filter_map(deployment).collect(),
             pools: fleet.pools.iter().map(pool).collect(),
+            leases: leases(fleet, state),
             counters: Counter::ALL.iter().map(|&counter| (counter.name(), counters::read(state, counter))).collect(),
             processes: state.processes(),
         }
     }
+}
+
+fn leases(fleet: &Fleet, state: &State) -> Option<LeaseSnapshot> {
+    let (configured, words) = (fleet.leases?.hosts, LeaseWords::new(state.leases()?));
+    let hosts = if words.hosts() > 0 { words.hosts() } else { configured };
+    let (answers, failures) = words.counts();
+    Some(LeaseSnapshot { coordinator: words.standing().name(), hosts, answers, failures })
 }
 
 fn deployment_snapshot(
@@ -137,6 +164,7 @@ fn deployment_snapshot(
         input_tokens: record.total(Total::InputTokens),
         output_tokens: record.total(Total::OutputTokens),
         cost_usd_micros: record.total(Total::UsdMicros),
+        refusals: record.total(Total::Refusals),
     })
 }
 

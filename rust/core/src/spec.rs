@@ -29,6 +29,8 @@ pub struct FleetSpec {
     pub balance: BalanceSpec,
     /// Constants of the retry budget.
     pub retry: RetrySpec,
+    /// Whether its limits are shared with other hosts.
+    pub leases: Option<LeaseSpec>,
 }
 
 /// A provider's quota scope: an organisation, project, class of models or region.
@@ -417,6 +419,14 @@ impl Default for RetrySpec {
     fn default() -> Self {
         Self { ratio: 0.2, floor_per_s: 3.0 }
     }
+}
+
+/// Limits that are shared with other hosts, and granted by a coordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseSpec {
+    /// How many hosts there are, as long as no coordinator has said.
+    pub hosts: u64,
 }
 
 /// What `model: auto` means to people: the word that hands the choice to the rules.

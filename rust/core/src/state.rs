@@ -25,11 +25,15 @@ pub const ROUTER_WORDS: usize = 40;
 pub const BUDGETS: usize = 8;
 /// Words that processes share a state by: when it was swept, what is to be audited, which configuration is newest.
 const COMMON_WORDS: usize = 8;
+/// Words of the host as a holder of leases, see [`crate::lease`].
+pub const LEASE_WORDS: usize = 16;
 
 /// A cell line; hot records begin at one.
 const LINE_WORDS: usize = 8;
 /// Identity of a record that was given back.
 const TOMBSTONE: u64 = u64::MAX;
+/// The slot of a record that is not there: beyond every slice of words that fits into memory, so nothing is ever read.
+const ABSENT: u32 = u32::MAX >> 8;
 
 /// How many records of each kind there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +107,7 @@ pub struct State {
 #[derive(Clone, Copy)]
 struct Starts {
     router: usize,
+    leases: usize,
     deployments: usize,
     buckets: usize,
     groups: usize,
@@ -129,7 +134,8 @@ pub(crate) struct Common<'s> {
 
 impl Starts {
     const fn of(room: Room, first: usize) -> Self {
-        let deployments = first + ROUTER_WORDS;
+        let leases = first + ROUTER_WORDS;
+        let deployments = leases + LEASE_WORDS;
         let buckets = deployments + room.deployments * DEPLOYMENT_WORDS;
         let groups = buckets + room.buckets * BUCKET_WORDS;
         let lengths = groups + room.groups * SMALL_WORDS;
@@ -137,7 +143,7 @@ impl Starts {
         let seats = common + COMMON_WORDS;
         let owners = seats + SEATS * SEAT_WORDS;
         let cells = owners + BLOCKS;
-        Self { router: first, deployments, buckets, groups, lengths, common, seats, owners, cells }
+        Self { router: first, leases, deployments, buckets, groups, lengths, common, seats, owners, cells }
     }
 }
 
@@ -184,6 +190,7 @@ impl State {
     pub const fn words_needed(room: Room) -> usize {
         LINE_WORDS
             + ROUTER_WORDS
+            + LEASE_WORDS
             + room.deployments * DEPLOYMENT_WORDS
             + room.buckets * BUCKET_WORDS
             + (room.groups + room.lengths) * SMALL_WORDS
@@ -200,6 +207,12 @@ impl State {
     #[inline]
     pub const fn is_shared(&self) -> bool {
         self.party.is_some()
+    }
+
+    /// Whether this process only looks at what others share: it has no seat, claims no record and agrees to nothing.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        self.is_shared() && self.seat().is_none()
     }
 
     /// Whether it belongs to a process from which this one was forked: then it must be left alone.
@@ -235,7 +248,8 @@ impl State {
     pub fn agree_on_wall(&self, own: i64) -> i64 {
         let Some(common) = self.common() else { return own };
         match common.wall_epoch.load(Ordering::Acquire) {
-            said if said != 0 && !self.is_alone() => said.cast_signed(),
+            said if said != 0 && (self.is_observed() || !self.is_alone()) => said.cast_signed(),
+            _ if self.is_observed() => own,
             _ => {
                 common.wall_epoch.store(own.cast_unsigned(), Ordering::Release);
                 own
@@ -289,6 +303,12 @@ impl State {
     #[inline]
     pub fn router(&self) -> Option<&[AtomicU64; ROUTER_WORDS]> {
         self.words().get(self.starts.router..)?.first_chunk()
+    }
+
+    /// The host's words as a holder of leases.
+    #[must_use]
+    pub fn leases(&self) -> Option<&[AtomicU64; LEASE_WORDS]> {
+        self.words().get(self.starts.leases..)?.first_chunk()
     }
 
     /// The record of a deployment.
@@ -352,7 +372,12 @@ impl State {
     ///
     /// `home` is where the search begins: records that are used together should have neighbouring homes, and the same
     /// identity always the same one.
+    ///
+    /// Whoever only looks claims nothing. It gets the slot of no record for what nobody has claimed.
     pub fn claim(&self, section: Section, identity: u64, home: u64) -> Option<(u32, bool)> {
+        if self.is_observed() {
+            return Some((self.find(section, identity, home).unwrap_or(ABSENT), false));
+        }
         let (count, _) = self.shape(section);
         let first = usize::try_from(home % count.max(1) as u64).ok()?;
         let mut free = None;
@@ -374,6 +399,17 @@ impl State {
             // Somebody took the record in between: look again. Each round is another's success.
             Err(_) => self.claim(section, identity, home),
         }
+    }
+
+    /// The slot that belongs to `identity`, if somebody has claimed one.
+    #[must_use]
+    pub fn find(&self, section: Section, identity: u64, home: u64) -> Option<u32> {
+        let (count, _) = self.shape(section);
+        let first = usize::try_from(home % count.max(1) as u64).ok()?;
+        let claimed = |slot| Some((slot, self.words_of(section, slot)?.first()?.load(Ordering::Acquire)));
+        let probed = (0..count).map_while(|step| claimed((first + step) % count));
+        let found = probed.take_while(|&(_, seen)| seen != 0).find(|&(_, seen)| seen == identity)?;
+        u32::try_from(found.0).ok()
     }
 
     /// How many records of a section belong to somebody.

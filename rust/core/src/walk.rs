@@ -10,6 +10,7 @@ use crate::balance::affinity;
 use crate::balance::draw::{self, Standing};
 use crate::balance::group::median;
 use crate::balance::load::Load;
+use crate::balance::record::Total;
 use crate::breaker::Peek;
 use crate::counters::{Counter, count};
 use crate::decision::{Considered, Decision, Log, MAX_CONSIDERED, Why};
@@ -240,7 +241,7 @@ impl<'w> Walk<'w> {
             None => {
                 let seen = self.see(member, group);
                 if let Some(refusal) = seen.refusal {
-                    self.delays.note(refusal);
+                    self.note(member, refusal);
                 }
                 self.decision.log.add(seen);
                 seen
@@ -349,9 +350,25 @@ impl<'w> Walk<'w> {
                 }
             }
         };
-        self.delays.note(refusal);
+        self.note(member, refusal);
         self.decision.log.refuse(member.deployment, refusal);
         None
+    }
+
+    /// Remembers when a refused member comes back, and counts at the member that its state turned a request away. A hedge
+    /// that finds nobody is no such request.
+    #[cold]
+    fn note(&mut self, member: Member, refusal: Refusal) {
+        self.delays.note(refusal);
+        let Scene { fleet, state, request, intent, .. } = self.scene;
+        if refusal.is_by_state()
+            && matches!(intent, Intent::Hold)
+            && !request.spare
+            && let Some(deployment) = fleet.deployment(member.deployment)
+            && let Some(record) = DeploymentRecord::of(state, deployment.slot)
+        {
+            record.add(Total::Refusals, 1);
+        }
     }
 
     /// Writes down who was chosen.

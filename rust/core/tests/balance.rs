@@ -9,7 +9,6 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::world::{FAIR, Fault, Provider, World, ailing_from_60_to_180 as run, members, ten_even_keys};
 use common::{
     ALL, counter, deployment, failed, fleet, good, plain, reserve_at, router, secs, state_of, throttled, told, trip,
 };
@@ -19,6 +18,8 @@ use junctor_core::request::Request;
 use junctor_core::reservation::Reservation;
 use junctor_core::router::Router;
 use junctor_core::units::Nanos;
+use junctor_sim::scenario::{FAIR, ailing_from_60_to_180 as run, members, ten_even_keys};
+use junctor_sim::{Fault, Provider, World};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -361,7 +362,7 @@ fn most_of_its_fair_share(world: &World) -> f64 {
 
 fn failures_of_the_first(world: &World, from: f64, to: f64) -> usize {
     let failed =
-        |attempt: &&common::world::Attempt| attempt.provider == 0 && matches!(attempt.ending, Some(Ending::Failed(_)));
+        |attempt: &&junctor_sim::Attempt| attempt.provider == 0 && matches!(attempt.ending, Some(Ending::Failed(_)));
     world.between(from, to).filter(failed).count()
 }
 
@@ -396,7 +397,7 @@ fn one_that_fails_fast_attracts_nobody_and_no_caller_notices() {
             assert!(world.share(0, from, to) <= FAIR / 10.0, "{} from {from} s", world.share(0, from, to));
         }
         assert!(most_of_its_fair_share(&world) < 2.0);
-        let under_way = |attempt: &&common::world::Attempt| attempt.provider == 0 && attempt.ended > Some(secs(60.0));
+        let under_way = |attempt: &&junctor_sim::Attempt| attempt.provider == 0 && attempt.ended > Some(secs(60.0));
         let in_flight = world.between(0.0, 60.0).filter(under_way).count();
         let wasted = failures_of_the_first(&world, 60.0, 89.0);
         assert!(wasted <= 5 + in_flight, "{wasted} with {in_flight} in flight when it began");

@@ -5,10 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first surprise")]
 
-mod common;
-
-use common::world::{FAIR, Fault, World, ailing_from_60_to_180, ten_even_keys};
 use junctor_core::outcome::Ending;
+use junctor_sim::scenario::{FAIR, ailing_from_60_to_180, ten_even_keys};
+use junctor_sim::{Fault, World};
 
 const SEEDS: std::ops::Range<u64> = 100..124;
 
@@ -26,7 +25,7 @@ fn worlds(fault: Option<Fault>) -> Vec<World> {
 
 fn failed_of_the_first(world: &World, from: f64, to: f64) -> f64 {
     let failed =
-        |attempt: &&common::world::Attempt| attempt.provider == 0 && matches!(attempt.ending, Some(Ending::Failed(_)));
+        |attempt: &&junctor_sim::Attempt| attempt.provider == 0 && matches!(attempt.ending, Some(Ending::Failed(_)));
     world.between(from, to).filter(failed).count() as f64
 }
 

@@ -137,12 +137,12 @@ impl Home {
 }
 
 /// A configuration as one word of the shared state: the hash itself, if it is sixteen hexadecimal digits as ours are.
-fn config(hash: &str) -> u64 {
+pub fn config(hash: &str) -> u64 {
     u64::from_str_radix(hash, 16).unwrap_or_else(|_| identity(&["config", hash]))
 }
 
 /// Seconds of a monotonic time, as wall times are counted.
-fn seconds(time: junctor_core::units::Nanos) -> i64 {
+pub fn seconds(time: junctor_core::units::Nanos) -> i64 {
     i64::try_from(time.0 / 1_000_000_000).unwrap_or(i64::MAX)
 }
 

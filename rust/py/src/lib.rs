@@ -3,9 +3,12 @@
 mod clock;
 mod errors;
 mod home;
+mod leases;
+mod observer;
 mod request;
 mod reservation;
 mod router;
+mod simulate;
 
 use pyo3::prelude::*;
 
@@ -15,9 +18,15 @@ mod _core {
     #[pymodule_export]
     use super::clock::ManualClock;
     #[pymodule_export]
+    use super::leases::LeaseDesk;
+    #[pymodule_export]
+    use super::observer::Observer;
+    #[pymodule_export]
     use super::reservation::Reservation;
     #[pymodule_export]
     use super::router::{Router, check_fleet, health_of, shadowed_rules};
+    #[pymodule_export]
+    use super::simulate::simulate;
 
     use super::*;
 

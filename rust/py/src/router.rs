@@ -51,7 +51,7 @@ impl Router {
 
     /// The core, over a state of this process: a forked child takes a seat of its own first.
     #[inline]
-    fn core(&self) -> &Core {
+    pub fn core(&self) -> &Core {
         if self.home.is_left() {
             self.come_home();
         }
@@ -89,7 +89,8 @@ fn runtime_directory(py: Python<'_>) -> PyResult<PathBuf> {
     py.import("junctor.runtime")?.call_method0("directory")?.extract()
 }
 
-fn parse(py: Python<'_>, fleet: &[u8]) -> PyResult<FleetSpec> {
+/// A compiled fleet as the core takes it.
+pub fn parse(py: Python<'_>, fleet: &[u8]) -> PyResult<FleetSpec> {
     serde_json::from_slice(fleet).map_err(|error| config_error(py, format!("the compiled fleet is malformed: {error}")))
 }
 

@@ -43,35 +43,38 @@ pub fn attach(place: &Place, needed: Room) -> Result<Attached, Unshared> {
             (larger, file, header)
         }
     };
-    let descriptor = keep(file, &path)?;
+    let descriptor = locks_of(&file, &path)?;
     close_door(&descriptor, &path)?;
     let number = free_seat(&descriptor, &path)?;
     let locks = descriptor.number();
     let seat = Seat::new(number, random(), generation());
     // Should anything fail before it is opened, the door opens with the descriptor's end.
-    let state = map(&path, header.room, descriptor, Some(seat))?;
+    let state = map(&file, &path, header.room, descriptor, Some(seat))?;
     state.take_seat(std::process::id(), monotonic() - Nanos(header.epoch));
     unlock(locks, DOOR);
     Ok(Attached { state, epoch: Nanos(header.epoch), path })
 }
 
-/// The state at `place`, to be looked at from outside.
+/// The state at `place`, to be looked at from outside: no seat is taken, no file made, no record claimed.
 ///
 /// # Errors
 /// [`Unshared`]; [`Unshared::Nobody`] if nobody has made it.
 pub fn observe(place: &Place, needed: Room) -> Result<Attached, Unshared> {
-    directory::prepare(&place.directory)?;
+    if place.directory.exists() {
+        directory::prepare(&place.directory)?;
+    }
     let here = file::here()?;
-    let usual = path(place, &here, None);
+    let [usual, larger] = [None, Some(needed.twice())].map(|room| path(place, &here, room));
     let found = match file::open(&usual, &here)? {
         Some((file, header)) if header.room.holds(needed) => Some((usual.clone(), file, header)),
-        _ => {
-            let larger = path(place, &here, Some(needed.twice()));
-            file::open(&larger, &here)?.map(|(file, header)| (larger, file, header))
-        }
+        // Outgrown: its workers have moved, or have not read the file yet that is looked through.
+        other => match file::open(&larger, &here)? {
+            Some((file, header)) => Some((larger, file, header)),
+            None => other.map(|(file, header)| (usual.clone(), file, header)),
+        },
     };
     let (path, file, header) = found.ok_or(Unshared::Nobody { path: usual })?;
-    let state = map(&path, header.room, keep(file, &path)?, None)?;
+    let state = map(&file, &path, header.room, locks_of(&file, &path)?, None)?;
     Ok(Attached { state, epoch: Nanos(header.epoch), path })
 }
 
@@ -107,16 +110,24 @@ fn path(place: &Place, here: &Here, room: Option<Room>) -> PathBuf {
     place.directory.join(format!("{}-{name:016x}.segment", label.trim_matches('-')))
 }
 
-/// The segment's file kept open, for its locks.
-fn keep(file: File, path: &Path) -> Result<Descriptor, Unshared> {
+/// The segment opened once more, for its locks. A mapping keeps the open file that it was made from, in a forked child too:
+/// locks of that one would outlive their owner for as long as a child has the mapping.
+fn locks_of(file: &File, path: &Path) -> Result<Descriptor, Unshared> {
+    let again = file::again(file).map_err(failed(path, "opened"))?;
     let too_many = |_| failed(path, "opened")(std::io::Error::other("this process holds too many seats already"));
-    Descriptor::new(file).map_err(too_many)
+    Descriptor::new(again).map_err(too_many)
 }
 
-fn map(path: &Path, room: Room, descriptor: Descriptor, seat: Option<Seat>) -> Result<Arc<State>, Unshared> {
+fn map(
+    file: &File,
+    path: &Path,
+    room: Room,
+    descriptor: Descriptor,
+    seat: Option<Seat>,
+) -> Result<Arc<State>, Unshared> {
     let count = State::shared_words_needed(room);
     let size = HEADER_BYTES + count * size_of::<u64>();
-    let mapping: MmapRaw = MmapOptions::new().len(size).map_raw(descriptor.number()).map_err(failed(path, "mapped"))?;
+    let mapping: MmapRaw = MmapOptions::new().len(size).map_raw(file).map_err(failed(path, "mapped"))?;
     // SAFETY: the mapping has `size` bytes, begins at a page and is only ever accessed as atomic words, by all processes
     // alike; all bytes are valid words. The file has that size (checked) and room on its disk (allocated when made), is
     // never truncated by us, and nobody else may open it (owner and mode checked). The slice does not live for ever: the

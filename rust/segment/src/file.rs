@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -119,6 +120,12 @@ fn open_ours(path: &Path) -> Result<Option<File>, Unshared> {
         Some((_, mismatch)) => Err(Unshared::Mismatch { path: path.to_owned(), mismatch }),
         None => Ok(Some(file)),
     }
+}
+
+/// The same file with an open file description of its own, whatever its name means by now.
+pub fn again(file: &File) -> io::Result<File> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open(own)
 }
 
 fn options() -> OpenOptions {

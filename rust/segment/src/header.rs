@@ -9,7 +9,7 @@ use junctor_core::state::{Room, State};
 pub const HEADER_BYTES: usize = 4_096;
 
 /// What the words mean. Changed with every change of their layout, so that two versions never share a file.
-pub const LAYOUT: u64 = 1;
+pub const LAYOUT: u64 = 2;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"junctor\0");
 /// Magic, layout, size, boot (2), clock's zero, time namespace, room (4), checksum.

@@ -56,6 +56,10 @@ impl Keeper for Locks {
     fn open_door(&self) {
         unlock(self.descriptor.number(), DOOR);
     }
+
+    fn lives(&self, seat: u8) -> bool {
+        is_locked(self.descriptor.number(), seat)
+    }
 }
 
 /// The byte behind those of the seats.
@@ -78,13 +82,27 @@ pub fn unlock(file: RawFd, byte: i64) {
     let _ = set(file, byte, libc::F_UNLCK);
 }
 
-fn set(file: RawFd, byte: i64, kind: i32) -> io::Result<()> {
+/// Whether somebody else has the lock of a seat. Takes none itself, not even for a moment.
+fn is_locked(file: RawFd, seat: u8) -> bool {
+    let mut lock = lock_of(seat.into(), libc::F_WRLCK);
+    // SAFETY: the call writes into one `flock` of ours; on a descriptor that is not open it fails.
+    let failed = unsafe { libc::fcntl(file, libc::F_OFD_GETLK, &raw mut lock) != 0 };
+    // Where the system says nothing, nobody is taken for dead.
+    failed || i32::from(lock.l_type) != libc::F_UNLCK
+}
+
+fn lock_of(byte: i64, kind: i32) -> libc::flock {
     // SAFETY: all zero is a valid `flock`; Linux wants the process id of such a lock to be 0.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = i16::try_from(kind).unwrap_or_default();
     lock.l_whence = i16::try_from(libc::SEEK_SET).unwrap_or_default();
     lock.l_start = byte;
     lock.l_len = 1;
+    lock
+}
+
+fn set(file: RawFd, byte: i64, kind: i32) -> io::Result<()> {
+    let lock = lock_of(byte, kind);
     // SAFETY: the call reads one `flock` and changes nothing of ours; on a descriptor that is not open it fails.
     let done = unsafe { libc::fcntl(file, libc::F_OFD_SETLK, &raw const lock) == 0 };
     if done { Ok(()) } else { Err(io::Error::last_os_error()) }

@@ -42,7 +42,11 @@ pub enum Total {
     OutputTokens,
     /// Money spent in micro-dollars.
     UsdMicros,
+    /// Walks that its limits, its hold or its breaker turned away.
+    Refusals,
 }
+
+const _: () = assert!(TOTALS + Total::Refusals as usize == HEAD_WORDS - 1, "the totals fill the head");
 
 /// A view of one deployment's record.
 #[derive(Clone, Copy)]

@@ -74,6 +74,7 @@ impl Fleet {
             agreements,
             balance: spec.balance,
             retry: spec.retry,
+            leases: spec.leases,
         })
     }
 }
@@ -101,7 +102,10 @@ fn give_back(spec: &FleetSpec, state: &State, current: Option<&Fleet>) {
     let old = current_of(|fleet| fleet.deployments.iter().map(|deployment| deployment.identity).collect());
     let kept: BTreeSet<u64> = new.chain(old).collect();
     state.give_back(Section::Deployments, |id, words| kept.contains(&id) || crate::balance::is_busy(words));
-    let new = spec.pools.iter().flat_map(|pool| pool.limits.iter().map(|limit| limit_identity(&pool.name, limit)));
+    let new = spec
+        .pools
+        .iter()
+        .flat_map(|pool| pool.limits.iter().map(|limit| limit_identity(&pool.name, limit, spec.leases.is_some())));
     let old = current_of(|fleet| fleet.limits.iter().map(|limit| limit.identity).collect());
     let kept: BTreeSet<u64> = new.chain(old).collect();
     state.give_back(Section::Buckets, |id, _| kept.contains(&id));

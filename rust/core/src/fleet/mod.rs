@@ -22,7 +22,7 @@ pub use self::tickets::Tickets;
 use crate::limit::{Plain, Quota};
 use crate::request::Needs;
 use crate::rules::RuleSet;
-use crate::spec::{Accounting, BalanceSpec, Dimension, ObjectiveWeights, Price, RetrySpec};
+use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, Price, RetrySpec};
 use crate::state::State;
 use crate::units::Nanos;
 
@@ -68,6 +68,8 @@ pub struct Fleet {
     pub retry: RetrySpec,
     /// Whether any group hedges.
     pub hedges: bool,
+    /// Whether its limits are shared with other hosts.
+    pub leases: Option<LeaseSpec>,
 }
 
 /// One model at one provider account and region, with its own quota.

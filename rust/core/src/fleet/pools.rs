@@ -44,7 +44,8 @@ impl Compiler<'_> {
             (None, _) => Quota::paced(limit.limit, window, Some(Nanos::from_secs_f64(limit.burst_s))),
         };
         let quota = quota.map_err(|error| FleetError::Quota { place: place(), error })?;
-        let id = limit_identity(pool, limit);
+        let quota = if spec.leases.is_some() { quota.leased() } else { quota };
+        let id = limit_identity(pool, limit, spec.leases.is_some());
         // The limits of one pool are taken together: neighbours share cache lines.
         let home = (identity(&["pool", pool]) & !7) + limit.dimension as u64;
         let slot = self.claim(Section::Buckets, id, home)?.0;
@@ -54,14 +55,16 @@ impl Compiler<'_> {
 
 /// What names a limit's record. The way of counting is part of it: it decides what the level means. The lowest bit says
 /// whether that is a gauge, so that a sweep knows it without the fleet.
-pub(super) fn limit_identity(pool: &str, limit: &LimitSpec) -> u64 {
+pub(super) fn limit_identity(pool: &str, limit: &LimitSpec, leased: bool) -> u64 {
     let counted = match limit {
         LimitSpec { dimension: Dimension::Concurrency, .. } => "at once",
         LimitSpec { calendar: Some(_), .. } => "by day",
         LimitSpec { fixed_window: true, .. } => "by window",
         _ => "paced",
     };
-    let name = identity(&["limit", pool, limit.dimension.name(), counted]);
+    let how = if leased { "granted" } else { "here" };
+    let parts = ["limit", pool, limit.dimension.name(), counted, how];
+    let name = identity(if leased { &parts } else { parts.get(..4).unwrap_or_default() });
     if counted == "at once" { name | 1 } else { (name & !1).max(2) }
 }
 

@@ -18,17 +18,18 @@
 //! | word | holds |
 //! |---|---|
 //! | 0 | identity, set by whoever lays out the state; must change with the kind of quota |
-//! | 1 | level: TAT, `day:24 | used:40`, or a gauge of those running |
+//! | 1 | level: TAT, `day:24 | used:40`, a grant, or a gauge of those running |
 //! | 2 | running total of units ever taken, wrapping |
 //! | 3 | header resync, see [`super::resync`] |
-//! | 4 | limit learned from headers, 0 for the config's |
+//! | 4 | limit learned from headers, 0 for the config's; where hosts share a number at once, the permits granted |
 //! | 5 | `hold_until`, see [`super::hold`] |
-//! | 6, 7 | spare |
+//! | 6, 7 | grants only: units refused since the last report to the coordinator, and the largest such request |
 
 use super::gcra::{Pace, Plain};
+use super::grant::Grant;
 use super::hold::HoldUntil;
 use super::quota::{Quota, Rule};
-use super::{Denied, calendar, concurrency};
+use super::{Denied, calendar, concurrency, grant};
 use crate::gauge;
 use crate::sync::{AtomicU64, Ordering, update};
 use crate::units::Nanos;
@@ -52,7 +53,7 @@ pub const BUCKET_WORDS: usize = 8;
 #[must_use = "held units stay taken until they are settled or cancelled"]
 pub struct Held {
     units: u64,
-    /// What was paid: ticks if paced, the day if daily.
+    /// What was paid: ticks if paced, the day if daily, its era if granted.
     mark: u64,
     /// The running total right after this take.
     sequence: u64,
@@ -77,13 +78,13 @@ pub(super) struct Grab {
 /// A view of a quota's state.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket<'a> {
-    pub(super) quota: &'a Quota,
+    pub(crate) quota: &'a Quota,
     plain: &'a Plain,
     pub(super) words: &'a [AtomicU64; BUCKET_WORDS],
 }
 
 impl<'a> Bucket<'a> {
-    /// A view of `words` under `quota`. All zero is a full bucket.
+    /// A view of `words` under `quota`. All zero is a full bucket, or no grant.
     #[must_use]
     pub const fn new(quota: &'a Quota, words: &'a [AtomicU64; BUCKET_WORDS]) -> Self {
         Self::beside(quota.plain(), quota, words)
@@ -208,10 +209,10 @@ impl<'a> Bucket<'a> {
     #[inline(never)]
     fn refund_count(&self, units: u64, day: u64) {
         let word = self.level_word();
-        if matches!(self.quota.rule, Rule::Concurrency) {
-            gauge::give_back(word, units);
-        } else {
-            let _ = update(word, |word| calendar::refund(word, units, day));
+        match &self.quota.rule {
+            Rule::Concurrency | Rule::Permits => gauge::give_back(word, units),
+            Rule::Grant(_) => _ = update(word, |word| grant::refund(word, units, day)),
+            _ => _ = update(word, |word| calendar::refund(word, units, day)),
         }
     }
 
@@ -226,7 +227,7 @@ impl<'a> Bucket<'a> {
     /// A place in a concurrency limit is given back whatever `actual` says.
     #[inline]
     pub fn settle(&self, mut held: Held, actual: u64, now: Nanos) {
-        let places = !self.is_paced() && matches!(self.quota.rule, Rule::Concurrency);
+        let places = !self.is_paced() && matches!(self.quota.rule, Rule::Concurrency | Rule::Permits);
         match held.units.checked_sub(actual) {
             _ if places => self.cancel(held),
             Some(unused) => self.refund(&mut held, unused),
@@ -253,7 +254,11 @@ impl<'a> Bucket<'a> {
                 let today = days.day(now);
                 update(word, |word| Some(calendar::charge(word, n, today)))
             }
-            Rule::Concurrency => return,
+            Rule::Grant(_) => {
+                let limit = self.quota.limit();
+                update(word, |word| Some(grant::charge(word, n, limit)))
+            }
+            Rule::Concurrency | Rule::Permits => return,
         };
     }
 
@@ -263,6 +268,8 @@ impl<'a> Bucket<'a> {
         let word = self.level_word().load(Ordering::Acquire);
         match &self.quota.rule {
             Rule::Paced(pace) => self.at_pace(pace, |pace| pace.level(word, now)),
+            Rule::Grant(_) => Grant::of(word).left(now),
+            Rule::Permits => self.permits().cast_signed().saturating_sub(gauge::running(word).cast_signed()),
             _ => i64::try_from(i128::from(self.limit()) - i128::from(self.used(now))).unwrap_or(i64::MIN),
         }
     }
@@ -280,7 +287,9 @@ impl<'a> Bucket<'a> {
         match &self.quota.rule {
             Rule::Paced(pace) => self.at_pace(pace, |pace| pace.used(word, now)),
             Rule::Calendar(days) => calendar::used(word, days.day(now)),
-            Rule::Concurrency => gauge::running(word),
+            // What of a grant is used is used up: only the coordinator knows the rest.
+            Rule::Grant(_) => 0,
+            Rule::Concurrency | Rule::Permits => gauge::running(word),
         }
     }
 
@@ -302,6 +311,7 @@ impl<'a> Bucket<'a> {
                 let tat = self.level_word().load(Ordering::Acquire);
                 self.at_pace(pace, |pace| pace.fraction(tat, now))
             }
+            Rule::Grant(terms) => (self.headroom(now) as f64 / terms.burst as f64).min(1.0),
             _ => self.headroom(now) as f64 / self.limit() as f64,
         }
     }
@@ -341,7 +351,15 @@ impl<'a> Bucket<'a> {
             Rule::Calendar(days) => {
                 calendar::take(word, n, self.limit(), days, now).map(|new| (new, calendar::day_in(new, 0)))
             }
+            Rule::Grant(_) => grant::take(word, n, self.limit(), now),
             Rule::Concurrency => concurrency::take(word, n, self.limit(), now).map(|new| (new, 0)),
+            Rule::Permits => {
+                // More than we have been granted may still be less than there is.
+                let granted = concurrency::take(word, n, self.permits(), now);
+                let later =
+                    |_| if n > self.quota.limit() { Denied::Never } else { Denied::NotUntil(now + grant::RECHECK) };
+                granted.map(|new| (new, 0)).map_err(later)
+            }
         }
     }
 
@@ -368,10 +386,39 @@ impl<'a> Bucket<'a> {
         (limit != 0 && limit < self.quota.limit()).then_some(limit)
     }
 
+    /// Notes that `n` units were asked for and refused: the next report to the coordinator asks for them.
+    #[cold]
+    pub(crate) fn note_wanted(&self, n: u64) {
+        let [_, _, _, _, _, _, refused, largest] = self.words;
+        if self.quota.is_leased() && n <= self.quota.limit() {
+            refused.fetch_add(n, Ordering::Relaxed);
+            largest.fetch_max(n, Ordering::AcqRel);
+        }
+    }
+
     #[inline]
-    pub(super) fn level_word(&self) -> &'a AtomicU64 {
+    pub(crate) fn level_word(&self) -> &'a AtomicU64 {
         let [_, level, _, _, _, _, _, _] = self.words;
         level
+    }
+
+    /// Permits granted to this host: the limit in force of a leased number of requests at once.
+    pub(crate) fn permits(&self) -> u64 {
+        let [_, _, _, _, permits, ..] = self.words;
+        permits.load(Ordering::Acquire)
+    }
+
+    /// Changes them. Whoever is about to take by the old number finds that the word has moved, and looks again.
+    pub(crate) fn set_permits(&self, count: u64) {
+        let [_, _, _, _, permits, ..] = self.words;
+        permits.store(count, Ordering::Release);
+        gauge::stir(self.level_word());
+    }
+
+    /// The counters that only a report to the coordinator reads: taken ever, refused, largest refused.
+    pub(crate) const fn asked(&self) -> [&'a AtomicU64; 3] {
+        let [_, _, total, _, _, _, refused, largest] = self.words;
+        [total, refused, largest]
     }
 
     #[inline]

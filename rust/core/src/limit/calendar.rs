@@ -97,6 +97,13 @@ impl Calendar {
         Nanos::from_secs(u64::try_from(wall.saturating_sub(self.wall_epoch_s)).unwrap_or(0))
     }
 
+    /// The offset in force at `wall_s` (Unix seconds), when another one comes into force, and that one. Without another,
+    /// the time is −1.
+    pub(crate) fn around(&self, wall_s: i64) -> (i32, i64, i32) {
+        let (offset, next) = self.offset_at(wall_s);
+        next.map_or((offset, -1, offset), |next| (offset, next.from_wall_s, next.utc_offset_s))
+    }
+
     fn wall_s(&self, now: Nanos) -> i64 {
         self.wall_epoch_s.saturating_add(i64::try_from(now.0 / Nanos::from_secs(1).0).unwrap_or(i64::MAX))
     }

@@ -7,7 +7,8 @@
 //! **Choice.** A [`Quota`] (immutable, compiled from the config) beside a [`Bucket`] (a view of eight shared words).
 //! Rates use GCRA ([`gcra`]): one word holds the instant at which everything taken so far is paid off, so taking,
 //! refunding and going into debt are additions on one atomic. Daily limits count in the provider's own calendar
-//! ([`calendar`]), parallel requests in a gauge. [`hold_all`] takes from up to eight buckets, all or nothing.
+//! ([`calendar`]), parallel requests in a gauge. Limits that hosts share are handed out in grants ([`grant`]) and
+//! paced by who grants. [`hold_all`] takes from up to eight buckets, all or nothing.
 //!
 //! **Rejected.** A counter per minute admits twice the limit around the edge. A token bucket with a float level needs
 //! two words or a lock, and loses fractions. Reserving nothing and waiting for the 429 is what this crate exists for.
@@ -36,6 +37,7 @@ pub mod calendar;
 pub mod capacity;
 pub mod concurrency;
 pub mod gcra;
+pub mod grant;
 pub mod hold;
 pub mod output;
 pub mod quota;
@@ -83,7 +85,7 @@ const MILLIS_BITS: u32 = 44;
 const MILLIS_MAX: u64 = (1 << MILLIS_BITS) - 1;
 
 /// The millisecond that contains `now`.
-const fn millis(now: Nanos) -> u64 {
+pub(crate) const fn millis(now: Nanos) -> u64 {
     let ms = now.0 / Nanos::from_millis(1).0;
     if ms > MILLIS_MAX { MILLIS_MAX } else { ms }
 }

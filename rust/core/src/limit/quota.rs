@@ -14,6 +14,7 @@
 
 use super::calendar::{self, Calendar};
 use super::gcra::{Pace, Plain};
+use super::grant::Terms;
 use crate::gauge;
 use crate::units::Nanos;
 
@@ -26,6 +27,10 @@ pub const BURST_SPAN: Nanos = Nanos::from_secs(10);
 
 /// Burst of a fixed window: every second of burst is a second less of emission in the same window.
 pub const FIXED_BURST_SPAN: Nanos = Nanos::from_secs(1);
+
+/// What a leased limit may have in the hands of hosts and in its bucket together, as a span of the rate: a term of two
+/// seconds, and the second between two reports.
+pub const LEASED_SPAN: Nanos = Nanos::from_secs(3);
 
 /// The longest window: a leap year. Also keeps `window · 16` far from overflow.
 const MAX_WINDOW: Nanos = Nanos::from_secs(366 * 86_400);
@@ -65,7 +70,11 @@ pub enum Kind {
 pub(super) enum Rule {
     Paced(Pace),
     Calendar(Calendar),
+    /// Paced or counted elsewhere; here are the units granted.
+    Grant(Terms),
     Concurrency,
+    /// At once, up to the permits granted.
+    Permits,
 }
 
 /// An allowed rate or number. See the [module](self).
@@ -130,10 +139,46 @@ impl Quota {
         Ok(Self::of(limit, limit, Nanos::ZERO, Kind::Concurrency, Rule::Concurrency))
     }
 
+    /// The same limit where hosts share it: it is granted by a coordinator, which paces or counts it for all of them.
+    ///
+    /// What it and all grants hold together is the burst, or what the limit emits in [`LEASED_SPAN`] if that is more:
+    /// with less, units in the hands of hosts would stop the bucket from filling. A fixed window's rate is lowered by
+    /// as much, so that no window admits more than the limit. Of a number of requests at once, permits are granted.
+    #[must_use]
+    pub fn leased(self) -> Self {
+        let span = u128::from(self.limit) * u128::from(LEASED_SPAN.0) / u128::from(self.window.0.max(1));
+        let span = u64::try_from(span).unwrap_or(self.limit).clamp(1, self.limit);
+        let terms = match self.rule {
+            Rule::Calendar(days) => Terms { days: Some(days), rate: self.limit, burst: self.limit, cap: self.limit },
+            Rule::Paced(_) if self.kind == Kind::FixedWindow => {
+                let cap = span.min(self.limit.div_ceil(2));
+                let rate = self.limit.saturating_sub(cap).max(1);
+                Terms { days: None, rate, burst: self.burst.min(cap), cap }
+            }
+            Rule::Paced(_) => Terms { days: None, rate: self.limit, burst: self.burst, cap: self.burst.max(span) },
+            Rule::Concurrency => return Self { rule: Rule::Permits, ..self },
+            Rule::Grant(_) | Rule::Permits => return self,
+        };
+        Self { plain: Plain::NONE, rule: Rule::Grant(terms), ..self }
+    }
+
+    /// Whether hosts share it.
+    pub(crate) const fn is_leased(&self) -> bool {
+        matches!(self.rule, Rule::Grant(_) | Rule::Permits)
+    }
+
+    /// How its coordinator counts, if it is leased and not a number of permits.
+    pub(crate) const fn terms(&self) -> Option<&Terms> {
+        match &self.rule {
+            Rule::Grant(terms) => Some(terms),
+            _ => None,
+        }
+    }
+
     const fn of(limit: u64, burst: u64, window: Nanos, kind: Kind, rule: Rule) -> Self {
         let plain = match &rule {
             Rule::Paced(pace) => pace.plain(),
-            Rule::Calendar(_) | Rule::Concurrency => Plain::NONE,
+            Rule::Calendar(_) | Rule::Grant(_) | Rule::Concurrency | Rule::Permits => Plain::NONE,
         };
         Self { plain, rule, limit, burst, window, kind }
     }

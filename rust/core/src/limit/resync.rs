@@ -25,7 +25,7 @@
 use super::bucket::Bucket;
 use super::gcra::Pace;
 use super::quota::{MAX_LIMIT, Quota, Rule};
-use super::{MILLIS_BITS, MILLIS_MAX, calendar, millis};
+use super::{MILLIS_BITS, MILLIS_MAX, calendar, grant, millis};
 use crate::sync::{Ordering, update};
 use crate::units::Nanos;
 
@@ -147,7 +147,11 @@ impl Bucket<'_> {
                 let (today, limit) = (days.day(now), self.limit());
                 update(self.level_word(), |word| changed(word, daily(word, today, limit, target.headroom, raise)))
             }
-            Rule::Concurrency => return Level::Unchanged,
+            Rule::Grant(_) => {
+                let lower = |word| changed(word, grant::at_most(word, target.headroom));
+                return if update(self.level_word(), lower).is_ok() { Level::Lowered } else { Level::Unchanged };
+            }
+            Rule::Concurrency | Rule::Permits => return Level::Unchanged,
         };
         match moved {
             Err(_) => Level::Unchanged,

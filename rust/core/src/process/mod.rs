@@ -34,6 +34,15 @@ pub trait Keeper: Send + Sync {
     /// Ends what [`hold`](Self::hold) began.
     fn let_go(&self, seat: u8);
 
+    /// Whether somebody else's hold keeps `seat`, as its owner's does for as long as that lives. For a look from outside.
+    fn lives(&self, seat: u8) -> bool {
+        let free = self.hold(seat);
+        if free {
+            self.let_go(seat);
+        }
+        !free
+    }
+
     /// Tries to keep everybody else from sitting down. `false` means that somebody is at it.
     fn close_door(&self) -> bool;
 

@@ -82,6 +82,8 @@ pub struct Process {
     pub pid: u64,
     /// Whether it is the one that asks.
     pub own: bool,
+    /// Whether it lives. A dead one is listed until the next sweep.
+    pub alive: bool,
     /// Whether its configuration is not the one that was adopted last.
     pub behind: bool,
     /// The configuration that it runs, as sixteen hexadecimal digits.
@@ -138,10 +140,16 @@ impl State {
         (newest != words[CONFIG].load(Ordering::Relaxed)).then_some(newest)
     }
 
-    /// Does something while nobody else sits here or can sit down; nothing if somebody does.
+    /// The configuration that was adopted last, as [`adopt_config`](Self::adopt_config) was told it.
+    #[must_use]
+    pub fn newest_config(&self) -> Option<u64> {
+        Some(self.common()?.config.load(Ordering::Acquire))
+    }
+
+    /// Does something while nobody else sits here or can sit down; nothing if somebody does, or if this process only looks.
     pub(crate) fn alone<R>(&self, act: impl FnOnce() -> R) -> Option<R> {
         let Some(keeper) = self.keeper() else { return Some(act()) };
-        if !keeper.close_door() {
+        if self.is_observed() || !keeper.close_door() {
             return None;
         }
         let done = self.is_alone().then(act);
@@ -168,6 +176,7 @@ impl State {
                 seat,
                 pid: words[PID].load(Ordering::Relaxed),
                 own: own == Some(seat),
+                alive: own == Some(seat) || self.keeper().is_none_or(|keeper| keeper.lives(seat)),
                 behind: config != newest,
                 config: format!("{config:016x}"),
                 since_s: Nanos(words[SINCE].load(Ordering::Relaxed)).as_secs_f64() as u64,

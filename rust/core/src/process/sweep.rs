@@ -8,7 +8,8 @@
 //! the kernel frees such a lock, so whoever gets it may clear the seat: its blocks, its marks among unanswered attempts, its
 //! counters. Then the gauges are audited: each is read, then all cells are counted, then each gauge above its number of
 //! cells is lowered to it, unless it moved meanwhile. A gauge that moved, or of which a cell was not sure, is looked at
-//! again: some times at once, and if that did not help in the next sweep, which two words that differ ask for.
+//! again: some times at once, and if that did not help in the next sweep, which two words that differ ask for and which then
+//! comes soon.
 //!
 //! Why that is right: without deaths a gauge is never above its cells ([`super::cells`]), and gauge words do not repeat
 //! ([`crate::gauge`]). A gauge that stood still while the cells were counted, and is above them, has counts of the dead in
@@ -36,8 +37,12 @@ use crate::units::Nanos;
 /// Time between two sweeps. A dead worker is swept away within two: the one it died after, and the next.
 pub const EVERY: Nanos = Nanos::from_secs(1);
 
-/// How often an audit is tried again within one sweep while gauges move.
+/// How often an audit looks at gauges that move within one sweep. Each look takes some microseconds.
 const AUDITS: usize = 16;
+
+/// When an audit that could not finish is gone on with: a process that was put aside in the middle of coming or going runs
+/// again by then.
+const AGAIN: Nanos = Nanos::from_millis(100);
 
 impl State {
     /// Whether it is time to [`sweep`](Self::sweep); cheap enough to ask for every decision.
@@ -53,7 +58,7 @@ impl State {
         let last = common.swept_at.load(Ordering::Acquire);
         let due = now.since(Nanos(last)) >= EVERY;
         let mine = due && common.swept_at.compare_exchange(last, now.0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-        if mine { self.sweep() } else { 0 }
+        if mine { self.sweep_at(now) } else { 0 }
     }
 
     /// Sits down at the own seat, which the caller holds, with the door closed: clears what an earlier owner left there and sweeps.
@@ -63,8 +68,20 @@ impl State {
             self.sit(pid, now);
             counters::add(self, Counter::Reaped, u64::from(died_here));
             common.swept_at.fetch_max(now.0, Ordering::AcqRel);
-            self.sweep();
+            self.sweep_at(now);
         }
+    }
+
+    /// A sweep that says when the next one is due.
+    fn sweep_at(&self, now: Nanos) -> usize {
+        let reaped = self.sweep();
+        if let Some(common) = self.common()
+            && common.audits_wanted.load(Ordering::Acquire) != common.audits_done.load(Ordering::Acquire)
+        {
+            let sooner = (now + AGAIN).0.saturating_sub(EVERY.0);
+            let _ = common.swept_at.compare_exchange(now.0, sooner, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        reaped
     }
 
     /// Clears the seats of all that died, and audits the gauges if any did.

@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod scramble;
-pub mod world;
 
 use std::collections::BTreeMap;
 
