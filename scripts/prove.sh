@@ -32,6 +32,12 @@ proof storms "real threads: a million races for one probe, ten million attempts 
     cargo test --quiet --package junctor-core --test storms -- --ignored --nocapture --test-threads=1
 proof twins "random sequences against naive twins, $CASES of each" \
     env PROPTEST_CASES="$CASES" cargo test --quiet --package junctor-core --lib --tests
+proof processes "real processes, killed a thousand times, stopped and forked; races for a probe and one limit among them" \
+    env JUNCTOR_STORM=17 "$PY" -m pytest --quiet tests/processes
+proof leases "several hosts and a real server, cut off and killed on the way, for two minutes" \
+    env JUNCTOR_LEASE_SECONDS=120 "$PY" -m pytest --quiet tests/leases
+proof simulator "$CASES made-up worlds, in which no promise is broken" \
+    cargo run --quiet --release --package junctor-sim -- random "$CASES"
 proof fuzz "damaged headers, streams and fleet files, $CASES of each" \
     env JUNCTOR_CASES="$CASES" "$PY" -m pytest --quiet tests/fuzz
 
