@@ -175,7 +175,7 @@ def test_a_group_a_model_and_a_deployment_are_found_by_name() -> None:
 
 def test_leases_are_told_if_there_are_any() -> None:
     assert not any("leases" in line for line in lines(pictured({}), PLAIN, columns=79))
-    leases = {"coordinator": "reached", "hosts": 3}
+    leases = {"coordinator": "away", "hosts": 3, "failures": 1_200}
     shown = lines(pictured({}, leases=leases), PLAIN, columns=79)
     at = shown.index(" leases")
-    assert shown[at + 1 : at + 3] == [" coordinator  reached", " hosts  3"]
+    assert shown[at + 1] == " coordinator away  hosts 3  failures 1,200"

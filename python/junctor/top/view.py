@@ -222,9 +222,8 @@ def _processes(processes: Sequence[Process], paint: Paint) -> list[str]:
 
 
 def _leases(leases: Any) -> list[str]:
-    """What was lent to this host, as its snapshot tells it: a line each, its figures by name."""
-    found = leases.items() if isinstance(leases, Mapping) else enumerate(leases or ())
-    return [f"{name}  {_plain(value)}" for name, value in found]
+    """What the coordinator of leases is to this host, as the snapshot tells it: its figures by name."""
+    return [_plain(leases)] if leases else []
 
 
 def _plainly(title: str, told: Sequence[str], paint: Paint) -> list[str]:

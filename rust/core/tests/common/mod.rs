@@ -129,14 +129,21 @@ pub fn level(router: &Router, pool: &str, dimension: &str, now: Nanos) -> i64 {
     snapshot(router, now).pools[pool][dimension].level
 }
 
-/// All words of the state: equal before and after means that nothing at all has changed.
+/// All words of the state but one: equal before and after means that nothing at all has changed. The one counts refusals,
+/// which is what a refusal may leave behind.
 pub fn bits(router: &Router) -> Vec<u64> {
     let (state, fleet) = (router.state(), router.fleet());
     let word = |word: &junctor_core::sync::AtomicU64| word.load(junctor_core::sync::Ordering::Relaxed);
     let buckets = fleet.limits.iter().flat_map(|limit| state.bucket(limit.slot).unwrap());
-    let deployments = fleet.deployments.iter().flat_map(|deployment| state.deployment(deployment.slot).unwrap());
+    let deployments = fleet.deployments.iter().flat_map(|deployment| {
+        let words = state.deployment(deployment.slot).unwrap();
+        words.iter().enumerate().filter(|(place, _)| *place != REFUSALS).map(|(_, word)| word)
+    });
     deployments.chain(buckets).map(word).collect()
 }
+
+/// The word of a deployment's record that counts refusals.
+const REFUSALS: usize = 15;
 
 /// The levels of all limits, bit by bit.
 pub fn level_bits(router: &Router) -> Vec<u64> {
