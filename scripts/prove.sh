@@ -42,7 +42,6 @@ proof fuzz "damaged headers, streams and fleet files, $CASES of each" \
     env JUNCTOR_CASES="$CASES" "$PY" -m pytest --quiet tests/fuzz
 proof leases "hosts of several processes on one Redis or Valkey: two minutes of kills, pauses and cuts" \
     env JUNCTOR_LEASE_SECONDS=120 "$PY" -m pytest --quiet tests/leases
-
 proof processes "real workers: a thousand of them killed, sixteen on one limit, forks, servers, containers" \
     env JUNCTOR_STORM=16 "$PY" -m pytest --quiet tests/processes
 
