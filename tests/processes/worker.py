@@ -306,7 +306,8 @@ def _task(directory: str, fleet: Fleet, _: int) -> tuple[int, bool, bool]:
 
 def in_a_process(method: str, directory: str, fleet: Fleet) -> int | None:
     """The same by `multiprocessing` itself; answers the child's exit code."""
-    process = multiprocessing.get_context(method).Process(target=_task, args=(directory, fleet, 0))  # type: ignore[attr-defined]
+    context: Any = multiprocessing.get_context(method)  # the stubs know processes of named contexts alone
+    process = context.Process(target=_task, args=(directory, fleet, 0))
     process.start()
     process.join(20)
     code: int | None = process.exitcode
