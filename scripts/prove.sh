@@ -24,6 +24,11 @@ checked() { # checked CFG ARGS...
         cargo test --quiet --package junctor-core --test "$1" --target-dir "target/$1" -- "${@:2}"
 }
 
+worlds() {
+    cargo run --quiet --release --package junctor-sim -- random 10000
+    cargo run --quiet --release --package junctor-sim -- figures 300
+}
+
 proof loom "every order of two or three threads with at most three pre-emptions, on the core as it ships" \
     checked loom --nocapture
 proof shuttle "the whole engine, eight tasks, two hundred thousand random schedules" \
@@ -32,14 +37,13 @@ proof storms "real threads: a million races for one probe, ten million attempts 
     cargo test --quiet --package junctor-core --test storms -- --ignored --nocapture --test-threads=1
 proof twins "random sequences against naive twins, $CASES of each" \
     env PROPTEST_CASES="$CASES" cargo test --quiet --package junctor-core --lib --tests
-proof processes "real processes, killed a thousand times, stopped and forked; races for a probe and one limit among them" \
-    env JUNCTOR_STORM=17 "$PY" -m pytest --quiet tests/processes
-proof leases "several hosts and a real server, cut off and killed on the way, for two minutes" \
-    env JUNCTOR_LEASE_SECONDS=120 "$PY" -m pytest --quiet tests/leases
-proof simulator "$CASES made-up worlds, in which no promise is broken" \
-    cargo run --quiet --release --package junctor-sim -- random "$CASES"
+proof worlds "ten thousand made-up worlds in which every promise is counted again, and the figures over 300 seeds" worlds
 proof fuzz "damaged headers, streams and fleet files, $CASES of each" \
     env JUNCTOR_CASES="$CASES" "$PY" -m pytest --quiet tests/fuzz
+proof leases "hosts of several processes on one Redis or Valkey: two minutes of kills, pauses and cuts" \
+    env JUNCTOR_LEASE_SECONDS=120 "$PY" -m pytest --quiet tests/leases
+proof processes "real workers: a thousand of them killed, sixteen on one limit, forks, servers, containers" \
+    env JUNCTOR_STORM=16 "$PY" -m pytest --quiet tests/processes
 
 printf '\n=== all proven\n'
 printf '%s\n' "${times[@]}" "$(printf '%5d s  together' "$SECONDS")"

@@ -65,6 +65,7 @@ class Client:
         self.counters: Counter[str] = Counter()
         self._transport = transport
         self._owns_transport = transport is None
+        self._owns_router = False
         self._sink = None if on_receipt is None else _sink(on_receipt, self.counters)
         self._random = random.Random(seed)
         self._adapters: dict[str, Adapter] = {}
@@ -79,7 +80,9 @@ class Client:
         seed: int | None = None,
     ) -> Self:
         """A client for the fleet file at `path`. Raises `ConfigError` naming everything that is wrong with it."""
-        return cls(Router.open(path, seed=seed), transport, on_receipt=on_receipt, seed=seed)
+        client = cls(Router.open(path, seed=seed), transport, on_receipt=on_receipt, seed=seed)
+        client._owns_router = True
+        return client
 
     @classmethod
     def over_keys(
@@ -129,6 +132,8 @@ class Client:
         finally:
             if self._sink is not None:
                 await self._sink.close()
+            if self._owns_router and self.router.shares_limits:
+                await asyncio.to_thread(self.router.close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -121,6 +121,11 @@ class Router(_core.Router):
         """
         self._share(None, keep=False)
 
+    @property
+    def shares_limits(self) -> bool:
+        """Whether a coordinator grants it a part of limits that other hosts use as well."""
+        return self._keeper is not None
+
     def catch_up(self) -> bool:
         """Adopt the fleet file as it is now if another process that shares the state has; whether that was so.
 

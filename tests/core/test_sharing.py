@@ -12,6 +12,7 @@ import pytest
 
 from junctor import NoCapacity, Router
 from junctor._core import ManualClock
+from junctor.exceptions import NarrowerStateWarning
 
 FLEET = """
 version: 1
@@ -74,6 +75,23 @@ def test_a_clock_that_a_test_moves_and_process_scope_are_not_shared(tmp_path: Pa
     with shared.reserve("a"):
         assert free(moved) == 3
     assert [router.snapshot()["state"]["shared"] for router in (shared, moved, alone)] == [True, False, False]
+
+
+def test_when_the_segment_is_removed_all_meet_again_in_another(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    one, two = Router.open(path), Router.open(path)
+    held = one.reserve("a")
+    removed = Path(one.snapshot()["state"]["segment"])
+    removed.unlink()
+    with pytest.warns(NarrowerStateWarning, match="removed while it was in use"):
+        wait_until(lambda: one.snapshot() and removed.exists())
+    late = Router.open(path)
+    with pytest.warns(NarrowerStateWarning, match="removed while it was in use"):
+        wait_until(lambda: len(two.snapshot()["processes"]) == 3)
+    held.settle("ok")
+    with late.reserve("a"), one.reserve("a"), two.reserve("a"):
+        assert free(one) == free(two) == free(late) == 0
+    assert free(two) == 3
 
 
 def test_sharing_warns_of_nothing(tmp_path: Path) -> None:

@@ -101,8 +101,8 @@ def test_a_storm_of_kills_leaves_nothing_behind(nursery: Nursery, directory: str
     (told,) = several(nursery, 1, directory=directory, fleet=FLEET)
     kept, kills = quiet.ask("reserve", count=7), 0
     free_cells = told.ask("snapshot")["state"]["free_cells"]
-    for _ in range(10 * storm):
-        victims = several(nursery, 6, directory=directory, fleet=FLEET)
+    for _ in range(8 * storm):
+        victims = several(nursery, 8, directory=directory, fleet=FLEET)
         for victim in victims:
             victim.tell("churn", seed=draw.getrandbits(32), most=draw.choice((1, 8, 40)))
         before = reserved(told)

@@ -62,7 +62,9 @@ end
 local learning = now < born + LEASE
 
 -- Who is there? `ended` is when our own lease ended if it has; `silent` are the others whose lease has.
+local forgot = false
 for _, name in ipairs(call('ZRANGEBYSCORE', HOSTS, '-inf', '(' .. (now - FORGET))) do
+    forgot = true
     call('HDEL', META, 'n:' .. name)
     call('ZREM', HOSTS, name)
 end
@@ -312,6 +314,15 @@ for place = 1, #KEYS - 2 do
         it.limit, it.rate, it.burst, it.cap, it.said = arg[2], arg[3], arg[6], arg[7], now
     end
 
+    -- Hosts that were forgotten, some of them by calls that do not know this limit.
+    if it.born == born and (forgot or now - it.sweep > SWEEP_MS) then
+        it.sweep = now
+        drop(key, it, function(name)
+            if name == host then return not score end
+            return not call('ZSCORE', HOSTS, name)
+        end)
+    end
+
     local mine = record(call('HGET', key, 'h:' .. host))
     mine = mine or { out = 0, demand = 0, at = now - 1000, pre = 0 }
     local daily, give, day_ends = arg[1] == 1, 0, LEASE
@@ -319,11 +330,6 @@ for place = 1, #KEYS - 2 do
         give, mine = permits(key, it, mine, arg)
     else
         give, mine, day_ends = units(key, it, mine, arg)
-    end
-    -- Hosts that were forgotten, some of them by calls that do not know this limit.
-    if now - it.sweep > SWEEP_MS then
-        it.sweep = now
-        drop(key, it, function(name) return name ~= host and not call('ZSCORE', HOSTS, name) end)
     end
     if verb == 'bye' then
         it.out, it.demand = it.out - mine.out, it.demand - mine.demand

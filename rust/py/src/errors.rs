@@ -34,12 +34,11 @@ pub fn invalid_request(py: Python<'_>, message: String) -> PyErr {
     raise(class(py, &CLASS, "InvalidRequest"), message)
 }
 
-/// Warns that a forked child keeps a state of its own. It is in the middle of another call, which must not fail by it: a
-/// warning that is turned into an error is told as one that nobody could catch.
-pub fn warn_narrower(py: Python<'_>, why: &str) {
+/// Warns that limits hold for less than they should. Whoever asked is in the middle of another call, which must not fail by
+/// it: a warning that is turned into an error is told as one that nobody could catch.
+pub fn warn_narrower(py: Python<'_>, message: &str) {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let message = CString::new(format!("in this forked process limits and breakers hold for it alone: {why}"));
-    let warned = message
+    let warned = CString::new(message)
         .map_err(PyErr::from)
         .and_then(|message| PyErr::warn(py, class(py, &CLASS, "NarrowerStateWarning")?, &message, 1));
     if let Err(error) = warned {

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use junctor_core::draw::identity;
 use junctor_core::fleet::FleetError;
+use junctor_core::process::sweep;
 use junctor_core::router::Router as Core;
 use junctor_core::spec::FleetSpec;
 use junctor_core::state::State;
+use junctor_core::units::Nanos;
 use junctor_segment::{Attached, Place, attach, generation, user};
 use serde::Serialize;
 
@@ -29,6 +31,8 @@ pub struct Home {
     spec: ArcSwap<FleetSpec>,
     /// The generation of the process that sits in it.
     born: AtomicU64,
+    /// When it was last seen whether the segment is still there.
+    looked: AtomicU64,
     found: ArcSwap<Found>,
 }
 
@@ -60,7 +64,8 @@ impl Home {
         let (core, found) = over_place(&mut spec, place.as_ref(), clock, wall_at_zero)?;
         let born = AtomicU64::new(generation().load(Ordering::Relaxed));
         let (place, user) = (ArcSwapOption::from_pointee(place), AtomicU32::new(user()));
-        Ok((core, Self { place, user, spec: ArcSwap::from_pointee(spec), born, found: ArcSwap::from_pointee(found) }))
+        let (spec, found) = (ArcSwap::from_pointee(spec), ArcSwap::from_pointee(found));
+        Ok((core, Self { place, user, spec, born, looked: AtomicU64::new(clock.now().0), found }))
     }
 
     /// Whether this process was forked since: then a shared state is its parent's.
@@ -89,10 +94,31 @@ impl Home {
     pub fn come_home(&self, core: &Core, clock: &Clock) -> bool {
         let now = generation().load(Ordering::Relaxed);
         let before = self.born.load(Ordering::Acquire);
+        before != now && self.move_from(before, core, clock)
+    }
+
+    /// Once a second: whether somebody has removed the segment, so that those who start now would count apart.
+    #[inline]
+    pub fn is_removed(&self, core: &Core, now: Nanos) -> bool {
+        let looked = self.looked.load(Ordering::Relaxed);
+        now.since(Nanos(looked)) >= sweep::EVERY
+            && self.looked.compare_exchange(looked, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && !core.state().is_found()
+    }
+
+    /// Meets the others again in the segment that is there now, or is made. Attempts in flight end where they began.
+    ///
+    /// Answers whether this was the thread that did it.
+    #[cold]
+    pub fn move_on(&self, core: &Core, clock: &Clock) -> bool {
+        self.move_from(generation().load(Ordering::Relaxed), core, clock)
+    }
+
+    fn move_from(&self, before: u64, core: &Core, clock: &Clock) -> bool {
+        let now = generation().load(Ordering::Relaxed);
         let moving = now | MOVING;
-        let mine = before != now
-            && before != moving
-            && self.born.compare_exchange(before, moving, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let mine =
+            before != moving && self.born.compare_exchange(before, moving, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if mine {
             if let Some(place) = &*self.place.load() {
                 let mut spec = FleetSpec::clone(&self.spec.load());
@@ -101,6 +127,7 @@ impl Home {
                 self.spec.store(Arc::new(spec));
                 self.found.store(Arc::new(found));
             }
+            self.looked.store(clock.now().0, Ordering::Relaxed);
             self.born.store(now, Ordering::Release);
         }
         while self.born.load(Ordering::Acquire) == moving {
@@ -142,7 +169,7 @@ pub fn config(hash: &str) -> u64 {
 }
 
 /// Seconds of a monotonic time, as wall times are counted.
-pub fn seconds(time: junctor_core::units::Nanos) -> i64 {
+pub fn seconds(time: Nanos) -> i64 {
     i64::try_from(time.0 / 1_000_000_000).unwrap_or(i64::MAX)
 }
 

@@ -75,7 +75,19 @@ impl Router {
             self.seeds.store(entropy(), Ordering::Relaxed);
         }
         if let Some(why) = self.home.why_private().filter(|_| shared_before) {
-            Python::attach(|py| warn_narrower(py, &why));
+            let message = format!("in this forked process limits and breakers hold for it alone: {why}");
+            Python::attach(|py| warn_narrower(py, &message));
+        }
+    }
+
+    /// Once a second: goes where the others are if somebody has removed the segment.
+    #[inline]
+    fn look_for_segment(&self, py: Python<'_>) {
+        if self.home.is_removed(&self.core, self.now()) && self.home.move_on(&self.core, &self.clock) {
+            warn_narrower(
+                py,
+                "the file of the shared state was removed while it was in use: limits begin anew in another",
+            );
         }
     }
 
@@ -172,6 +184,7 @@ impl Router {
         scalars.estimated = estimated;
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let this = slf.get();
+        this.look_for_segment(py);
         let (now, seed) = (this.now(), this.next_seed(seed));
         let mut core = Box::new(this.core().vacant(now, seed));
         if core.state().is_sweep_due(now) {
@@ -247,6 +260,7 @@ impl Router {
 
     /// State of every deployment and pool, and the counters, as JSON.
     fn snapshot_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.look_for_segment(py);
         let (core, now) = (self.core(), self.now());
         core.state().sweep_if_due(now);
         let snapshot = Snapshot::take(&core.fleet(), now);

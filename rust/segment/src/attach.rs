@@ -103,10 +103,14 @@ fn free_seat(locks: &Descriptor, path: &Path) -> Result<u8, Unshared> {
 /// The name says for people whose it is, and for us all that must be the same: another version, another start of the
 /// machine or, for fleets that have outgrown the usual file, another size is another file.
 fn path(place: &Place, here: &Here, room: Option<Room>) -> PathBuf {
+    path_of(place, here, room, LAYOUT)
+}
+
+fn path_of(place: &Place, here: &Here, room: Option<Room>, layout: u64) -> PathBuf {
     let readable = |letter: char| if letter.is_ascii_alphanumeric() || ".-_".contains(letter) { letter } else { '-' };
     let letters: Vec<char> = place.fleet.chars().map(readable).collect();
     let label: String = letters.get(letters.len().saturating_sub(LABEL)..).into_iter().flatten().collect();
-    let name = identity(&[&place.fleet, &LAYOUT.to_string(), &here.boot.to_string(), &format!("{room:?}")]);
+    let name = identity(&[&place.fleet, &layout.to_string(), &here.boot.to_string(), &format!("{room:?}")]);
     place.directory.join(format!("{}-{name:016x}.segment", label.trim_matches('-')))
 }
 
@@ -146,5 +150,19 @@ fn random() -> u64 {
     match getrandom(&mut bytes, GetRandomFlags::NONBLOCK) {
         Ok(8) => u64::from_ne_bytes(bytes),
         _ => junctor_core::draw::mix(monotonic().0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_and_another_boot_are_other_files() {
+        let place = Place { directory: "/run".into(), fleet: "f".into() };
+        let (here, later) = (Here { boot: 1, time_namespace: 1 }, Here { boot: 2, time_namespace: 1 });
+        assert_eq!(path(&place, &here, None), path_of(&place, &here, None, LAYOUT));
+        assert_ne!(path(&place, &here, None), path_of(&place, &here, None, LAYOUT + 1));
+        assert_ne!(path(&place, &here, None), path(&place, &later, None));
     }
 }

@@ -13,7 +13,7 @@
 //! **Cost.** A bound of 1,024 seats that one process may hold at a time, in as many routers.
 
 use std::fs::File;
-use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
@@ -72,6 +72,14 @@ impl Descriptor {
     /// something since, would reach that: whoever asks must know that it is not in such a child.
     pub const fn number(&self) -> RawFd {
         self.number
+    }
+
+    /// How many names the file has left.
+    pub fn links(&self) -> Option<u64> {
+        // SAFETY: the number is open for as long as this is, in the process that opened it; in a forked child, where it
+        // may be another file's, the answer is one about that file and harms nothing.
+        let file = unsafe { BorrowedFd::borrow_raw(self.number) };
+        rustix::fs::fstat(file).ok().map(|found| found.st_nlink)
     }
 }
 

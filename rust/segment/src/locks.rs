@@ -60,6 +60,11 @@ impl Keeper for Locks {
     fn lives(&self, seat: u8) -> bool {
         is_locked(self.descriptor.number(), seat)
     }
+
+    fn is_found(&self) -> bool {
+        // Where the system says nothing, nothing has changed.
+        self.descriptor.links().is_none_or(|links| links > 0)
+    }
 }
 
 /// The byte behind those of the seats.

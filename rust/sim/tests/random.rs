@@ -8,6 +8,13 @@ use junctor_sim::{World, random};
 fn run(seed: u64) -> World {
     let world = random::run(seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     assert_eq!(world.ledger.breaches, [""; 0], "seed {seed}");
+    for call in &world.calls {
+        let took_s = call.ended.unwrap().since(call.arrived).as_secs_f64();
+        assert!(took_s <= world.deadline_s + 1e-6, "seed {seed}: {took_s} s of {}", world.deadline_s);
+        assert!(call.attempts <= world.max_attempts, "seed {seed}: {} attempts", call.attempts);
+        let waited = call.end == Some(End::NoCapacity) && took_s > world.max_wait_s + 1e-6;
+        assert!(!waited, "seed {seed}: waited {took_s} s for capacity, of {}", world.max_wait_s);
+    }
     world
 }
 

@@ -51,3 +51,13 @@ fn ten_thousand_deployments_serve_a_crowd_and_are_counted() {
     let served: std::collections::HashSet<usize> = world.attempts.iter().map(|attempt| attempt.provider).collect();
     assert!(served.len() > 7_000, "{} of ten thousand", served.len());
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_deployment_takes_less_than_four_kibibytes_and_an_attempt_under_way_less_than_one() {
+    // A process of its own, so that no other test's memory is in the sum.
+    let told = std::process::Command::new(env!("CARGO_BIN_EXE_junctor-sim")).arg("memory").output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    let bytes: Vec<u64> = told.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!((1..4_096).contains(&bytes[0]) && (1..1_024).contains(&bytes[1]), "{told}");
+}

@@ -48,6 +48,11 @@ pub trait Keeper: Send + Sync {
 
     /// Ends what [`close_door`](Self::close_door) began.
     fn open_door(&self);
+
+    /// Whether those who come later will find the same words: not if somebody has removed them.
+    fn is_found(&self) -> bool {
+        true
+    }
 }
 
 /// What a process has of its own in a state that it shares.

@@ -157,6 +157,12 @@ impl State {
         done
     }
 
+    /// Whether processes that start now will find this state, or have no need to.
+    #[must_use]
+    pub fn is_found(&self) -> bool {
+        self.keeper().is_none_or(super::Keeper::is_found)
+    }
+
     /// Whether nobody else sits here.
     pub(crate) fn is_alone(&self) -> bool {
         let own = self.seat().map(Seat::number);
