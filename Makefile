@@ -70,7 +70,7 @@ test: $(CORE) ## Run the Rust tests and doctests, the Python tests, the README, 
 	LOOM_MAX_PREEMPTIONS=2 $(LOOM)
 	$(PY) -m pytest --quiet $(ARGS)
 
-prove: $(CORE) ## Run the long proofs, some twenty minutes; docs/proofs.md says what each shows (ARGS="loom storms")
+prove: $(CORE) ## Run the long proofs, more than half an hour; docs/proofs.md says what each shows (ARGS="loom storms")
 	PY=$(PY) CASES=$(CASES) scripts/prove.sh $(ARGS)
 
 explore: $(CORE) ## Look for new failures: property tests with a fresh seed and more cases (CASES=2000 SEED=number)
