@@ -83,15 +83,36 @@ def test_when_the_segment_is_removed_all_meet_again_in_another(tmp_path: Path) -
     held = one.reserve("a")
     removed = Path(one.snapshot()["state"]["segment"])
     removed.unlink()
-    with pytest.warns(NarrowerStateWarning, match="removed while it was in use"):
+    with pytest.warns(NarrowerStateWarning, match="while it was in use"):
         wait_until(lambda: one.snapshot() and removed.exists())
     late = Router.open(path)
-    with pytest.warns(NarrowerStateWarning, match="removed while it was in use"):
+    with pytest.warns(NarrowerStateWarning, match="while it was in use"):
         wait_until(lambda: len(two.snapshot()["processes"]) == 3)
     held.settle("ok")
     with late.reserve("a"), one.reserve("a"), two.reserve("a"):
         assert free(one) == free(two) == free(late) == 0
     assert free(two) == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_a_program_that_closes_all_its_descriptors_sits_down_again(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    one = Router.open(path)
+    segment = one.snapshot()["state"]["segment"]
+    held = one.reserve("a")
+    for number in [int(name) for name in os.listdir("/proc/self/fd")]:
+        if number > 2 and os.path.realpath(f"/proc/self/fd/{number}") == segment:
+            os.close(number)
+    others = [os.open(tmp_path, os.O_RDONLY) for _ in range(3)]
+    two = Router.open(path)  # takes the seat that looks free, and what was in flight with it
+    with pytest.warns(NarrowerStateWarning, match="closed by this program"):
+        wait_until(lambda: len(one.snapshot()["processes"]) == 2)
+    held.settle("ok")
+    with one.reserve("a"), two.reserve("a"):
+        assert free(one) == free(two) == 1
+    assert free(one) == 3
+    for number in others:
+        os.close(number)  # still ours: nobody closed them for us
 
 
 def test_sharing_warns_of_nothing(tmp_path: Path) -> None:

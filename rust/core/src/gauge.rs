@@ -38,11 +38,11 @@ impl<'s> Gauge<'s> {
         self.0.fetch_add(STARTED_ONE | 1, Ordering::AcqRel);
     }
 
-    /// One less. Each `leave` has its `enter`: whoever settles an attempt sees to that.
+    /// One less, and never less than nobody. Each `leave` has its `enter`, which whoever settles an attempt sees to; but a
+    /// process that was taken for dead, because it closed its locks, may find its attempts gone.
     #[inline]
     pub fn leave(self) {
-        let left = self.0.fetch_sub(1, Ordering::AcqRel);
-        debug_assert!(left & RUNNING > 0, "more left than entered");
+        give_back(self.0, 1);
     }
 
     /// How many are at it.

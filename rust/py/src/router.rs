@@ -84,10 +84,9 @@ impl Router {
     #[inline]
     fn look_for_segment(&self, py: Python<'_>) {
         if self.home.is_removed(&self.core, self.now()) && self.home.move_on(&self.core, &self.clock) {
-            warn_narrower(
-                py,
-                "the file of the shared state was removed while it was in use: limits begin anew in another",
-            );
+            let message = "the file of the shared state was removed, or closed by this program, while it was in use: \
+                           attempts in flight end where they began, and new ones are counted where others find them now";
+            warn_narrower(py, message);
         }
     }
 

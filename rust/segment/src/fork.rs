@@ -14,6 +14,7 @@
 
 use std::fs::File;
 use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
@@ -52,17 +53,20 @@ pub struct Descriptor {
     number: RawFd,
     /// The generation that opened it: a child may have the same number at the same place, for a file of its own.
     born: u64,
+    /// Device and inode: a program that closes all its descriptors may have given the number to a file of its own.
+    file: Option<(u64, u64)>,
 }
 
 impl Descriptor {
     /// Takes charge of `file`; gives it back if this process holds too many already.
     pub fn new(file: File) -> Result<Self, File> {
+        let which = file.metadata().ok().map(|found| (found.dev(), found.ino()));
         let born = generation().load(Ordering::Acquire);
         let number = file.into_raw_fd();
         let take =
             |place: &&AtomicI32| place.compare_exchange(NONE, number, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         match DESCRIPTORS.iter().find(take) {
-            Some(place) => Ok(Self { place, number, born }),
+            Some(place) => Ok(Self { place, number, born, file: which }),
             // SAFETY: the number comes from `into_raw_fd` above and nobody else has seen it.
             None => Err(unsafe { File::from_raw_fd(number) }),
         }
@@ -74,20 +78,28 @@ impl Descriptor {
         self.number
     }
 
-    /// How many names the file has left.
-    pub fn links(&self) -> Option<u64> {
-        // SAFETY: the number is open for as long as this is, in the process that opened it; in a forked child, where it
-        // may be another file's, the answer is one about that file and harms nothing.
+    /// Whether the number is still this file's, and the file has a name by which others find it.
+    pub fn is_found(&self) -> bool {
+        self.links().is_some_and(|links| links > 0)
+    }
+
+    /// How many names the file has left, if the number is still this file's.
+    fn links(&self) -> Option<u64> {
+        // SAFETY: should the number have been closed or be another file's, the answer is an error or about that file, and
+        // is not believed.
         let file = unsafe { BorrowedFd::borrow_raw(self.number) };
-        rustix::fs::fstat(file).ok().map(|found| found.st_nlink)
+        let found = rustix::fs::fstat(file).ok()?;
+        (self.file == Some((found.st_dev, found.st_ino))).then_some(found.st_nlink)
     }
 }
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
-        // Only who takes the number out closes it: in a forked child the handler has.
+        // Only who takes the number out closes it: in a forked child the handler has. And only if it is still this file's.
+        let is_ours = self.links().is_some();
         if generation().load(Ordering::Acquire) == self.born
             && self.place.compare_exchange(self.number, NONE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            && is_ours
         {
             // SAFETY: the number was ours alone, and is closed once.
             drop(unsafe { File::from_raw_fd(self.number) });

@@ -62,8 +62,7 @@ impl Keeper for Locks {
     }
 
     fn is_found(&self) -> bool {
-        // Where the system says nothing, nothing has changed.
-        self.descriptor.links().is_none_or(|links| links > 0)
+        self.descriptor.is_found()
     }
 }
 

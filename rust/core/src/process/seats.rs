@@ -157,10 +157,12 @@ impl State {
         done
     }
 
-    /// Whether processes that start now will find this state, or have no need to.
+    /// Whether processes that start now will find this state, and this process at its seat, or have no need to. A process
+    /// that has closed its locks is taken for dead and its seat cleared, though it lives.
     #[must_use]
     pub fn is_found(&self) -> bool {
-        self.keeper().is_none_or(super::Keeper::is_found)
+        let seated = |seat: &Seat| self.owner_of(seat.number) == Some(seat.owner);
+        self.keeper().is_none_or(super::Keeper::is_found) && self.seat().is_none_or(seated)
     }
 
     /// Whether nobody else sits here.
