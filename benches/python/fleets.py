@@ -16,7 +16,8 @@ from junctor.router import Router
 GROUP: Final = 20
 POOL: Final = 5
 PLACES: Final = [{"dimension": "concurrency", "limit": 10**6}]
-AMPLE: Final = [{"dimension": "rpm", "limit": 10**8}, {"dimension": "tpm", "limit": 32 * 10**9}]
+# More than two processes can use up, and whole numbers of ticks per unit, as limits that people set are.
+AMPLE: Final = [{"dimension": "rpm", "limit": 10**9}, {"dimension": "tpm", "limit": 96 * 10**10}]
 
 
 def fleet(deployments: int, rules: int, *, one_group: bool = False, places: bool = False) -> dict[str, Any]:
