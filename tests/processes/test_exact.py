@@ -12,7 +12,7 @@ import pytest
 from junctor.testing import Server
 from junctor.testing.app import Answer, Request
 from tests.processes.fleets import fleet, fleet_file, limit
-from tests.processes.workers import Nursery, several
+from tests.processes.workers import WAIT_S, Nursery, several
 
 RPM, TOKENS, EACH = 400, 40_000, 50
 """Requests and tokens per second, and tokens per request: far below what even one busy worker asks for."""
@@ -39,7 +39,8 @@ def test_workers_that_take_all_they_can_get_exactly_the_limit(
     workers = several(nursery, count, directory=directory, fleet=FLEET)
     for worker in workers:
         worker.tell("hammer", seconds=SECONDS * storm, models=MODELS, tokens=EACH, lock=str(folder / "lock"))
-    told: list[dict[str, Any]] = [worker.answer() for worker in workers]
+    within_s = WAIT_S + SECONDS * storm
+    told: list[dict[str, Any]] = [worker.answer(within_s=within_s) for worker in workers]
     longest = max(each["ended"] for each in told) - min(each["began"] for each in told)
     # While all of them asked; those that began late or ended early left nothing unused but at the edges.
     shortest = min(each["ended"] for each in told) - min(each["began"] for each in told)

@@ -55,8 +55,9 @@ class Worker:
         """Give a command without waiting for its answer."""
         self._connection.sendall(json.dumps({"do": command, **arguments}).encode() + b"\n")
 
-    def answer(self) -> Any:
+    def answer(self, *, within_s: float = WAIT_S) -> Any:
         """The answer to the oldest command whose answer was not read yet."""
+        self._connection.settimeout(within_s)
         line = self._lines.readline()
         if not line:
             raise AssertionError(f"worker {self.pid} ended before it answered")
