@@ -14,11 +14,25 @@ import msgspec
 Message = Mapping[str, Any]
 
 
+class Native(msgspec.Struct, frozen=True):
+    """The body as its caller wrote it, in the dialect of the adapter of this name.
+
+    Where the deployment speaks the same dialect its adapter sends this body, with only the model, the stream options
+    and what rules changed written anew, so nothing that the provider understands is lost. Whoever changes the messages
+    or tools of a request takes its native body away.
+    """
+
+    dialect: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = {}
+
+
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One chat request in canonical form (OpenAI chat completions, minus what only transports need).
 
     `max_tokens` bounds the answer, reasoning included. `effort` is one of none, minimal, low, medium, high, xhigh, max.
-    `provider_options` maps an adapter name to fields that are merged into that provider's body as they are.
+    `provider_options` maps an adapter name to fields that are merged into that provider's body as they are. `native`
+    is set by doors only.
     """
 
     messages: Sequence[Message]
@@ -41,6 +55,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     user: str | None = None
     metadata: Mapping[str, str] | None = None
     provider_options: Mapping[str, Mapping[str, Any]] = {}
+    native: Native | None = None
 
 
 class Secret:

@@ -31,11 +31,11 @@ impl Keeper for Even {
 
     fn let_go(&self, _: u8) {}
 
-    fn close_door(&self) -> bool {
+    fn close_latch(&self) -> bool {
         true
     }
 
-    fn open_door(&self) {}
+    fn open_latch(&self) {}
 }
 
 fn words(room: Room) -> &'static [AtomicU64] {

@@ -27,7 +27,7 @@ use serde_json::json;
 const T: Nanos = Nanos::from_secs(1_000);
 const PLACES: i64 = 6;
 
-/// Locks by seat, and that of the door: who holds each, 0 for nobody.
+/// Locks by seat, and that of the latch: who holds each, 0 for nobody.
 struct Kernel {
     locks: Vec<PlainU64>,
 }
@@ -56,11 +56,11 @@ impl Keeper for Locks {
         self.kernel.locks[usize::from(seat)].store(0, Ordering::SeqCst);
     }
 
-    fn close_door(&self) -> bool {
+    fn close_latch(&self) -> bool {
         self.kernel.locks[SEATS].compare_exchange(0, self.process, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    fn open_door(&self) {
+    fn open_latch(&self) {
         self.kernel.locks[SEATS].store(0, Ordering::SeqCst);
     }
 }

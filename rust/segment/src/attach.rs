@@ -17,11 +17,11 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use crate::file::{self, failed};
 use crate::fork::{Descriptor, generation};
 use crate::header::{HEADER_BYTES, Here, LAYOUT};
-use crate::locks::{DOOR, Locks, try_lock, unlock};
+use crate::locks::{LATCH, Locks, try_lock, unlock};
 use crate::{Attached, Place, Unshared, directory, monotonic};
 
-/// Longest wait for the door: only somebody who was stopped behind it takes longer.
-const DOOR_WAIT: Nanos = Nanos::from_secs(2);
+/// Longest wait for the latch: only somebody who was stopped behind it takes longer.
+const LATCH_WAIT: Nanos = Nanos::from_secs(2);
 /// Longest readable part of a file's name.
 const LABEL: usize = 40;
 
@@ -44,14 +44,14 @@ pub fn attach(place: &Place, needed: Room) -> Result<Attached, Unshared> {
         }
     };
     let descriptor = locks_of(&file, &path)?;
-    close_door(&descriptor, &path)?;
+    close_latch(&descriptor, &path)?;
     let number = free_seat(&descriptor, &path)?;
     let locks = descriptor.number();
     let seat = Seat::new(number, random(), generation());
-    // Should anything fail before it is opened, the door opens with the descriptor's end.
+    // Should anything fail before it is opened, the latch opens with the descriptor's end.
     let state = map(&file, &path, header.room, descriptor, Some(seat))?;
     state.take_seat(std::process::id(), monotonic() - Nanos(header.epoch));
-    unlock(locks, DOOR);
+    unlock(locks, LATCH);
     Ok(Attached { state, epoch: Nanos(header.epoch), path })
 }
 
@@ -78,11 +78,11 @@ pub fn observe(place: &Place, needed: Room) -> Result<Attached, Unshared> {
     Ok(Attached { state, epoch: Nanos(header.epoch), path })
 }
 
-/// Waits for the door, which others hold for moments only.
-fn close_door(locks: &Descriptor, path: &Path) -> Result<(), Unshared> {
+/// Waits for the latch, which others hold for moments only.
+fn close_latch(locks: &Descriptor, path: &Path) -> Result<(), Unshared> {
     let begun = monotonic();
-    while !try_lock(locks.number(), DOOR).map_err(failed(path, "locked"))? {
-        if monotonic().since(begun) > DOOR_WAIT {
+    while !try_lock(locks.number(), LATCH).map_err(failed(path, "locked"))? {
+        if monotonic().since(begun) > LATCH_WAIT {
             return Err(failed(path, "locked")(std::io::Error::from(std::io::ErrorKind::TimedOut)));
         }
         std::thread::sleep(Duration::from_millis(5));

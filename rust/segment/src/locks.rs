@@ -49,12 +49,12 @@ impl Keeper for Locks {
         self.clearing.store(false, Ordering::Release);
     }
 
-    fn close_door(&self) -> bool {
-        try_lock(self.descriptor.number(), DOOR).unwrap_or(false)
+    fn close_latch(&self) -> bool {
+        try_lock(self.descriptor.number(), LATCH).unwrap_or(false)
     }
 
-    fn open_door(&self) {
-        unlock(self.descriptor.number(), DOOR);
+    fn open_latch(&self) {
+        unlock(self.descriptor.number(), LATCH);
     }
 
     fn lives(&self, seat: u8) -> bool {
@@ -67,9 +67,9 @@ impl Keeper for Locks {
 }
 
 /// The byte behind those of the seats.
-pub const DOOR: i64 = SEATS as i64;
+pub const LATCH: i64 = SEATS as i64;
 
-/// Takes the lock of a seat or of the door, if nobody has it.
+/// Takes the lock of a seat or of the latch, if nobody has it.
 ///
 /// # Errors
 /// What the system says if it has no such locks.

@@ -44,10 +44,10 @@ pub trait Keeper: Send + Sync {
     }
 
     /// Tries to keep everybody else from sitting down. `false` means that somebody is at it.
-    fn close_door(&self) -> bool;
+    fn close_latch(&self) -> bool;
 
-    /// Ends what [`close_door`](Self::close_door) began.
-    fn open_door(&self);
+    /// Ends what [`close_latch`](Self::close_latch) began.
+    fn open_latch(&self);
 
     /// Whether those who come later will find the same words: not if somebody has removed them.
     fn is_found(&self) -> bool {

@@ -149,11 +149,11 @@ impl State {
     /// Does something while nobody else sits here or can sit down; nothing if somebody does, or if this process only looks.
     pub(crate) fn alone<R>(&self, act: impl FnOnce() -> R) -> Option<R> {
         let Some(keeper) = self.keeper() else { return Some(act()) };
-        if self.is_observed() || !keeper.close_door() {
+        if self.is_observed() || !keeper.close_latch() {
             return None;
         }
         let done = self.is_alone().then(act);
-        keeper.open_door();
+        keeper.open_latch();
         done
     }
 

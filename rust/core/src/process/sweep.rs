@@ -61,7 +61,7 @@ impl State {
         if mine { self.sweep_at(now) } else { 0 }
     }
 
-    /// Sits down at the own seat, which the caller holds, with the door closed: clears what an earlier owner left there and sweeps.
+    /// Sits down at the own seat, which the caller holds, with the latch closed: clears what an earlier owner left there and sweeps.
     pub fn take_seat(&self, pid: u32, now: Nanos) {
         if let (Some(seat), Some(common)) = (self.seat(), self.common()) {
             let died_here = self.clear(seat.number());

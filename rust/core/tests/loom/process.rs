@@ -31,11 +31,11 @@ impl Keeper for Witness {
         self.held.store(0, Ordering::Release);
     }
 
-    fn close_door(&self) -> bool {
+    fn close_latch(&self) -> bool {
         true
     }
 
-    fn open_door(&self) {}
+    fn open_latch(&self) {}
 }
 
 /// The words of a state; given up for each run of a model, since a mapping stays where it is.
