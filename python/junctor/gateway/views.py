@@ -1,0 +1,113 @@
+"""The gateway's own paths: alive, ready, metrics, the description of the API, and the models that may be asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from junctor import doors
+from junctor.doors.contract import Answer
+from junctor.gateway.keys import KeyRefused
+from junctor.gateway.refusals import JSON, dialect_of, refusal
+
+if TYPE_CHECKING:
+    from junctor.client import Callback
+    from junctor.gateway.app import Gateway
+
+MODELS: Final = "/v1/models"
+READY_S: Final = 1.0
+"""How long an answer about readiness is good for: balancers ask often, and a look at a large fleet takes a while."""
+
+View = Callable[[Mapping[str, str]], Awaitable[tuple[Answer, str]]]
+
+
+class Views:
+    """What answers GET requests. Each view answers with the name of the key that asked, `-` if none was asked for."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._metrics: Any = None
+        self._ready: tuple[float, str] = (float("-inf"), "")
+        self._views: dict[str, View] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._metricsz,
+            "/openapi.json": self._openapi,
+            MODELS: self._models,
+        }
+
+    def knows(self, path: str) -> bool:
+        """Whether there is something at this path."""
+        return path in self._views or (path.startswith(f"{MODELS}/") and len(path) > len(MODELS) + 1)
+
+    def route(self, path: str) -> str:
+        """The path as access lines name it."""
+        return path if path in self._views else f"{MODELS}/{{id}}" if self.knows(path) else "-"
+
+    async def answer(self, path: str, headers: Mapping[str, str]) -> tuple[Answer, str]:
+        """The answer, and the name of the key. Raises `KeyRefused`."""
+        view = self._views.get(path)
+        return await (self._model(path[len(MODELS) + 1 :], headers) if view is None else view(headers))
+
+    def receipts(self, callback: Callback | None) -> Callback | None:
+        """What the client tells its receipts to: the metrics, if they can be counted here, and the program's own."""
+        return callback
+
+    async def _healthz(self, _: Mapping[str, str]) -> tuple[Answer, str]:
+        return _json(200, {"status": "alive"}), "-"
+
+    async def _readyz(self, _: Mapping[str, str]) -> tuple[Answer, str]:
+        missing = "draining" if self._gateway.draining else self._missing()
+        return _json(503 if missing else 200, {"status": missing or "ready"}), "-"
+
+    def _missing(self) -> str:
+        """What keeps the fleet from answering, or nothing; looked up once a second."""
+        now = time.monotonic()
+        if now - self._ready[0] > READY_S:
+            fleet = self._gateway.client.router.snapshot()["deployments"].values()
+            out = not any(item["weight"] > 0 and item["breaker"] != "open" for item in fleet)
+            self._ready = (now, "no deployment can take requests" if out else "")
+        return self._ready[1]
+
+    async def _openapi(self, _: Mapping[str, str]) -> tuple[Answer, str]:
+        return Answer(200, {"content-type": JSON}, files(__package__).joinpath("openapi.json").read_bytes()), "-"
+
+    async def _metricsz(self, headers: Mapping[str, str]) -> tuple[Answer, str]:
+        rule, name = self._gateway.spec.metrics, "-"
+        if rule == "keys":
+            key = self._gateway.key(headers)
+            if not key.metrics:
+                raise KeyRefused(f"the API key {key.name!r} may not read metrics; give it `metrics: true`")
+            name = key.name
+        if rule == "off" or self._metrics is None:
+            return refusal(dialect_of("", headers), 404, "there are no metrics here"), name
+        return self._metrics(headers), name
+
+    async def _models(self, headers: Mapping[str, str]) -> tuple[Answer, str]:
+        key = self._gateway.key(headers)
+        dialect = dialect_of(MODELS, headers)
+        return await _come(doors.list_models(self._gateway.client, dialect, caller=self._gateway.caller(key))), key.name
+
+    async def _model(self, wanted: str, headers: Mapping[str, str]) -> tuple[Answer, str]:
+        listed, name = await self._models(headers)
+        body: Any = msgspec.json.decode(listed.body) if isinstance(listed.body, bytes) else {}
+        for model in body.get("data", ()):
+            if model["id"] == wanted:
+                return _json(200, model), name
+        dialect = dialect_of(MODELS, headers)
+        return refusal(
+            dialect, 404, f"there is no model {wanted[:100]!r} here; GET {MODELS} lists those that there are"
+        ), name
+
+
+async def _come(answer: Any) -> Answer:
+    """An answer that is there, or is still to be awaited."""
+    return answer if isinstance(answer, Answer) else await answer
+
+
+def _json(status: int, body: object) -> Answer:
+    return Answer(status, {"content-type": JSON}, msgspec.json.encode(body))
