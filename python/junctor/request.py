@@ -86,7 +86,11 @@ class Secret:
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds."""
+    """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds.
+
+    `adapter` is the dialect it is spoken to in, `dialects` all that it understands, by their adapters' names; empty
+    means that one alone.
+    """
 
     deployment: str
     provider: str
@@ -95,6 +99,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     key: Secret | None = None
     headers: Mapping[str, str] = {}
+    dialects: tuple[str, ...] = ()
     max_output_tokens: int | None = None
     first_content_timeout_s: float = 20.0
     idle_timeout_s: float = 30.0
