@@ -8,10 +8,10 @@ its upstream is paid for. The same timer serves a whole stream; it is touched wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from junctor.doors.contract import Answer
+from junctor.doors.contract import Answer, Stream
 from junctor.gateway.watch import Send, Watch
 
 
@@ -32,7 +32,7 @@ class Delivery:
         self.sent = len(body)
         await self._send({"type": "http.response.body", "body": body})
 
-    async def stream(self, answer: Answer, pieces: AsyncIterator[bytes], watch: Watch, *, patience_s: float) -> None:
+    async def stream(self, answer: Answer, pieces: Stream, watch: Watch, *, patience_s: float) -> None:
         """Status and headers, then each piece. Whatever happens, `pieces` is closed, which settles the call."""
         loop = asyncio.get_running_loop()
         reader = _Reader(watch, loop, patience_s)
@@ -48,8 +48,7 @@ class Delivery:
             await self.finish()
         finally:
             reader.stop()
-            if (close := getattr(pieces, "aclose", None)) is not None:
-                await close()
+            await pieces.aclose()
 
     async def finish(self, last: bytes = b"") -> None:
         """The end of a stream, after a last piece if there is one to say."""

@@ -9,15 +9,13 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from junctor import doors
-from junctor.doors.contract import Answer, Door, Incoming
-from junctor.exceptions import StreamInterrupted
+from junctor.doors.contract import Answer, Door, Incoming, Stamp
+from junctor.exceptions import DeadlineExceeded
 from junctor.gateway.access import Access
 from junctor.gateway.delivery import Delivery
 from junctor.gateway.intake import Gone, TooBig, read_body
 from junctor.gateway.keys import SECRET_HEADERS, KeyRefused
-from junctor.gateway.refusals import dialect_of, refusal
 from junctor.gateway.watch import Message, Reason, Receive, Send, Watch
-from junctor.reply import Usage
 
 if TYPE_CHECKING:
     from junctor.gateway.app import Gateway
@@ -156,7 +154,8 @@ class Exchange:
             await self._delivery.stream(answer, body, self._watch, patience_s=patience_s)
 
     async def _refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        await self._deliver(refusal(dialect_of(self._path, self._headers), status, message, headers))
+        dialect = doors.dialect_of(self._path, self._headers)
+        await self._deliver(doors.turn_away(dialect, status, message, code=CODES[status], headers=headers))
 
     async def _interrupted(self, why: Reason) -> None:
         """Say what can still be said."""
@@ -175,10 +174,9 @@ class Exchange:
         """What ends a stream in its dialect when the gateway ends before it."""
         if self._door is None or self._incoming is None:
             return b""
-        error = StreamInterrupted(
-            "the gateway is shutting down; ask again", partial="", usage=Usage(known=False), kind="overloaded"
-        )
-        return self._door.writer(self._door.read(self._incoming)).fail(error)
+        stamp = Stamp("", int(time.time()), "")
+        error = DeadlineExceeded("the gateway is shutting down and cut this stream; ask again")
+        return self._door.writer(self._door.read(self._incoming), stamp).fail(error)
 
     def _access(self, ended: str) -> Access:
         answer, delivery = self._answered, self._delivery
@@ -207,6 +205,17 @@ class Exchange:
 
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+CODES: Final = {
+    401: "invalid_api_key",
+    404: "unknown_url",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "request_too_large",
+    500: "internal_error",
+    503: "unavailable",
+}
+"""What OpenAI's dialect calls the errors of the gateway itself."""
+
 CLOSE: Final = {"connection": "close"}
 """What is left of the body is not read, so the connection cannot be used again."""
 

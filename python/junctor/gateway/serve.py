@@ -133,7 +133,7 @@ class _Server(MPServer):
         """The end: announced first, begun after the notice, at once when asked twice."""
         if self._ending or not self._notice_s:
             self._tell(signal.SIGUSR1)
-            super().signal_handler_interrupt(*args, **kwargs)
+            super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]  # granian's is not annotated
             return
         self._ending = True
         self._tell(signal.SIGUSR1)
@@ -152,7 +152,7 @@ class _Server(MPServer):
 
     def _tell(self, number: signal.Signals) -> None:
         for worker in list(self.wrks):
-            if worker.is_alive():
+            if worker.is_alive():  # type: ignore[no-untyped-call]  # granian's is not annotated
                 os.kill(worker.inner.pid, number)
 
 

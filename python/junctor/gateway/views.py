@@ -12,13 +12,12 @@ import msgspec
 from junctor import doors
 from junctor.doors.contract import Answer
 from junctor.gateway.keys import KeyRefused
-from junctor.gateway.refusals import JSON, dialect_of, refusal
 
 if TYPE_CHECKING:
     from junctor.client import Callback
     from junctor.gateway.app import Gateway
 
-MODELS: Final = "/v1/models"
+JSON: Final = "application/json"
 READY_S: Final = 1.0
 """How long an answer about readiness is good for: balancers ask often, and a look at a large fleet takes a while."""
 
@@ -37,21 +36,20 @@ class Views:
             "/readyz": self._readyz,
             "/metrics": self._metricsz,
             "/openapi.json": self._openapi,
-            MODELS: self._models,
         }
 
     def knows(self, path: str) -> bool:
         """Whether there is something at this path."""
-        return path in self._views or (path.startswith(f"{MODELS}/") and len(path) > len(MODELS) + 1)
+        return path in self._views or doors.models_path("GET", path) is not None
 
     def route(self, path: str) -> str:
         """The path as access lines name it."""
-        return path if path in self._views else f"{MODELS}/{{id}}" if self.knows(path) else "-"
+        return path if path in self._views else "/v1/models" if self.knows(path) else "-"
 
     async def answer(self, path: str, headers: Mapping[str, str]) -> tuple[Answer, str]:
         """The answer, and the name of the key. Raises `KeyRefused`."""
         view = self._views.get(path)
-        return await (self._model(path[len(MODELS) + 1 :], headers) if view is None else view(headers))
+        return self._models(path, headers) if view is None else await view(headers)
 
     def receipts(self, callback: Callback | None) -> Callback | None:
         """What the client tells its receipts to: the metrics, if they can be counted here, and the program's own."""
@@ -84,29 +82,14 @@ class Views:
                 raise KeyRefused(f"the API key {key.name!r} may not read metrics; give it `metrics: true`")
             name = key.name
         if rule == "off" or self._metrics is None:
-            return refusal(dialect_of("", headers), 404, "there are no metrics here"), name
+            return doors.turn_away("openai", 404, "there are no metrics here", code="unknown_url"), name
         return self._metrics(headers), name
 
-    async def _models(self, headers: Mapping[str, str]) -> tuple[Answer, str]:
-        key = self._gateway.key(headers)
-        dialect = dialect_of(MODELS, headers)
-        return await _come(doors.list_models(self._gateway.client, dialect, caller=self._gateway.caller(key))), key.name
-
-    async def _model(self, wanted: str, headers: Mapping[str, str]) -> tuple[Answer, str]:
-        listed, name = await self._models(headers)
-        body: Any = msgspec.json.decode(listed.body) if isinstance(listed.body, bytes) else {}
-        for model in body.get("data", ()):
-            if model["id"] == wanted:
-                return _json(200, model), name
-        dialect = dialect_of(MODELS, headers)
-        return refusal(
-            dialect, 404, f"there is no model {wanted[:100]!r} here; GET {MODELS} lists those that there are"
-        ), name
-
-
-async def _come(answer: Any) -> Answer:
-    """An answer that is there, or is still to be awaited."""
-    return answer if isinstance(answer, Answer) else await answer
+    def _models(self, path: str, headers: Mapping[str, str]) -> tuple[Answer, str]:
+        gateway = self._gateway
+        key, dialect = gateway.key(headers), doors.dialect_of(path, headers)
+        (name,) = doors.models_path("GET", path) or (None,)
+        return doors.list_models(gateway.client, dialect, gateway.caller(key), name=name), key.name
 
 
 def _json(status: int, body: object) -> Answer:
