@@ -92,7 +92,7 @@ def called(client: Client, asked: Asked) -> Call:
 async def _whole(call: Call, charge: Charge) -> Reply:
     reply: Reply | None = None
     try:
-        reply = await complete(call)
+        reply = cast(Reply, await complete(call))
     finally:
         charge.settle(*spent(call, reply))
     return reply
