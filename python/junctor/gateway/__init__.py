@@ -8,7 +8,7 @@ The application is raw ASGI with one small table of routes. A framework was meas
 request and response objects and its middleware stack cost more CPU per request than the fleet's whole decision, and
 nothing of theirs is needed where every body goes through as bytes. Dialects are the doors' (`junctor.doors`), decisions
 the router's; what is left here is who may come in (`keys`, `limits`), how bytes come in and go out within bounds
-(`intake`, `delivery`, `watch`), and how it all starts, reloads and ends (`app`, `serve`).
+(`intake`, `delivery`, `watch`), and how it all starts, reloads and ends (`application`, `serve`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from junctor.client import Callback
     from junctor.config import Config
     from junctor.gateway.access import Tell
-    from junctor.gateway.app import Gateway
+    from junctor.gateway.application import Gateway
     from junctor.transport.base import Transport
 
 __all__ = ["app"]
@@ -43,14 +43,14 @@ def app(
 
     Raises `ConfigError` naming everything that is wrong with the file.
     """
-    from junctor.gateway.app import Gateway
+    from junctor.gateway.application import Gateway
 
     return Gateway(config, transport=transport, on_receipt=on_receipt, access=access)
 
 
 def __getattr__(name: str) -> Any:
     if name == "Gateway":
-        from junctor.gateway.app import Gateway
+        from junctor.gateway.application import Gateway
 
         return Gateway
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ from junctor.gateway.keys import SECRET_HEADERS, KeyRefused
 from junctor.gateway.watch import Message, Reason, Receive, Send, Watch
 
 if TYPE_CHECKING:
-    from junctor.gateway.app import Gateway
+    from junctor.gateway.application import Gateway
 
 LAST_WORDS_S: Final = 1.0
 """How long the last bytes of an interrupted answer may take: their reader may be the reason."""

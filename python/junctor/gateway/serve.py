@@ -23,6 +23,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -31,7 +32,7 @@ from junctor import config
 from junctor.config.gateway_spec import GatewaySpec
 from junctor.exceptions import ConfigError
 from junctor.gateway.access import AccessLog
-from junctor.gateway.app import Gateway, section
+from junctor.gateway.application import Gateway, section
 
 try:
     from granian.constants import Interfaces
@@ -57,7 +58,7 @@ LAST_S: Final = 5
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
-    """How a fleet file is to be served."""
+    """How a fleet file is to be served. The workers add their counts up in `metrics_directory`."""
 
     file: str
     host: str = "127.0.0.1"
@@ -65,6 +66,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     log_level: str = "warning"
     access: AccessForm = "text"
+    metrics_directory: str | None = None
 
     @property
     def url(self) -> str:
@@ -96,6 +98,16 @@ def prepare(serving: Serving) -> Config:
 
 def serve(serving: Serving, spec: GatewaySpec) -> None:
     """Serve until a signal ends it. `spec` is the section of the fleet that `prepare` answered."""
+    with TemporaryDirectory(prefix="junctor-metrics-", dir=_memory()) as folder:
+        _serve(msgspec.structs.replace(serving, metrics_directory=folder), spec)
+
+
+def _memory() -> str | None:
+    """Where files are memory, if there is such a place."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def _serve(serving: Serving, spec: GatewaySpec) -> None:
     server = _Server(
         serving,
         spec,
@@ -161,7 +173,7 @@ class _Served(Gateway):
 
     def __init__(self, serving: Serving) -> None:
         self._log = None if serving.access == "off" else AccessLog(json=serving.access == "json")
-        super().__init__(serving.file, access=self._log)
+        super().__init__(serving.file, access=self._log, metrics_directory=serving.metrics_directory)
         self._reloading: asyncio.Task[None] | None = None
 
     def open(self) -> None:

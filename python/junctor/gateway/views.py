@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,13 +15,15 @@ from junctor.doors.contract import Answer
 from junctor.gateway.keys import KeyRefused
 
 if TYPE_CHECKING:
-    from junctor.client import Callback
-    from junctor.gateway.app import Gateway
+    from junctor.config.gateway_spec import GatewaySpec
+    from junctor.gateway.application import Gateway
+    from junctor.router import Router
 
 JSON: Final = "application/json"
 READY_S: Final = 1.0
 """How long an answer about readiness is good for: balancers ask often, and a look at a large fleet takes a while."""
 
+_OUT: Final = ("open", "forced_open")
 View = Callable[[Mapping[str, str]], Awaitable[tuple[Answer, str]]]
 
 
@@ -51,9 +54,20 @@ class Views:
         view = self._views.get(path)
         return self._models(path, headers) if view is None else await view(headers)
 
-    def receipts(self, callback: Callback | None) -> Callback | None:
-        """What the client tells its receipts to: the metrics, if they can be counted here, and the program's own."""
-        return callback
+    def measure(self, router: Router, spec: GatewaySpec, directory: str | None) -> dict[str, Any]:
+        """Options of a client whose calls are counted for `/metrics`; none where they cannot be, or need not be.
+
+        With a `directory` that is new for this start of the service the workers' counts are added up.
+        """
+        if spec.metrics == "off":
+            return {}
+        try:
+            prometheus = import_module("junctor.observe.prometheus")
+        except ImportError:  # an extra of its own: without it the path answers that there are none
+            return {}
+        tenants = sorted({key.tenant for key in spec.named.values() if key.tenant})
+        self._metrics = prometheus.Metrics(router, tenants=tenants, directory=directory)
+        return {"observers": [self._metrics.observer]}
 
     async def _healthz(self, _: Mapping[str, str]) -> tuple[Answer, str]:
         return _json(200, {"status": "alive"}), "-"
@@ -67,7 +81,7 @@ class Views:
         now = time.monotonic()
         if now - self._ready[0] > READY_S:
             fleet = self._gateway.client.router.snapshot()["deployments"].values()
-            out = not any(item["weight"] > 0 and item["breaker"] != "open" for item in fleet)
+            out = not any(item["weight"] > 0 and item["breaker"] not in _OUT for item in fleet)
             self._ready = (now, "no deployment can take requests" if out else "")
         return self._ready[1]
 
@@ -83,7 +97,8 @@ class Views:
             name = key.name
         if rule == "off" or self._metrics is None:
             return doors.turn_away("openai", 404, "there are no metrics here", code="unknown_url"), name
-        return self._metrics(headers), name
+        content_type, body = self._metrics.exposition(headers.get("accept", ""))
+        return Answer(200, {"content-type": content_type}, body), name
 
     def _models(self, path: str, headers: Mapping[str, str]) -> tuple[Answer, str]:
         gateway = self._gateway

@@ -50,6 +50,7 @@ class Gateway:
         transport: Transport | None = None,
         on_receipt: Callback | None = None,
         access: Tell | None = None,
+        metrics_directory: str | None = None,
     ) -> None:
         self._file = None if isinstance(config, configs.Config) else config
         self._fleet = config if isinstance(config, configs.Config) else configs.load(config)
@@ -58,6 +59,7 @@ class Gateway:
         self._transport = transport
         self._on_receipt = on_receipt
         self._access = access
+        self._metrics_directory = metrics_directory
         self._views = Views(self)
         self._client: Client | None = None
         self._limits: KeyLimits | None = None
@@ -86,7 +88,8 @@ class Gateway:
             limits = KeyLimits(self._fleet)
             router = Router.from_config(self._fleet)
             self._limits = limits
-            self._client = Client(router, self._transport, on_receipt=self._views.receipts(self._on_receipt))
+            counted = self._views.measure(router, self.spec, self._metrics_directory)
+            self._client = Client(router, self._transport, on_receipt=self._on_receipt, **counted)
 
     def reload(self) -> None:
         """Adopt the fleet file as it is now: deployments, rules, keys and their limits, all levels kept.
