@@ -14,15 +14,21 @@ import msgspec
 from junctor.request import ChatRequest, Endpoint, Secret
 
 KEY = Secret("sk-canary-7f3a", "env:TEST_KEY")
-ADAPTERS = ("openai", "anthropic", "gemini")
+ADAPTERS = ("openai", "openai-responses", "anthropic", "gemini")
 ABSENT = "<absent>"
 
 BASES = {
     "openai": "https://api.openai.com/v1",
+    "openai-responses": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
 }
-MODELS = {"openai": "gpt-4.1", "anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
+MODELS = {
+    "openai": "gpt-4.1",
+    "openai-responses": "gpt-4.1",
+    "anthropic": "claude-sonnet-4-5",
+    "gemini": "gemini-2.5-flash",
+}
 
 
 def endpoint(adapter: str, **changes: Any) -> Endpoint:

@@ -10,22 +10,33 @@ import msgspec
 from junctor.adapters.openai.address import address_of, headers_of
 from junctor.adapters.openai.hosts import Host, host_of
 from junctor.adapters.openai.messages import messages_for
-from junctor.adapters.openai.models import Model, model_of
+from junctor.adapters.openai.models import PLAIN, Model, model_of
+from junctor.adapters.openai.native import native_chat, native_of
 from junctor.adapters.options import answer_bound, merge, stop_list
 from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, function_of
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 MAX_STOPS: Final = 4
-_PLAIN: Final = Model()
-
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
     """The HTTP request; see `Adapter.build`."""
     host = host_of(endpoint.base_url)
-    model = model_of(endpoint.model) if host.official else _PLAIN
     dropped: list[str] = []
+    native = native_of(request, "openai")
+    if native is not None:
+        body = native_chat(native, request, endpoint, host, stream=stream, dropped=dropped)
+    else:
+        body = _body(request, endpoint, host, dropped, stream=stream)
+    if extra := request.provider_options.get("openai"):
+        merge(body, extra)
+    address = address_of(endpoint, host, "/chat/completions")
+    return HttpRequest("POST", address, headers_of(endpoint, host), _encode(body), tuple(dropped))
+
+
+def _body(request: ChatRequest, endpoint: Endpoint, host: Host, dropped: list[str], *, stream: bool) -> dict[str, Any]:
+    model = model_of(endpoint.model) if host.official else PLAIN
     body: dict[str, Any] = {"model": endpoint.model, "messages": messages_for(request.messages, host)}
     if stream:
         body["stream"] = True
@@ -38,15 +49,7 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     _effort(request, host, model, body, dropped)
     _sampling(request, host, model, body, dropped)
     _rest(request, host, body, dropped)
-    if extra := request.provider_options.get("openai"):
-        merge(body, extra)
-    return HttpRequest(
-        "POST",
-        address_of(endpoint, host, "/chat/completions"),
-        headers_of(endpoint, host),
-        _encode(body),
-        tuple(dropped),
-    )
+    return body
 
 
 def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
@@ -95,8 +98,7 @@ def _sampling(request: ChatRequest, host: Host, model: Model, body: dict[str, An
         "logprobs": True if request.top_logprobs else request.logprobs,
         "top_logprobs": request.top_logprobs,
     }
-    effort = body.get("reasoning_effort")
-    fixed = bool(model.efforts) and (model.reasons_by_default if effort is None else effort != "none")
+    fixed = model.fixed_sampling(body.get("reasoning_effort"))
     for name, value in given.items():
         if value is None:
             continue
