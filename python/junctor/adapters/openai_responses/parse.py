@@ -116,7 +116,8 @@ def native(response: Response, output: list[Item]) -> dict[str, Any] | None:
     if all(item.get("type") in _PLAIN and not item.get("phase") for item in output):
         return None
     found: dict[str, Any] = {"model": response.model or "", "output": output}
-    if bytes(response.content_filters):
+    # DeepSeek has the key too, always empty, and ids of another form.
+    if bytes(response.content_filters) and (response.id or "").startswith("resp_"):
         found["azure"] = True
     return found
 

@@ -38,7 +38,7 @@ class Cause(msgspec.Struct, gc=False):
 
 
 class Response(msgspec.Struct):
-    """A whole response, or one inside an event. `content_filters` is what only Azure adds."""
+    """A whole response, or one inside an event. `content_filters` is there at Azure only, be it null."""
 
     id: str | None = None
     object: str | None = None
