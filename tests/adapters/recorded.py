@@ -44,6 +44,13 @@ def rows(*, stream: bool | None = None, errors: bool | None = None) -> list[dict
     ]
 
 
+def every(api: str) -> list[dict[str, Any]]:
+    """The index rows of one API, whoever spoke it; empty where the data is absent."""
+    if not (ROOT / "index.json").exists():
+        return []
+    return [row for row in json.loads((ROOT / "index.json").read_text()) if row["api"] == api]
+
+
 def adapter_of(row: dict[str, Any]) -> str:
     return "openai" if row["id"] in CHATS else SPOKEN[row["provider"], row["api"]]
 

@@ -23,7 +23,7 @@ def sent(
     return json.loads(http.body), http
 
 
-CHAT = {
+CHAT: dict[str, Any] = {
     "model": "asked",
     "messages": [
         {"role": "developer", "content": "Be brief.", "field_of_2027": 1},
@@ -35,7 +35,7 @@ CHAT = {
     "prediction": {"type": "content", "content": "x"},
     "x_of_2027": {"deep": [1, {"y": None}]},
 }
-RESPONSE = {
+RESPONSE: dict[str, Any] = {
     "model": "asked",
     "input": [{"role": "user", "content": "Hi"}, {"type": "reasoning", "id": "rs_1", "encrypted_content": "gA=="}],
     "instructions": "Be brief.",
@@ -44,7 +44,7 @@ RESPONSE = {
     "text": {"verbosity": "low"},
     "x_of_2027": {"deep": [1, {"y": None}]},
 }
-BODIES = {"openai": CHAT, "openai-responses": RESPONSE}
+BODIES: dict[str, dict[str, Any]] = {"openai": CHAT, "openai-responses": RESPONSE}
 
 
 @pytest.mark.parametrize("dialect", BODIES)
@@ -123,7 +123,7 @@ def test_words_that_are_named_otherwise_at_the_host_are_translated() -> None:
     assert body["max_tokens"] == 9
     assert "max_completion_tokens" not in body
     assert body["messages"][0] == {"role": "system", "content": "Be brief.", "field_of_2027": 1}
-    assert body["messages"][1:] == CHAT["messages"][1:]  # type: ignore[index]  # a plain literal
+    assert body["messages"][1:] == CHAT["messages"][1:]
     assert http.dropped == ()
 
 
