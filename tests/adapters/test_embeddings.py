@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from junctor import adapters
+from junctor.exceptions import InvalidRequest
 from junctor.failures import Failure
 from junctor.reply import Embeddings
 from junctor.request import EmbeddingRequest
@@ -119,3 +120,31 @@ def test_what_holds_no_vectors_is_a_failure(body: Any, kind: str) -> None:
 def test_dialects_without_vectors_say_so() -> None:
     assert adapters.get("anthropic").build_embeddings is None
     assert adapters.get("anthropic").parse_embeddings is None
+
+
+def test_gemini_embeds_texts_in_one_request() -> None:
+    adapter = adapters.get("gemini")
+    assert adapter.build_embeddings is not None
+    assert adapter.parse_embeddings is not None
+    place = endpoint("gemini", model="gemini-embedding-001")
+    options = {"gemini": {"taskType": "RETRIEVAL_QUERY"}}
+    asked = EmbeddingRequest(inputs=["a", "b"], dimensions=8, user="u", provider_options=options)
+    http = adapter.build_embeddings(asked, place)
+    assert http.url.endswith("/v1beta/models/gemini-embedding-001:batchEmbedContents")
+    assert (http.headers["x-goog-api-key"], http.dropped) == (KEY.reveal(), ("user",))
+    one = {"model": "models/gemini-embedding-001", "outputDimensionality": 8, "taskType": "RETRIEVAL_QUERY"}
+    assert json.loads(http.body) == {
+        "requests": [{**one, "content": {"parts": [{"text": text}]}} for text in ("a", "b")]
+    }
+    found = adapter.parse_embeddings(200, {}, b'{"embeddings":[{"values":[0.5,1]},{"values":[2]}]}')
+    assert isinstance(found, Embeddings)
+    assert (found.vectors, found.usage.known) == ([[0.5, 1.0], [2.0]], False)
+    with pytest.raises(InvalidRequest, match=r"inputs\[0\]: Gemini embeds texts only"):
+        adapter.build_embeddings(EmbeddingRequest(inputs=[[1, 2]]), place)
+    for body, kind in ((b'{"embeddings":[{}]}', "malformed"), (b"{}", "malformed")):
+        failure = adapter.parse_embeddings(200, {}, body)
+        assert isinstance(failure, Failure)
+        assert failure.kind == kind
+    refused = adapter.parse_embeddings(400, {}, b'{"error":{"code":400,"message":"API key not valid","status":"X"}}')
+    assert isinstance(refused, Failure)
+    assert refused.kind == "auth"
