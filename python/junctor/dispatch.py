@@ -22,7 +22,7 @@ from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refus
 from junctor.failures import Failure
 from junctor.hedge import Race
 from junctor.receipts import Trail
-from junctor.reply import RateLimit, Reply, Usage
+from junctor.reply import Embeddings, RateLimit, Reply, Usage
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 from junctor.transport.base import TransportError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
     from junctor.client import Client
+    from junctor.transport.base import Response
 
 
 class Call:
@@ -166,13 +167,26 @@ class Call:
         try:
             endpoint: Endpoint = reservation.endpoint
             adapter = self.client.adapter(endpoint.adapter)
-            message = adapter.build(self.shaped(reservation), endpoint, stream=stream)
+            message = self.build(adapter, reservation, stream=stream)
         except BaseException:
             reservation.cancel(sent=False)
             raise
         if message.dropped:
             self.trail.drop(message.dropped)
         return adapter, endpoint, message
+
+    def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> HttpRequest:
+        """What is asked of this reservation's endpoint, in its dialect."""
+        return adapter.build(self.shaped(reservation), reservation.endpoint, stream=stream)
+
+    def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:
+        """A whole answer to what `build` made."""
+        return adapter.parse(response.status, response.headers, response.body)
+
+    @property
+    def answer_tokens(self) -> int | None:
+        """The bound on the answer, if its caller gave one."""
+        return self.request.max_tokens
 
     def shaped(self, reservation: Reservation) -> ChatRequest:
         """The request as this reservation's rule lets it through: the answer's length capped, effort filled in."""
@@ -184,7 +198,7 @@ class Call:
             request = msgspec.structs.replace(request, effort=effort)
         return request
 
-    def settle_ok(self, reservation: Reservation, reply: Reply, first_token_s: float | None) -> None:
+    def settle_ok(self, reservation: Reservation, reply: Reply | Embeddings, first_token_s: float | None) -> None:
         """Settle a finished answer and complete its reply."""
         if self.race is not None:
             self.race.win(reservation)
@@ -267,7 +281,7 @@ class Call:
             self.client.tell(trail)
 
 
-async def complete(call: Call) -> Reply:
+async def complete(call: Call) -> Reply | Embeddings:
     """Make attempts until one answers. Raises what `Client.chat` documents."""
     try:
         reservation = await call.reserve()
@@ -278,10 +292,10 @@ async def complete(call: Call) -> Reply:
             else:
                 call.race = call.race or Race(call)
                 answer, reservation = await call.race.run(reservation, after_s, _attempt)
-            if type(answer) is Reply:
+            if type(answer) is not Failure:
                 call.conclude()
-                return answer
-            reservation = await call.recover(cast(Failure, answer), reservation)
+                return cast("Reply | Embeddings", answer)
+            reservation = await call.recover(answer, reservation)
     except JunctorError as error:
         call.conclude(error)
         raise
@@ -290,20 +304,20 @@ async def complete(call: Call) -> Reply:
         raise
 
 
-async def _attempt(call: Call, reservation: Reservation) -> Reply | Failure:
-    """Send once and settle. Returns the reply, or the failure that another attempt may follow."""
+async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings | Failure:
+    """Send once and settle. Returns the answer, or the failure that another attempt may follow."""
     adapter, endpoint, message = call.prepare(reservation, stream=False)
     clock = call.clock
     sent_at = clock()
     timeout_s = attempts.whole_answer_timeout_s(
         endpoint,
-        call.request.max_tokens,
+        call.answer_tokens,
         remaining_s=call.deadline - sent_at,
         last=call.made >= call.client.router.attempts,
     )
     try:
         response = await call.client.transport.send(message, timeout_s=timeout_s)
-        answer = adapter.parse(response.status, response.headers, response.body)
+        answer = call.read(adapter, response)
     except TransportError as error:
         if error.kind == "timeout" and clock() >= call.deadline - DEADLINE_SLACK_S:
             raise call.cut_by_deadline(reservation, endpoint, sent_at) from None
@@ -314,11 +328,11 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Failure:
         reservation.cancel(sent=True)
         raise
     call.trail.answered(reservation, response.status)
-    if type(answer) is Reply:
-        # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
-        call.settle_ok(reservation, answer, None)
+    if type(answer) is Failure:
+        call.settle_failed(reservation, answer, limits=adapter.rate_limits(response.headers))
     else:
-        call.settle_failed(reservation, cast(Failure, answer), limits=adapter.rate_limits(response.headers))
+        # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
+        call.settle_ok(reservation, cast("Reply | Embeddings", answer), None)
     return answer
 
 

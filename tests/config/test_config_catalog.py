@@ -10,7 +10,7 @@ import pytest
 from junctor.config import accounting
 from junctor.config import catalog as catalog_module
 from junctor.config.catalog import Price, catalog
-from junctor.config.providers import ADAPTER_ACCOUNTING, KNOWN
+from junctor.config.providers import ADAPTER_ACCOUNTING, FAMILY, KNOWN
 from junctor.config.spec import CAPABILITIES
 
 
@@ -85,4 +85,4 @@ def test_every_known_provider_has_a_family_and_a_profile() -> None:
         assert known.adapter in catalog().families
         assert known.accounting in accounting.PROFILES
     assert set(ADAPTER_ACCOUNTING.values()) <= set(accounting.PROFILES)
-    assert set(ADAPTER_ACCOUNTING) == set(catalog().families)
+    assert {FAMILY.get(name, name) for name in ADAPTER_ACCOUNTING} == set(catalog().families)

@@ -180,6 +180,8 @@ class _Opener:
             base_url=self._address(site),
             key=self._key(item),
             headers=Headers(headers),
+            dialects=site.dialects,
+            api_version=site.api_version,
             max_output_tokens=item.max_output_tokens,
             first_content_timeout_s=item.first_content_timeout_s,
             idle_timeout_s=item.idle_timeout_s,

@@ -38,6 +38,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     accounting: Accounting
     first_content_timeout_s: float
     idle_timeout_s: float
+    dialects: tuple[str, ...] = ()
+    api_version: str | None = None
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
