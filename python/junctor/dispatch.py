@@ -172,6 +172,8 @@ class Call:
             raise
         if message.dropped:
             self.trail.drop(message.dropped)
+        if message.notes:
+            self.trail.note(message.notes)
         return adapter, endpoint, message
 
     def shaped(self, reservation: Reservation) -> ChatRequest:
