@@ -173,6 +173,8 @@ class Call:
             raise
         if message.dropped:
             self.trail.drop(message.dropped)
+        if message.notes:
+            self.trail.note(message.notes)
         return adapter, endpoint, message
 
     def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> HttpRequest:

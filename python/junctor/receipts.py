@@ -8,7 +8,7 @@ candidate it looked at), so `Router.replay` can make the same decision again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -103,11 +103,16 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything that can be said about one call. The last attempt is the one that answered, if any did."""
+    """Everything that can be said about one call. The last attempt is the one that answered, if any did.
+
+    `dropped` names parameters that a provider of an attempt cannot express, `notes` what was rewritten for it; no
+    content is in either.
+    """
 
     attempts: tuple[Attempt, ...] = ()
     dropped: tuple[str, ...] = ()
     failed_decision: Decision | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def decision(self) -> Decision | None:
@@ -156,18 +161,25 @@ class Recorded(Protocol):
         """The receipt with that one attempt."""
 
 
+MAX_NOTES: Final = 32
+"""Of one receipt: some tools with some rewritings each, at up to three providers."""
+
+MAX_NOTE_CHARS: Final = 160
+
+
 class Trail:
     """The attempts of one call, joined into one receipt when somebody asks for it.
 
     It refers to reservations, which decode their part lazily; a call that nobody asks about never decodes anything.
     """
 
-    __slots__ = ("_joined", "dropped", "failed_decision", "over", "reservations", "statuses")
+    __slots__ = ("_joined", "dropped", "failed_decision", "notes", "over", "reservations", "statuses")
 
     def __init__(self) -> None:
         self.reservations: list[Recorded] = []
         self.statuses: list[int | None] = []
         self.dropped: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self.over = False
         self.failed_decision: Decision | None = None
         self._joined: Receipt | None = None
@@ -195,6 +207,11 @@ class Trail:
         """The provider of an attempt cannot express these parameters."""
         self.dropped = tuple(dict.fromkeys(self.dropped + names))
 
+    def note(self, notes: tuple[str, ...]) -> None:
+        """This was rewritten for the provider of an attempt. The latest attempts' notes go first out of bounds."""
+        told = dict.fromkeys(self.notes + tuple(note[:MAX_NOTE_CHARS] for note in notes))
+        self.notes = tuple(told)[:MAX_NOTES]
+
     def refused(self, error: JunctorError) -> None:
         """The walk found nobody: keep the decision that says why."""
         receipt = error.receipt
@@ -213,7 +230,7 @@ class Trail:
         for reservation, status in zip(reservations, self.statuses, strict=True):
             told = reservation.receipt.attempts
             attempts += told if status is None else [msgspec.structs.replace(a, status=status) for a in told]
-        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision)
+        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision, self.notes)
         if self.over:
             self._joined = receipt
             self.reservations = []

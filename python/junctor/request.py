@@ -120,13 +120,17 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """What a transport sends. `dropped` names the request's parameters that this provider cannot express."""
+    """What a transport sends. `dropped` names the request's parameters that this provider cannot express.
+
+    `notes` say what was rewritten so that it can be: `tools.get_weather: $ref inlined (bedrock)`.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
     dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url.partition('?')[0]}, {len(self.body)} bytes)"
