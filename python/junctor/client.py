@@ -112,14 +112,14 @@ class Client:
         Raises, each with its `receipt`: `Refused` (no deployment may take it), `NoCapacity` (nobody is free in time),
         `DeadlineExceeded`, or the `ProviderError` of the last attempt. `InvalidRequest` means that nothing was sent.
         """
-        return cast("Reply", await complete(self._call(model, messages, options, streaming=False)))
+        return cast("Reply", await complete(self.begin(model, messages, options, streaming=False)))
 
     def stream(self, model: str, messages: Sequence[Message], **options: Unpack[CallOptions]) -> ReplyStream:
         """Ask and return the answer as events: `TextDelta`, `ReasoningDelta`, `ToolCallDelta`, `Finish`, `Done`.
 
         The iterator raises what `chat` does, and `StreamInterrupted` if the stream breaks after its first content.
         """
-        return ReplyStream(self._call(model, messages, options, streaming=True))
+        return ReplyStream(self.begin(model, messages, options, streaming=True))
 
     async def embed(
         self, model: str, inputs: Inputs, *, dimensions: int | None = None, **options: Unpack[EmbedOptions]
@@ -193,7 +193,8 @@ class Client:
         if self._sink is not None:
             self._sink.put(trail)
 
-    def _call(self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool) -> Call:
+    def begin(self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool) -> Call:
+        """A call with everything decided that can be before anything is held. For doors, which make it themselves."""
         router, clock = self.router, asyncio.get_running_loop().time
         wish = take_apart(
             messages, cast(dict[str, Any], options), deadline_s=router.deadline_s, max_wait_s=router.max_wait_s

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from junctor import attempts
+from junctor import attempts, relay
 from junctor.attempts import Plan
 from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
@@ -38,6 +38,7 @@ class Call:
 
     __slots__ = (
         "ask",
+        "begun",
         "client",
         "clock",
         "cost_usd_micros",
@@ -47,8 +48,10 @@ class Call:
         "model",
         "plan",
         "race",
+        "raw",
         "request",
         "trail",
+        "upstream_s",
         "wait_until",
     )
 
@@ -68,7 +71,7 @@ class Call:
         self.request = request
         self.ask = ask
         self.clock = clock
-        now = clock()
+        now = self.begun = clock()
         self.deadline_s = deadline_s
         self.deadline = now + deadline_s
         self.wait_until = now + max_wait_s
@@ -76,6 +79,9 @@ class Call:
         self.cost_usd_micros = 0
         self.plan: Plan | None = None
         self.race: Race[Any] | None = None
+        self.raw: str | None = None
+        """The dialect in which the caller takes a provider's own bytes; None if it takes none."""
+        self.upstream_s = 0.0
         self.trail = Trail()
         if client.router.note_call():
             client.router.catch_up_soon()
@@ -166,7 +172,7 @@ class Call:
         self.trail.add(reservation)
         try:
             endpoint: Endpoint = reservation.endpoint
-            adapter = self.client.adapter(endpoint.adapter)
+            adapter = self.client.adapter(self.dialect_at(endpoint))
             message = self.build(adapter, reservation, stream=stream)
         except BaseException:
             reservation.cancel(sent=False)
@@ -189,6 +195,13 @@ class Call:
     def answer_tokens(self) -> int | None:
         """The bound on the answer, if its caller gave one."""
         return self.request.max_tokens
+
+    def dialect_at(self, endpoint: Endpoint) -> str:
+        """The dialect to speak there: the caller's own if the endpoint understands it, so that nothing is lost."""
+        native = self.request.native
+        if native is not None and native.dialect in endpoint.dialects:
+            return native.dialect
+        return endpoint.adapter
 
     def shaped(self, reservation: Reservation) -> ChatRequest:
         """The request as this reservation's rule lets it through: the answer's length capped, effort filled in."""
@@ -329,10 +342,13 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
     except BaseException:
         reservation.cancel(sent=True)
         raise
+    call.upstream_s += clock() - sent_at
     call.trail.answered(reservation, response.status)
     if type(answer) is Failure:
         call.settle_failed(reservation, answer, limits=adapter.rate_limits(response.headers))
     else:
+        if call.raw == adapter.name and type(answer) is Reply:
+            relay.keep(answer, response.body)
         # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
         call.settle_ok(reservation, cast("Reply | Embeddings", answer), None)
     return answer

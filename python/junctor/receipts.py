@@ -173,11 +173,13 @@ class Trail:
     It refers to reservations, which decode their part lazily; a call that nobody asks about never decodes anything.
     """
 
-    __slots__ = ("_joined", "dropped", "failed_decision", "notes", "over", "reservations", "statuses")
+    __slots__ = ("_joined", "dropped", "failed_decision", "last", "notes", "over", "reservations", "statuses")
 
     def __init__(self) -> None:
         self.reservations: list[Recorded] = []
         self.statuses: list[int | None] = []
+        self.last: Recorded | None = None
+        """The attempt that answers, if any does; it stays when the others were joined and forgotten."""
         self.dropped: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.over = False
@@ -188,6 +190,7 @@ class Trail:
         """One more attempt. Its status, if an answer comes, is set by `answered`."""
         self.reservations.append(reservation)
         self.statuses.append(None)
+        self.last = reservation
 
     def answered(self, reservation: Recorded, status: int) -> None:
         """The attempt of this reservation got an answer with this HTTP status."""
@@ -202,6 +205,7 @@ class Trail:
         place = self.reservations.index(reservation)
         self.reservations.append(self.reservations.pop(place))
         self.statuses.append(self.statuses.pop(place))
+        self.last = reservation
 
     def drop(self, names: tuple[str, ...]) -> None:
         """The provider of an attempt cannot express these parameters."""

@@ -35,12 +35,13 @@ class Router(_core.Router):
     """Decides where each request goes, holds the capacity, learns from the outcome.
 
     Make one by `open`, `from_config` or `over_keys`. `attempts`, `deadline_s` and `max_wait_s` are the defaults
-    of the clients that use it.
+    of the clients that use it; `groups` names what callers can ask for beside models and deployments.
     """
 
     attempts: int = MAX_ATTEMPTS
     deadline_s: float = DEFAULT_DEADLINE_S
     max_wait_s: float = DEFAULT_MAX_WAIT_S
+    groups: tuple[str, ...] = ()
     _prefix_groups: frozenset[str] = frozenset()
     _courier: Courier | None = None
     _coordinator: Secret | None = None
@@ -202,4 +203,5 @@ class Router(_core.Router):
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s
         self.max_wait_s = fleet.dispatch.max_wait_s
+        self.groups = tuple(fleet.groups)
         self._prefix_groups = frozenset(name for name, group in fleet.groups.items() if group.affinity == "prefix")
