@@ -29,7 +29,7 @@ from typing import Final, cast
 import msgspec
 
 from junctor.exceptions import ConfigError
-from junctor.observe.prometheus.families import Family
+from junctor.observe.prometheus.families import OVERFLOW, Family
 
 OTHER: Final = "other"
 MAX_LABEL_SETS: Final = 2_000
@@ -57,14 +57,15 @@ class Slots:
         if not 1 <= max_label_sets <= 100_000:
             raise ConfigError(f"max_label_sets is {max_label_sets}; it must be between 1 and 100000")
         self._families = {family.name: family for family in families}
-        self._max = max_label_sets
+        # The count of what overflows has a label set for each family, whatever the bound.
+        self._room = {family.name: max_label_sets if family is not OVERFLOW else len(families) for family in families}
         self._places: dict[tuple[str, tuple[str, ...]], int] = {}
         self._taken = dict.fromkeys(self._families, 0)
         self._starts: dict[str, int] = {}
         end = 0
         for family in families:
             self._starts[family.name] = end
-            end += width(family) * (max_label_sets + 1)
+            end += width(family) * (self._room[family.name] + 1)
         self._size = end
         self._directory = directory
         self._process = 0
@@ -115,14 +116,15 @@ class Slots:
 
     def _found(self, family: Family, labels: tuple[str, ...]) -> tuple[bool, int]:
         """The place of a label set that was not met yet."""
-        fits = self._taken[family.name] < self._max
+        room = self._room[family.name]
+        fits = self._taken[family.name] < room
         if not fits:
             labels = (OTHER,) * len(family.labels)
         key = (family.name, labels)
         known = self._places.get(key)
         if known is not None:
             return fits, known
-        index = self._taken[family.name] if fits else self._max
+        index = self._taken[family.name] if fits else room
         place = self._starts[family.name] + index * width(family)
         if self._sets is not None:
             os.write(self._sets, msgspec.json.encode([family.name, list(labels), place]) + b"\n")
@@ -175,5 +177,5 @@ _decoded = msgspec.json.Decoder(tuple[str, tuple[str, ...], int]).decode
 
 
 def width(family: Family) -> int:
-    """Words of one label set: one of a counter; of a histogram its sum and a count for each bucket, the last unbounded."""
+    """Words of one label set: one of a counter; a histogram's sum, and a count for each bucket and for the rest."""
     return 1 if family.kind != "histogram" else 2 + len(family.buckets)
