@@ -8,11 +8,14 @@ candidate it looked at), so `Router.replay` can make the same decision again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from junctor.exceptions import JunctorError
+
+if TYPE_CHECKING:
+    from junctor.observe.watch import Watch
 
 
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -171,9 +174,10 @@ class Trail:
     """The attempts of one call, joined into one receipt when somebody asks for it.
 
     It refers to reservations, which decode their part lazily; a call that nobody asks about never decodes anything.
+    `watch` takes the notes that observers want, if the client has any.
     """
 
-    __slots__ = ("_joined", "dropped", "failed_decision", "last", "notes", "over", "reservations", "statuses")
+    __slots__ = ("_joined", "dropped", "failed_decision", "last", "notes", "over", "reservations", "statuses", "watch")
 
     def __init__(self) -> None:
         self.reservations: list[Recorded] = []
@@ -185,6 +189,7 @@ class Trail:
         self.over = False
         self.failed_decision: Decision | None = None
         self._joined: Receipt | None = None
+        self.watch: Watch | None = None
 
     def add(self, reservation: Recorded) -> None:
         """One more attempt. Its status, if an answer comes, is set by `answered`."""
@@ -195,6 +200,8 @@ class Trail:
     def answered(self, reservation: Recorded, status: int) -> None:
         """The attempt of this reservation got an answer with this HTTP status."""
         self.statuses[self.reservations.index(reservation)] = status
+        if self.watch is not None:
+            self.watch.heard(reservation)
 
     def holds(self, reservation: Recorded) -> bool:
         """Whether this reservation's attempt was made."""
