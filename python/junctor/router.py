@@ -35,12 +35,13 @@ class Router(_core.Router):
     """Decides where each request goes, holds the capacity, learns from the outcome.
 
     Make one by `open`, `from_config` or `over_keys`. `attempts`, `deadline_s` and `max_wait_s` are the defaults
-    of the clients that use it.
+    of the clients that use it; `config` is the fleet as it was read last, None for a router that was made of bytes.
     """
 
     attempts: int = MAX_ATTEMPTS
     deadline_s: float = DEFAULT_DEADLINE_S
     max_wait_s: float = DEFAULT_MAX_WAIT_S
+    config: Config | None = None
     _prefix_groups: frozenset[str] = frozenset()
     _keeper: Keeper | None = None
     _coordinator: Secret | None = None
@@ -198,6 +199,7 @@ class Router(_core.Router):
                 self._keeper.start()
 
     def _adopt(self, fleet: Config) -> None:
+        self.config = fleet
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from junctor.config.errors import Path, Problems
+from junctor.config.prices import Price, Tier
 from junctor.config.references import Reference, Unreadable, current_environment
 from junctor.config.sites import wrong_address
 from junctor.config.spec import ObjectiveWeights
@@ -125,7 +126,6 @@ def _objective(objective: str | ObjectiveWeights) -> object:
 
 def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
     accounting = config.providers[item.provider].accounting
-    price = item.price
     return {
         "name": item.name,
         "provider": item.provider,
@@ -140,12 +140,7 @@ def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
         "agreements": item.agreements,
         "data": item.data,
         "tenants": item.tenants,
-        "price": {
-            "input": price.input,
-            "output": price.output,
-            "cached_input": price.cached_input,
-            "cache_write": price.cache_write,
-        },
+        "price": {**_rates(item.price), **_tiers(item.price)},
         "quality": item.quality,
         "accounting": {
             "output": accounting.output,
@@ -155,6 +150,17 @@ def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
         "first_content_timeout_s": item.first_content_timeout_s,
         **({} if item.latency_prior_s is None else {"latency_prior_s": item.latency_prior_s}),
     }
+
+
+def _rates(price: Price | Tier) -> dict[str, int]:
+    # An hour's writes only where they have a price of their own, so that no other fleet's hash changes.
+    words = ("input", "output", "cached_input", "cache_write")
+    own = {"cache_write_1h": price.cache_write_1h} if price.cache_write_1h != price.cache_write else {}
+    return {**{word: getattr(price, word) for word in words}, **own}
+
+
+def _tiers(price: Price) -> dict[str, Any]:
+    return {"tiers": [{"above": tier.above, **_rates(tier)} for tier in price.tiers]} if price.tiers else {}
 
 
 class _Opener:
