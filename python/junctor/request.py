@@ -86,7 +86,10 @@ class Secret:
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds."""
+    """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds.
+
+    `model_status` says that the model is deprecated or retired, with the dates, as of when the fleet was read.
+    """
 
     deployment: str
     provider: str
@@ -98,6 +101,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     first_content_timeout_s: float = 20.0
     idle_timeout_s: float = 30.0
+    model_status: str = ""
 
 
 class HttpRequest(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,14 +54,16 @@ def compile(
 ) -> Compiled:
     """Compiles a config.
 
-    `wall_epoch_s` is the Unix time of the router's time zero; the router's owner knows it and may leave it out of
-    replays. `environ` replaces the process's environment. `secrets=False` opens no reference and makes endpoints
-    without keys, for checking, explaining and simulating on machines that have none.
+    `wall_epoch_s` is the Unix time of the router's time zero, by which models are deprecated or retired; the router's
+    owner knows it and may leave it out of replays. `environ` replaces the process's environment. `secrets=False` opens
+    no reference and makes endpoints without keys, for checking, explaining and simulating on machines that have none.
 
     Raises `ConfigError` naming every reference that cannot be read.
     """
     problems = Problems(config.source)
-    opener = _Opener(config, current_environment() if environ is None else environ, problems, really=secrets)
+    today = "" if wall_epoch_s is None else time.strftime("%Y-%m-%d", time.gmtime(wall_epoch_s))
+    environ = current_environment() if environ is None else environ
+    opener = _Opener(config, environ, problems, really=secrets, today=today)
     endpoints = tuple(opener.endpoint(item) for item in config.deployments)
     coordinator = opener.coordinator()
     problems.raise_errors()
@@ -166,7 +169,10 @@ def _tiers(price: Price) -> dict[str, Any]:
 class _Opener:
     """Reads references, each once however many deployments use it, and makes endpoints."""
 
-    def __init__(self, config: Config, environ: Mapping[str, str], problems: Problems, *, really: bool) -> None:
+    def __init__(
+        self, config: Config, environ: Mapping[str, str], problems: Problems, *, really: bool, today: str
+    ) -> None:
+        self.today = today
         self.config = config
         self.environ = environ
         self.problems = problems
@@ -189,6 +195,7 @@ class _Opener:
             max_output_tokens=item.max_output_tokens,
             first_content_timeout_s=item.first_content_timeout_s,
             idle_timeout_s=item.idle_timeout_s,
+            model_status=item.facts.status(self.today),
         )
 
     def coordinator(self) -> Secret | None:
