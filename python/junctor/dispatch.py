@@ -236,6 +236,7 @@ class Call:
                 output_tokens=usage.output_tokens,
                 cached_tokens=usage.cached_tokens,
                 cache_write_tokens=usage.cache_write_tokens,
+                cache_write_1h_tokens=usage.cache_write_1h_tokens,
                 first_token_s=first_token_s,
                 rate_limits=limits,
             )

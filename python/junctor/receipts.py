@@ -87,7 +87,9 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One try at one deployment: its decision, its outcome, and the money and tokens it really used.
 
     `outcome` is `ok`, a failure kind, `cancelled` or `abandoned`. Times are seconds on the router's clock. `hedge`
-    marks an attempt that was started beside a slow one; the slower of the two is `cancelled`.
+    marks an attempt that was started beside a slow one; the slower of the two is `cancelled`. `model_status`
+    begins with `deprecated` or `retired` if the model was so when the fleet was read, and says the dates and what to
+    use instead.
     """
 
     deployment: str
@@ -103,6 +105,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     cost_usd_micros: int = 0
     usage_known: bool = True
     hedge: bool = False
+    model_status: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):

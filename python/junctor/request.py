@@ -102,7 +102,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds.
 
     `adapter` is the dialect it is spoken to in, `dialects` all that it understands, by their adapters' names; empty
-    means that one alone. `api_version` is for providers that want it in the address, as Azure does.
+    means that one alone. `api_version` is for providers that want it in the address, as Azure does. `model_status`
+    says that the model is deprecated or retired, with the dates, as of when the fleet was read.
     """
 
     deployment: str
@@ -117,6 +118,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     first_content_timeout_s: float = 20.0
     idle_timeout_s: float = 30.0
+    model_status: str = ""
 
 
 class HttpRequest(msgspec.Struct, frozen=True):

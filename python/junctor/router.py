@@ -35,13 +35,15 @@ class Router(_core.Router):
     """Decides where each request goes, holds the capacity, learns from the outcome.
 
     Make one by `open`, `from_config` or `over_keys`. `attempts`, `deadline_s` and `max_wait_s` are the defaults
-    of the clients that use it; `groups` names what callers can ask for beside models and deployments.
+    of the clients that use it; `groups` names what callers can ask for beside models and deployments; `config` is the
+    fleet as it was read last, None for a router that was made of bytes.
     """
 
     attempts: int = MAX_ATTEMPTS
     deadline_s: float = DEFAULT_DEADLINE_S
     max_wait_s: float = DEFAULT_MAX_WAIT_S
     groups: tuple[str, ...] = ()
+    config: Config | None = None
     _prefix_groups: frozenset[str] = frozenset()
     _courier: Courier | None = None
     _coordinator: Secret | None = None
@@ -199,6 +201,7 @@ class Router(_core.Router):
                 self._courier.start()
 
     def _adopt(self, fleet: Config) -> None:
+        self.config = fleet
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

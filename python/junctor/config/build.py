@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any, Final
 
+from junctor.config.catalog import catalog
 from junctor.config.conditions import condition
 from junctor.config.errors import Path, Problems, did_you_mean, show
 from junctor.config.plant import Plant
@@ -30,7 +31,7 @@ _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://", "valkey://", "valke
 def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Config | None:
     """The config, or None if there is any error (all of them are in `problems`)."""
     sites = providers(spec, problems)
-    plant = Plant(spec, sites, problems)
+    plant = Plant(spec, sites, catalog(), problems)
     deployments = plant.deployments()
     pools = plant.pools
     groups = _groups(spec, plant.expanded, problems)
