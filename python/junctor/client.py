@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from junctor.adapters import Adapter
+    from junctor.embed import EmbedCall
     from junctor.observe import Observer
     from junctor.observe.watch import Watchers
     from junctor.receipts import Receipt, Trail
@@ -138,6 +139,10 @@ class Client:
         Vectors of different models cannot be compared, so a group for this has members of one model. Raises what
         `chat` does.
         """
+        return cast("Embeddings", await complete(self.begin_embedding(model, inputs, dimensions, options)))
+
+    def begin_embedding(self, model: str, inputs: Inputs, dimensions: int | None, options: EmbedOptions) -> EmbedCall:
+        """As `begin`, for vectors."""
         from junctor.embed import EmbedCall
 
         router, clock = self.router, asyncio.get_running_loop().time
@@ -149,7 +154,7 @@ class Client:
             max_wait_s=router.max_wait_s,
         )
         self.counters["calls"] += 1
-        return cast("Embeddings", await complete(EmbedCall(self, model, wish, clock=clock)))
+        return EmbedCall(self, model, wish, clock=clock)
 
     async def aclose(self) -> None:
         """Close the connections that this client opened, and tell the receipts that wait for their callback.

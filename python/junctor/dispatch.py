@@ -18,7 +18,7 @@ import msgspec
 
 from junctor import attempts, relay
 from junctor.attempts import Plan
-from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
+from junctor.exceptions import DeadlineExceeded, InvalidRequest, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
 from junctor.hedge import Race
 from junctor.receipts import Trail
@@ -193,25 +193,37 @@ class Call:
             self.trail.watch.sent(reservation)
         return adapter, endpoint, message
 
-    def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> HttpRequest:
-        """What is asked of this reservation's endpoint, in its dialect."""
-        return adapter.build(self.shaped(reservation), reservation.endpoint, stream=stream)
-
-    def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:
-        """A whole answer to what `build` made."""
-        return adapter.parse(response.status, response.headers, response.body)
-
-    @property
-    def answer_tokens(self) -> int | None:
-        """The bound on the answer, if its caller gave one."""
-        return self.request.max_tokens
-
     def dialect_at(self, endpoint: Endpoint) -> str:
         """The dialect to speak there: the caller's own if the endpoint understands it, so that nothing is lost."""
         native = self.request.native
         if native is not None and native.dialect in endpoint.dialects:
             return native.dialect
         return endpoint.adapter
+
+    def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> HttpRequest:
+        """What is asked of this reservation's endpoint, in its dialect."""
+        native = self.request.native
+        if native is not None and native.dialect != adapter.name:
+            if native.demands:
+                raise InvalidRequest(
+                    f"{', '.join(native.demands)}: only a deployment that speaks {native.dialect} understands this, "
+                    f"and {reservation.deployment!r} speaks {adapter.name}; leave it out or ask for another model"
+                )
+            if native.drops:
+                self.trail.drop(native.drops)
+        return adapter.build(self.shaped(reservation), reservation.endpoint, stream=stream)
+
+    def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:
+        """A whole answer to what `build` made."""
+        answer = adapter.parse(response.status, response.headers, response.body)
+        if self.raw == adapter.name and type(answer) is Reply:
+            relay.keep(answer, response.body)
+        return answer
+
+    @property
+    def answer_tokens(self) -> int | None:
+        """The bound on the answer, if its caller gave one."""
+        return self.request.max_tokens
 
     def shaped(self, reservation: Reservation) -> ChatRequest:
         """The request as this reservation's rule lets it through: the answer's length capped, effort filled in."""
@@ -359,8 +371,6 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
     if type(answer) is Failure:
         call.settle_failed(reservation, answer, limits=adapter.rate_limits(response.headers))
     else:
-        if call.raw == adapter.name and type(answer) is Reply:
-            relay.keep(answer, response.body)
         # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
         call.settle_ok(reservation, cast("Reply | Embeddings", answer), None)
     return answer

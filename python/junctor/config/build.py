@@ -13,6 +13,7 @@ from typing import Any, Final
 from junctor.config.catalog import catalog
 from junctor.config.conditions import condition
 from junctor.config.errors import Path, Problems, did_you_mean, show
+from junctor.config.gateway_spec import gateway
 from junctor.config.plant import Plant
 from junctor.config.references import parse
 from junctor.config.sites import providers
@@ -50,6 +51,7 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
         balance=spec.balance,
         retry=spec.retry,
         dispatch=spec.dispatch,
+        gateway=gateway(spec.gateway, names, problems),
     )
     _check_names(spec, names, pools, problems)
     _check_fallbacks(config, names, problems)

@@ -8,7 +8,7 @@ overflow, not large fleets.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -343,6 +343,7 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     groups: dict[Name, GroupSpec] = {}
     compliance: list[ComplianceSpec] = []
     rules: list[RuleSpec] = []
+    gateway: dict[str, Any] | None = None  # read by `gateway_spec`, which builds on this module
     balance: BalanceSpec = BalanceSpec()
     retry: RetrySpec = RetrySpec()
     dispatch: DispatchSpec = DispatchSpec()

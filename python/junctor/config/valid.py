@@ -13,6 +13,7 @@ import msgspec
 
 from junctor.config.accounting import Accounting
 from junctor.config.catalog import Facts
+from junctor.config.gateway_spec import GatewaySpec
 from junctor.config.prices import Price
 from junctor.config.references import Reference
 from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
@@ -145,6 +146,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     balance: BalanceSpec
     retry: RetrySpec
     dispatch: DispatchSpec
+    gateway: GatewaySpec | None = None
 
     @property
     def names(self) -> frozenset[str]:

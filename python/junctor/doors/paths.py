@@ -15,6 +15,10 @@ from junctor.doors.contract import Door
 
 _DOORS: Final[Mapping[str, tuple[str, str]]] = {
     "chat/completions": ("openai", "CHAT"),
+    "responses": ("responses", "RESPONSES"),
+    "embeddings": ("embeddings", "EMBEDDINGS"),
+    "messages": ("anthropic", "MESSAGES"),
+    "messages/count_tokens": ("anthropic", "COUNT_TOKENS"),
 }
 """The end of a path, and the module and name of its door. A door is imported when it is first asked for."""
 
