@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from junctor import attempts
+from junctor import attempts, relay
 from junctor.attempts import Plan
-from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
+from junctor.exceptions import DeadlineExceeded, InvalidRequest, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
 from junctor.hedge import Race
 from junctor.receipts import Trail
@@ -38,6 +38,7 @@ class Call:
 
     __slots__ = (
         "ask",
+        "begun",
         "client",
         "clock",
         "cost_usd_micros",
@@ -47,8 +48,10 @@ class Call:
         "model",
         "plan",
         "race",
+        "raw",
         "request",
         "trail",
+        "upstream_s",
         "wait_until",
     )
 
@@ -68,7 +71,7 @@ class Call:
         self.request = request
         self.ask = ask
         self.clock = clock
-        now = clock()
+        now = self.begun = clock()
         self.deadline_s = deadline_s
         self.deadline = now + deadline_s
         self.wait_until = now + max_wait_s
@@ -76,6 +79,9 @@ class Call:
         self.cost_usd_micros = 0
         self.plan: Plan | None = None
         self.race: Race[Any] | None = None
+        self.raw: str | None = None
+        """The dialect in which the caller takes a provider's own bytes; None if it takes none."""
+        self.upstream_s = 0.0
         self.trail = Trail()
         if client.router.note_call():
             client.router.catch_up_soon()
@@ -97,7 +103,7 @@ class Call:
                 if wait_s is None:
                     raise
             self.client.counters["capacity_wait"] += 1
-            await asyncio.sleep(wait_s)
+            await self._sleep(wait_s)
 
     async def recover(self, failure: Failure, reservation: Reservation) -> Reservation:
         """The reservation of the next attempt after a settled failure.
@@ -158,7 +164,15 @@ class Call:
     async def _pause(self, delay_s: float, failure: Failure) -> None:
         if not attempts.affordable(delay_s, remaining_s=self.deadline - self.clock()):
             raise self.failed(failure)
-        await asyncio.sleep(delay_s)
+        await self._sleep(delay_s)
+
+    async def _sleep(self, wait_s: float) -> None:
+        began = self.clock()
+        try:
+            await asyncio.sleep(wait_s)
+        finally:
+            if self.trail.watch is not None:
+                self.trail.watch.waited(self.clock() - began)
 
     def prepare(self, reservation: Reservation, *, stream: bool) -> tuple[Adapter, Endpoint, HttpRequest]:
         """The HTTP request for a reservation's endpoint. Nothing was sent if this raises, so all is refunded."""
@@ -166,22 +180,45 @@ class Call:
         self.trail.add(reservation)
         try:
             endpoint: Endpoint = reservation.endpoint
-            adapter = self.client.adapter(endpoint.adapter)
+            adapter = self.client.adapter(self.dialect_at(endpoint))
             message = self.build(adapter, reservation, stream=stream)
         except BaseException:
             reservation.cancel(sent=False)
             raise
         if message.dropped:
             self.trail.drop(message.dropped)
+        if message.notes:
+            self.trail.note(message.notes)
+        if self.trail.watch is not None:
+            self.trail.watch.sent(reservation)
         return adapter, endpoint, message
+
+    def dialect_at(self, endpoint: Endpoint) -> str:
+        """The dialect to speak there: the caller's own if the endpoint understands it, so that nothing is lost."""
+        native = self.request.native
+        if native is not None and native.dialect in endpoint.dialects:
+            return native.dialect
+        return endpoint.adapter
 
     def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> HttpRequest:
         """What is asked of this reservation's endpoint, in its dialect."""
+        native = self.request.native
+        if native is not None and native.dialect != adapter.name:
+            if native.demands:
+                raise InvalidRequest(
+                    f"{', '.join(native.demands)}: only a deployment that speaks {native.dialect} understands this, "
+                    f"and {reservation.deployment!r} speaks {adapter.name}; leave it out or ask for another model"
+                )
+            if native.drops:
+                self.trail.drop(native.drops)
         return adapter.build(self.shaped(reservation), reservation.endpoint, stream=stream)
 
     def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:
         """A whole answer to what `build` made."""
-        return adapter.parse(response.status, response.headers, response.body)
+        answer = adapter.parse(response.status, response.headers, response.body)
+        if self.raw == adapter.name and type(answer) is Reply:
+            relay.keep(answer, response.body)
+        return answer
 
     @property
     def answer_tokens(self) -> int | None:
@@ -211,6 +248,7 @@ class Call:
                 output_tokens=usage.output_tokens,
                 cached_tokens=usage.cached_tokens,
                 cache_write_tokens=usage.cache_write_tokens,
+                cache_write_1h_tokens=usage.cache_write_1h_tokens,
                 first_token_s=first_token_s,
                 rate_limits=limits,
             )
@@ -220,6 +258,8 @@ class Call:
         self.cost_usd_micros += cost
         reply.cost_usd = self.cost_usd_micros / 1_000_000
         reply.remember(self.trail)
+        if self.trail.watch is not None:
+            self.trail.watch.replied(reply)
 
     def settle_failed(
         self,
@@ -270,11 +310,13 @@ class Call:
             f"the deadline of {self.deadline_s:g} s passed after {tried}{last}; allow more by deadline_s"
         )
 
-    def conclude(self, error: JunctorError | None = None) -> None:
-        """The call is over: give the error its receipt and tell the client's sink, once."""
+    def conclude(self, error: BaseException | None = None) -> None:
+        """The call is over: give an error of ours its receipt and tell the client's sink, once."""
         trail, told = self.trail, self.trail.over
         trail.over = True
-        if error is not None:
+        if trail.watch is not None and not told:
+            trail.watch.over(trail, error)
+        if isinstance(error, JunctorError):
             trail.refused(error)
             error.receipt = trail.receipt()
         if not told:
@@ -296,11 +338,8 @@ async def complete(call: Call) -> Reply | Embeddings:
                 call.conclude()
                 return cast("Reply | Embeddings", answer)
             reservation = await call.recover(answer, reservation)
-    except JunctorError as error:
+    except BaseException as error:
         call.conclude(error)
-        raise
-    except BaseException:
-        call.conclude()
         raise
 
 
@@ -327,6 +366,7 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
     except BaseException:
         reservation.cancel(sent=True)
         raise
+    call.upstream_s += clock() - sent_at
     call.trail.answered(reservation, response.status)
     if type(answer) is Failure:
         call.settle_failed(reservation, answer, limits=adapter.rate_limits(response.headers))

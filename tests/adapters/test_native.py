@@ -1,178 +1,171 @@
-"""A caller's own body in the endpoint's dialect is sent on: only what routing decides is written anew."""
+"""A caller's own body in its own dialect reaches the provider as it was written, but for what routing decides."""
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
-import pytest
+import msgspec
 
 from junctor import adapters
 from junctor.request import ChatRequest, HttpRequest, Native
-from tests.adapters import recorded
-from tests.adapters.cases import PIXEL, endpoint, user
+from tests.adapters.cases import asking, endpoint
 
-VLLM = "http://10.0.0.7:8000/v1"
-
-
-def sent(
-    dialect: str, body: dict[str, Any], *, stream: bool = False, place: Any = None, **asked: Any
-) -> tuple[dict[str, Any], HttpRequest]:
-    request = ChatRequest(messages=[user("the canonical form, not looked at")], native=Native(dialect, body), **asked)
-    http = adapters.get(dialect).build(request, endpoint(dialect, **(place or {})), stream=stream)
-    return json.loads(http.body), http
-
-
-CHAT: dict[str, Any] = {
-    "model": "asked",
+AGENT: dict[str, Any] = {
+    "model": "claude-opus",
+    "max_tokens": 32000,
+    "stream": True,
+    "metadata": {"user_id": "u-1", "session": "s"},
+    "system": [{"type": "text", "text": "You are careful.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+    "thinking": {"type": "enabled", "budget_tokens": 16000},
+    "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
+    "mcp_servers": [{"type": "url", "name": "docs", "url": "https://mcp.example/sse"}],
+    "tools": [
+        {"name": "Bash", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral"}},
+        {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
+    ],
     "messages": [
-        {"role": "developer", "content": "Be brief.", "field_of_2027": 1},
-        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}]},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "custom", "custom": {"name": "x"}}]},
+        {"role": "user", "content": "Look."},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmF0dXJl"},
+                {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "ls"}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "toolu_1",
+                    "is_error": True,
+                    "content": [{"type": "text", "text": "denied"}],
+                    "cache_control": {"type": "ephemeral"},
+                }
+            ],
+        },
     ],
-    "verbosity": "low",
-    "web_search_options": {},
-    "prediction": {"type": "content", "content": "x"},
-    "x_of_2027": {"deep": [1, {"y": None}]},
+    "a_field_of_next_year": {"deep": [1, {"er": None}]},
 }
-RESPONSE: dict[str, Any] = {
-    "model": "asked",
-    "input": [{"role": "user", "content": "Hi"}, {"type": "reasoning", "id": "rs_1", "encrypted_content": "gA=="}],
-    "instructions": "Be brief.",
-    "previous_response_id": "resp_0",
-    "store": True,
-    "text": {"verbosity": "low"},
-    "x_of_2027": {"deep": [1, {"y": None}]},
-}
-BODIES: dict[str, dict[str, Any]] = {"openai": CHAT, "openai-responses": RESPONSE}
+HEADERS = {"Anthropic-Beta": "context-management-2025-06-27, mcp-client-2025-11-20", "anthropic-version": "2024-01-01"}
 
 
-@pytest.mark.parametrize("dialect", BODIES)
-def test_everything_but_the_model_is_the_callers_own(dialect: str) -> None:
-    body, http = sent(dialect, BODIES[dialect])
-    assert body == {**BODIES[dialect], "model": "gpt-4.1"}
+def native(body: dict[str, Any], dialect: str = "anthropic", **fields: Any) -> ChatRequest:
+    return asking(native=Native(dialect, body, {**HEADERS, "x-stainless-os": "Linux"}), **fields)
+
+
+def sent(request: ChatRequest, adapter: str = "anthropic", *, stream: bool = True, **place: Any) -> HttpRequest:
+    return adapters.get(adapter).build(request, endpoint(adapter, **place), stream=stream)
+
+
+def test_everything_that_an_agent_wrote_is_sent_and_only_the_model_is_another() -> None:
+    body = copy.deepcopy(AGENT)
+    http = sent(native(body, max_tokens=32000))
+    assert json.loads(http.body) == {**AGENT, "model": "claude-sonnet-4-5"}
     assert http.dropped == ()
-    assert BODIES[dialect]["model"] == "asked", "the caller's body is not touched"
+    assert body == AGENT, "the caller's body is left alone"
 
 
-@pytest.mark.parametrize("dialect", BODIES)
-def test_how_the_answer_comes_is_the_routers_choice(dialect: str) -> None:
-    options = {"include_usage": False, "include_obfuscation": False}
-    asked = {**BODIES[dialect], "stream": True, "stream_options": options}
-    whole, _ = sent(dialect, asked)
-    assert whole == {**BODIES[dialect], "model": "gpt-4.1"}
-    streamed, _ = sent(dialect, asked, stream=True)
-    counted = {**options, "include_usage": True} if dialect == "openai" else options
-    assert (streamed["stream"], streamed["stream_options"]) == (True, counted)
-    plain, _ = sent(dialect, BODIES[dialect], stream=True)
-    assert plain.get("stream_options") == ({"include_usage": True} if dialect == "openai" else None)
+def test_the_order_of_keys_is_kept_because_prompt_caches_go_by_bytes() -> None:
+    body = json.loads(sent(native(AGENT)).body)
+    assert list(body) == list(AGENT)
+    assert list(body["messages"][1]["content"][0]) == ["type", "thinking", "signature"]
 
 
-@pytest.mark.parametrize(
-    ("dialect", "given", "word"),
-    [
-        ("openai", "max_completion_tokens", "max_completion_tokens"),
-        ("openai", "max_tokens", "max_completion_tokens"),
-        ("openai-responses", "max_output_tokens", "max_output_tokens"),
-    ],
-)
-def test_a_bound_is_lowered_and_never_raised(dialect: str, given: str, word: str) -> None:
-    for asked, allowed, bound in ((900, 100, 100), (50, 100, 50), (None, 100, 100), (900, None, 900)):
-        own = {**BODIES[dialect], **({} if asked is None else {given: asked})}
-        body, http = sent(dialect, own, max_tokens=allowed)
-        assert body[word] == bound
-        assert (given == word) or given not in body
-        assert http.dropped == ()
-    assert word not in sent(dialect, BODIES[dialect])[0], "nobody bounds it"
+def test_the_callers_betas_and_version_go_along_and_no_other_header() -> None:
+    headers = sent(native(AGENT), headers={"anthropic-beta": "mcp-client-2025-11-20,own-1"}).headers
+    assert headers["anthropic-beta"] == "context-management-2025-06-27,mcp-client-2025-11-20,own-1"
+    assert headers["anthropic-version"] == "2024-01-01"
+    assert headers["x-api-key"] == "sk-canary-7f3a"
+    assert "x-stainless-os" not in headers
 
 
-def test_an_effort_is_filled_in_where_the_caller_named_none() -> None:
-    place = {"model": "gpt-5.1"}
-    assert sent("openai", CHAT, effort="low", place=place)[0]["reasoning_effort"] == "low"
-    own = {**CHAT, "reasoning_effort": "high"}
-    assert sent("openai", own, effort="low", place=place)[0]["reasoning_effort"] == "high"
-    assert sent("openai-responses", RESPONSE, effort="low", place=place)[0]["reasoning"] == {"effort": "low"}
-    asked = {**RESPONSE, "reasoning": {"summary": "auto"}}
-    filled = sent("openai-responses", asked, effort="low", place=place)[0]["reasoning"]
-    assert filled == {"summary": "auto", "effort": "low"}
-    for dialect in BODIES:
-        body, http = sent(dialect, BODIES[dialect], effort="low")
-        assert body == {**BODIES[dialect], "model": "gpt-4.1"}
-        assert http.dropped == ("effort",), "a model that does not reason"
+def test_streaming_is_as_the_call_wants_it() -> None:
+    assert "stream" not in json.loads(sent(native(AGENT), stream=False).body)
+    assert json.loads(sent(native({**AGENT, "stream": False})).body)["stream"] is True
 
 
-@pytest.mark.parametrize("dialect", BODIES)
-def test_what_the_model_is_known_to_refuse_is_left_out_and_told(dialect: str) -> None:
-    """The caller named a group, not this model: a temperature that its other members take must not fail here."""
-    own = {**BODIES[dialect], "temperature": 0.2, "top_p": 1, "top_logprobs": 2}
-    body, http = sent(dialect, own, place={"model": "o3"})
-    assert body == {**BODIES[dialect], "model": "o3"}
-    assert http.dropped == ("temperature", "top_logprobs")
-    assert sent(dialect, own)[0] == {**own, "model": "gpt-4.1"}
+def test_a_lower_bound_of_a_rule_holds_and_takes_the_thinking_budget_with_it() -> None:
+    http = sent(native(AGENT, max_tokens=4000))
+    body = json.loads(http.body)
+    assert (body["max_tokens"], body["thinking"]) == (4000, {"type": "enabled", "budget_tokens": 3000})
+    assert http.dropped == ("effort",)
+    http = sent(native(AGENT, max_tokens=500))
+    assert "thinking" not in json.loads(http.body)
+    assert json.loads(http.body)["max_tokens"] == 500
 
 
-def test_tools_beside_reasoning_need_no_effort_in_chats_of_newer_models() -> None:
-    own = {**CHAT, "tools": [{"type": "function", "function": {"name": "f"}}], "reasoning_effort": "high"}
-    body, http = sent("openai", own, place={"model": "gpt-5.4"})
-    assert (body["reasoning_effort"], http.dropped) == ("none", ("effort",))
+def test_a_bound_above_the_callers_changes_nothing() -> None:
+    """Interleaved thinking may have a budget above the bound: the caller's own numbers are not judged."""
+    own = {**AGENT, "thinking": {"type": "enabled", "budget_tokens": 64000}}
+    http = sent(native(own, max_tokens=50000))
+    assert json.loads(http.body) == {**own, "model": "claude-sonnet-4-5"}
 
 
-def test_words_that_are_named_otherwise_at_the_host_are_translated() -> None:
-    own = {**CHAT, "max_completion_tokens": 9}
-    body, http = sent("openai", own, place={"base_url": VLLM})
-    assert body["max_tokens"] == 9
-    assert "max_completion_tokens" not in body
-    assert body["messages"][0] == {"role": "system", "content": "Be brief.", "field_of_2027": 1}
-    assert body["messages"][1:] == CHAT["messages"][1:]
-    assert http.dropped == ()
+def test_the_deployments_own_bound_holds_and_is_reported() -> None:
+    http = sent(native(AGENT), max_output_tokens=20000)
+    assert json.loads(http.body)["max_tokens"] == 20000
+    assert http.dropped == ("max_tokens",)
 
 
-def test_marks_of_ours_and_of_other_providers_stay_behind() -> None:
-    marked = {"type": "ephemeral"}
-    messages = [
-        {"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": marked}], "cache_control": marked},
-        {"role": "assistant", "content": "Yes", "provider_fields": {"anthropic": {"content": []}}},
-    ]
-    told, _ = sent("openai", {"messages": messages})
-    assert told["messages"] == [
-        {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
-        {"role": "assistant", "content": "Yes"},
-    ]
-    openrouter, _ = sent("openai", {"messages": messages}, place={"base_url": "https://openrouter.ai/api/v1"})
-    assert openrouter["messages"][0] == messages[0], "it passes cache marks on"
-    assert "provider_fields" not in json.dumps(openrouter)
+def test_a_rules_effort_applies_only_where_the_caller_says_nothing_of_it() -> None:
+    silent = {key: value for key, value in AGENT.items() if key != "thinking"}
+    silent |= {"messages": AGENT["messages"][:1], "temperature": 0.3, "output_config": {"format": {"type": "text"}}}
+    kept = copy.deepcopy(silent)
+    http = sent(native(silent, effort="low"), model="claude-opus-4-6")
+    body = json.loads(http.body)
+    assert body["output_config"] == {"format": {"type": "text"}, "effort": "low"}
+    assert body["thinking"] == {"type": "adaptive"}
+    assert "temperature" not in body
+    assert http.dropped == ("temperature",)
+    assert silent == kept
+    for said in ({"thinking": {"type": "disabled"}}, {"output_config": {"effort": "max"}}):
+        body = json.loads(sent(native({**silent, **said}, effort="low"), model="claude-opus-4-6").body)
+        assert said.items() <= body.items()
+        assert body["temperature"] == 0.3
+
+
+def test_options_of_the_call_are_laid_over_the_callers_body() -> None:
+    http = sent(native(AGENT, provider_options={"anthropic": {"metadata": {"user_id": "u-2"}}, "gemini": {"x": 1}}))
+    assert json.loads(http.body)["metadata"] == {"user_id": "u-2", "session": "s"}
+    assert AGENT["metadata"] == {"user_id": "u-1", "session": "s"}
 
 
 def test_a_body_of_another_dialect_is_not_sent() -> None:
-    request = ChatRequest(messages=[user()], native=Native("anthropic", {"messages": [], "system": "x"}))
-    for dialect in BODIES:
-        assert b"system" not in adapters.get(dialect).build(request, endpoint(dialect)).body
+    for adapter in adapters.names():
+        dialect = "gemini" if adapter != "gemini" else "anthropic"
+        told = native({"secret_field": 1}, dialect)
+        plain = msgspec.structs.replace(told, native=None)
+        assert sent(told, adapter) == sent(plain, adapter)
 
 
-@pytest.mark.parametrize("dialect", BODIES)
-def test_every_recorded_request_goes_on_as_it_was(dialect: str) -> None:
-    rows = [row for row in recorded.rows(errors=False) if recorded.adapter_of(row) == dialect]
-    if not rows:
-        pytest.skip("recorded exchanges are absent (set JUNCTOR_DATA)")
-    seen = 0
-    for row in rows:
-        asked = recorded.request_of(row["id"]).get("json")
-        if not isinstance(asked, dict) or row["provider"] not in ("openai", "azure"):
-            continue
-        if any("cache_control" in json.dumps(part) or "max_tokens" in asked for part in asked.get("messages") or ()):
-            continue
-        body, http = sent(dialect, asked, stream=bool(asked.get("stream")), place={"model": asked["model"]})
-        want = dict(asked)
-        if not want.get("stream"):
-            want.pop("stream", None)
-        elif dialect == "openai":
-            want["stream_options"] = {"include_usage": True, **(want.get("stream_options") or {})}
-        for name in http.dropped:
-            want.pop(name, None)
-        for name, usual in (("temperature", 1), ("top_p", 1), ("reasoning_effort", "none")):
-            if want.get(name) == usual or body.get(name) == usual:
-                want.pop(name, None)
-                body.pop(name, None)
-        assert body == want, row["id"]
-        seen += 1
-    assert seen > 40
+GEMINI: dict[str, Any] = {
+    "contents": [{"role": "model", "parts": [{"text": "Hi", "thoughtSignature": "c2ln"}]}],
+    "tools": [{"googleSearch": {}}, {"codeExecution": {}}],
+    "cachedContent": "cachedContents/1",
+    "generationConfig": {"maxOutputTokens": 900, "imageConfig": {"aspectRatio": "1:1"}},
+    "labels": {"team": "a"},
+}
+
+
+def test_a_gemini_body_is_sent_as_it_was_written() -> None:
+    http = sent(native(GEMINI, "gemini"), "gemini")
+    assert json.loads(http.body) == GEMINI
+    assert http.url.endswith("/models/gemini-2.5-flash:streamGenerateContent?alt=sse")
+    assert "anthropic-beta" not in http.headers
+
+
+def test_bound_and_effort_reach_a_gemini_body_in_the_spelling_it_uses() -> None:
+    body = json.loads(sent(native(GEMINI, "gemini", max_tokens=100, effort="low"), "gemini").body)
+    assert body["generationConfig"]["maxOutputTokens"] == 100
+    assert body["generationConfig"]["imageConfig"] == {"aspectRatio": "1:1"}
+    assert body["generationConfig"]["thinkingConfig"]["thinkingBudget"] > 0
+    snake = {"contents": [], "generation_config": {"max_output_tokens": 900, "thinking_config": {"thinking_budget": 1}}}
+    body = json.loads(sent(native(snake, "gemini", max_tokens=100, effort="low"), "gemini").body)
+    assert body == {
+        "contents": [],
+        "generation_config": {"max_output_tokens": 100, "thinking_config": {"thinking_budget": 1}},
+    }
+    assert GEMINI["generationConfig"]["maxOutputTokens"] == 900

@@ -1,10 +1,10 @@
 """A caller's own body, in the dialect that the endpoint speaks too: sent on with nothing lost.
 
-Whoever speaks to us in OpenAI's own form may use fields that we have no word for, and newer ones every month. So where
-that form fits, the body is theirs and only what routing decides is written anew: the model, how the answer comes, the
-bound on it where it is lower, an effort where a rule fills one in. Two things are still translated, since they would
-make a request fail that its caller did not address to this model: sampling parameters that a reasoning model refuses,
-which are reported as dropped, and words that have another name at this host (`max_tokens`, the `developer` role).
+What every dialect does with such a body is in `adapters.native`; here is what OpenAI's two interfaces share. The body
+is the caller's and only what routing decides is written anew: the model, how the answer comes, the bound on it where it
+is lower, an effort where a rule fills one in. Two things are still translated, since they would make a request fail
+that its caller did not address to this model: sampling parameters that a reasoning model refuses, which are reported as
+dropped, and words that have another name at this host (`max_tokens`, the `developer` role).
 """
 
 from __future__ import annotations
@@ -12,30 +12,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from junctor.adapters.native import lower_bound
 from junctor.adapters.openai.hosts import Host
 from junctor.adapters.openai.messages import message_for
 from junctor.adapters.openai.models import PLAIN, Model, model_of
-from junctor.adapters.options import answer_bound
 from junctor.request import ChatRequest, Endpoint
 
 
-def native_of(request: ChatRequest, adapter: str) -> Mapping[str, Any] | None:
-    """The request's own body if it is written for this adapter."""
-    native = request.native
-    return native.body if native is not None and native.dialect == adapter else None
-
-
 def native_chat(
-    native: Mapping[str, Any],
+    body: dict[str, Any],
     request: ChatRequest,
     endpoint: Endpoint,
     host: Host,
     *,
     stream: bool,
     dropped: list[str],
-) -> dict[str, Any]:
-    """The body of a chat completion."""
-    body = _begun(native, endpoint, stream=stream)
+) -> None:
+    """Writes into a copy of the caller's chat completion what routing decides."""
+    options = _begin(body, endpoint, stream=stream)
     model = model_of(endpoint.model) if host.official else PLAIN
     if isinstance(messages := body.get("messages"), Sequence):
         body["messages"] = [
@@ -43,8 +37,7 @@ def native_chat(
             for index, message in enumerate(messages)
         ]
     if stream and host.stream_options:
-        given = native.get("stream_options")
-        body["stream_options"] = {**(given if isinstance(given, Mapping) else {}), "include_usage": True}
+        body["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
     word, other = ("max_completion_tokens", "max_tokens")
     if not host.official:
         word, other = other, word
@@ -62,23 +55,22 @@ def native_chat(
             dropped.append("effort")
         body["reasoning_effort"] = "none"
     _drop_fixed(body, model, body.get("reasoning_effort"), dropped)
-    return body
 
 
 def native_response(
-    native: Mapping[str, Any],
+    body: dict[str, Any],
     request: ChatRequest,
     endpoint: Endpoint,
     host: Host,
     *,
     stream: bool,
     dropped: list[str],
-) -> dict[str, Any]:
-    """The body of a responses request."""
-    body = _begun(native, endpoint, stream=stream)
+) -> None:
+    """Writes into a copy of the caller's responses request what routing decides."""
+    options = _begin(body, endpoint, stream=stream)
     model = model_of(endpoint.model) if host.official else PLAIN
-    if stream and "stream_options" in native:
-        body["stream_options"] = native["stream_options"]
+    if stream and options is not None:
+        body["stream_options"] = options
     _lower(body, "max_output_tokens", request, endpoint, dropped)
     given = body.get("reasoning")
     reasoning = given if isinstance(given, Mapping) else {}
@@ -89,17 +81,16 @@ def native_response(
         if effort != request.effort:
             dropped.append("effort")
     _drop_fixed(body, model, reasoning.get("effort"), dropped)
-    return body
 
 
-def _begun(native: Mapping[str, Any], endpoint: Endpoint, *, stream: bool) -> dict[str, Any]:
-    body = {**native, "model": endpoint.model}
-    body.pop("stream_options", None)
+def _begin(body: dict[str, Any], endpoint: Endpoint, *, stream: bool) -> Any:
+    """Names the model and how the answer comes; the caller's own `stream_options`, which only streams may have."""
+    body["model"] = endpoint.model
     if stream:
         body["stream"] = True
     else:
         body.pop("stream", None)
-    return body
+    return body.pop("stream_options", None)
 
 
 def _needs_words(message: Any, host: Host) -> bool:
@@ -117,10 +108,8 @@ def _needs_words(message: Any, host: Host) -> bool:
 
 
 def _lower(body: dict[str, Any], word: str, request: ChatRequest, endpoint: Endpoint, dropped: list[str]) -> None:
-    """Bounds the answer by what is allowed, if its caller asked for more or for nothing."""
-    most = answer_bound(request, endpoint, dropped)
-    given = body.get(word)
-    if most is not None and (given is None or (isinstance(given, int) and given > most)):
+    most = lower_bound(request, endpoint, body.get(word), dropped)
+    if most is not None:
         body[word] = most
 
 

@@ -12,13 +12,16 @@ from typing import Any, Final
 
 import msgspec
 
+from junctor.adapters.native import native_body
 from junctor.adapters.openai.address import RESPONSES, address_of, headers_of
+from junctor.adapters.openai.build import official_parameters
 from junctor.adapters.openai.hosts import Host, host_of
 from junctor.adapters.openai.models import PLAIN, Model, model_of
-from junctor.adapters.openai.native import native_of, native_response
+from junctor.adapters.openai.native import native_response
 from junctor.adapters.openai_responses.items import ADAPTER, conversation
 from junctor.adapters.options import answer_bound, merge, stop_list
-from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, function_of
+from junctor.adapters.schema import profile_for
+from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, fitted_format, function_of
 from junctor.exceptions import InvalidRequest
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
@@ -32,32 +35,33 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     """The HTTP request; see `Adapter.build`."""
     host = host_of(endpoint.base_url)
     dropped: list[str] = []
-    native = native_of(request, ADAPTER)
-    if native is not None:
-        body = native_response(native, request, endpoint, host, stream=stream, dropped=dropped)
+    notes: list[str] = []
+    body = native_body(request, ADAPTER)
+    if body is not None:
+        native_response(body, request, endpoint, host, stream=stream, dropped=dropped)
     else:
-        body = _body(request, endpoint, host, dropped)
+        body = _body(request, endpoint, host, dropped, notes)
         if stream:
             body["stream"] = True
-    if extra := request.provider_options.get(ADAPTER):
-        merge(body, extra)
+        if extra := request.provider_options.get(ADAPTER):
+            merge(body, extra)
     address = address_of(endpoint, host, RESPONSES)
-    return HttpRequest("POST", address, headers_of(endpoint, host), _encode(body), tuple(dropped))
+    return HttpRequest("POST", address, headers_of(endpoint, host), _encode(body), tuple(dropped), tuple(notes))
 
 
-def _body(request: ChatRequest, endpoint: Endpoint, host: Host, dropped: list[str]) -> dict[str, Any]:
+def _body(request: ChatRequest, endpoint: Endpoint, host: Host, dropped: list[str], notes: list[str]) -> dict[str, Any]:
     model = model_of(endpoint.model) if host.official else PLAIN
     instructions, items = conversation(request.messages, endpoint.model, host)
     body: dict[str, Any] = {"model": endpoint.model, "input": items, "store": False}
     if instructions is not None:
         body["instructions"] = instructions
     _bound(request, endpoint, body, dropped)
-    _tools(request, body, dropped)
+    _tools(request, host, body, dropped, notes)
     _reasoning(request, host, model, body, dropped)
     _sampling(request, model, body, dropped)
     _absent(request, dropped)
     if request.response_format is not None:
-        body["text"] = {"format": _format(request.response_format)}
+        body["text"] = {"format": _format(request.response_format, host, notes)}
     if request.user is not None:
         body["user"] = request.user
     if request.metadata:
@@ -75,14 +79,14 @@ def _bound(request: ChatRequest, endpoint: Endpoint, body: dict[str, Any], dropp
     body["max_output_tokens"] = most
 
 
-def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+def _tools(request: ChatRequest, host: Host, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     if not request.tools:
         if request.tool_choice is not None:
             dropped.append("tool_choice")
         if request.parallel_tool_calls is not None:
             dropped.append("parallel_tool_calls")
         return
-    body["tools"] = [_tool(tool) for tool in request.tools]
+    body["tools"] = [_tool(tool, host, notes) for tool in request.tools]
     choice = choice_of(request)
     if choice is not None:
         named = [{"type": "function", "name": name} for name in choice.names]
@@ -96,12 +100,14 @@ def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> No
         body["parallel_tool_calls"] = request.parallel_tool_calls
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any], host: Host, notes: list[str]) -> Mapping[str, Any]:
     function = function_of(tool)
     if function is not None:
         # Here strict is the default, and most schemas do not fulfil what it asks; in chat completions it is not.
         flat = {"type": "function", "parameters": EMPTY_SCHEMA, "strict": False, **function}
         flat.pop("cache_control", None)
+        if host.official and "parameters" in function:
+            flat["parameters"] = official_parameters(function, notes)
         return flat
     custom = tool.get("custom")
     if tool.get("type") == "custom" and isinstance(custom, Mapping):
@@ -156,10 +162,13 @@ def _absent(request: ChatRequest, dropped: list[str]) -> None:
             dropped.append(name)
 
 
-def _format(form: Mapping[str, Any]) -> dict[str, Any]:
+def _format(form: Mapping[str, Any], host: Host, notes: list[str]) -> dict[str, Any]:
     if form.get("type") != "json_schema":
         return dict(form)
     schema = form.get("json_schema")
     if not isinstance(schema, Mapping):
         raise InvalidRequest("response_format: a json_schema without the object json_schema: {name, schema}")
-    return {"type": "json_schema", "name": "answer", **schema}
+    flat = {"type": "json_schema", "name": "answer", **schema}
+    if host.official and flat.get("strict") and flat.get("schema"):
+        flat["schema"], _ = fitted_format(flat["schema"], profile_for("openai", "strict"), notes)
+    return flat
