@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from junctor import adapters
 from junctor.dispatch import Call, complete
 from junctor.estimate import measure, prefix_affinity
-from junctor.options import CallOptions, take_apart
+from junctor.options import CallOptions, Wish, take_apart
 from junctor.router import Router
 from junctor.streaming import ReplyStream
 from junctor.transport import default_transport
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from junctor.receipts import Receipt, Trail
     from junctor.reply import Reply
     from junctor.request import ChatRequest, Message
+    from junctor.shaping import Shape
     from junctor.sink import Sink
     from junctor.transport.base import Transport
 
@@ -175,23 +176,40 @@ class Client:
         wish = take_apart(
             messages, cast(dict[str, Any], options), deadline_s=router.deadline_s, max_wait_s=router.max_wait_s
         )
-        request = wish.request
+        request, shape = wish.request, None
+        if router.shapes or wish.shaping is not None:
+            shape = router.shaping.shape(model, wish.shaping)
         self.counters["calls"] += 1
         return Call(
             self,
             model,
             request,
-            self._ask(model, request, wish.tags, wish.session, streaming=streaming),
+            self._ask(model, request, wish, shape, streaming=streaming),
             clock=clock,
             deadline_s=wish.deadline_s,
             max_wait_s=wish.max_wait_s,
+            shape=shape,
         )
 
+    async def part_of_call(
+        self, model: str, messages: Sequence[Message], *, tags: dict[str, str], deadline_s: float, max_tokens: int
+    ) -> Reply:
+        """A call made for another one, whose receipt tells what it cost: the callback hears of that one only."""
+        options: dict[str, Any] = {"tags": tags, "deadline_s": deadline_s, "max_tokens": max_tokens}
+        if self.router.shapes:
+            options |= {"prune": "off", "cache": "off"}
+        call = self._call(model, messages, cast(CallOptions, options), streaming=False)
+        call.trail.over = True  # so it is told to nobody by itself
+        return await complete(call)
+
     def _ask(
-        self, model: str, request: ChatRequest, tags: dict[str, str] | None, session: str | None, *, streaming: bool
+        self, model: str, request: ChatRequest, wish: Wish, shape: Shape | None, *, streaming: bool
     ) -> dict[str, Any]:
         """What the walk is asked, the same for every attempt of a call."""
         input_tokens, prompt_chars = measure(request)
+        tags, session = wish.tags, wish.session
+        if shape is not None:
+            input_tokens = shape.input_tokens(input_tokens, request)
         needs = adapters.needs(request)
         ask: dict[str, Any] = {"input_tokens": input_tokens, "estimated": True, "prompt_chars": prompt_chars}
         if request.max_tokens is not None:

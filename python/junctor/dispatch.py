@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from junctor import attempts
+from junctor import attempts, summary
+from junctor.adapters.carry import REFUSES_ORPHANS, carried
 from junctor.attempts import Plan
 from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
     from junctor.client import Client
+    from junctor.shaping import Shape
 
 
 class Call:
@@ -47,6 +49,7 @@ class Call:
         "plan",
         "race",
         "request",
+        "shape",
         "trail",
         "wait_until",
     )
@@ -61,7 +64,9 @@ class Call:
         clock: Callable[[], float],
         deadline_s: float,
         max_wait_s: float,
+        shape: Shape | None = None,
     ) -> None:
+        self.shape = shape
         self.client = client
         self.model = model
         self.request = request
@@ -80,6 +85,18 @@ class Call:
             client.router.catch_up_soon()
 
     async def reserve(self) -> Reservation:
+        """Hold capacity somewhere, waiting for it as long as this call may wait; see `_hold` for what it raises.
+
+        Where this deployment's conversation is to be summarised, nothing is held while that is written.
+        """
+        reservation = await self._hold()
+        while self.shape is not None and (wanted := summary.wanted(self, reservation)) is not None:
+            reservation.cancel(sent=False)
+            await summary.write(self, wanted)
+            reservation = await self._hold()
+        return reservation
+
+    async def _hold(self) -> Reservation:
         """Hold capacity somewhere, waiting for it as long as this call may wait.
 
         Raises `NoCapacity` or `Refused` as the core says, `DeadlineExceeded` if too little time is left to start.
@@ -166,24 +183,36 @@ class Call:
         try:
             endpoint: Endpoint = reservation.endpoint
             adapter = self.client.adapter(endpoint.adapter)
-            message = adapter.build(self.shaped(reservation), endpoint, stream=stream)
+            request = self.shaped(reservation)
+            notes: tuple[str, ...] = ()
+            if request.tools or request.response_format is not None or endpoint.adapter in REFUSES_ORPHANS:
+                request, adapter, notes = carried(request, adapter, endpoint.model)
+            message = adapter.build(request, endpoint, stream=stream)
         except BaseException:
             reservation.cancel(sent=False)
             raise
         if message.dropped:
             self.trail.drop(message.dropped)
-        if message.notes:
-            self.trail.note(message.notes)
+        if notes or message.notes:
+            self.trail.note(notes + message.notes)
         return adapter, endpoint, message
 
     def shaped(self, reservation: Reservation) -> ChatRequest:
-        """The request as this reservation's rule lets it through: the answer's length capped, effort filled in."""
+        """The request as this reservation's rule lets it through, and as its deployment should get it.
+
+        The answer's length is capped and effort filled in; then the call's shape, if it has one: prompt variant,
+        pruning, cache points.
+        """
         request = self.request
         cap, effort = reservation.max_output_tokens, reservation.effort
         if cap is not None and (request.max_tokens is None or request.max_tokens > cap):
             request = msgspec.structs.replace(request, max_tokens=cap)
         if effort is not None and request.effort is None:
             request = msgspec.structs.replace(request, effort=effort)
+        if self.shape is not None:
+            request, shaped = self.shape.shaped(request, reservation, self.ask.get("affinity"))
+            if shaped is not None:
+                self.trail.shape(reservation, shaped)
         return request
 
     def settle_ok(self, reservation: Reservation, reply: Reply, first_token_s: float | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import msgspec
 
@@ -41,6 +41,10 @@ class CallOptions(RequestOptions, total=False):
     `task`, `user_tier`, `priority`, `tenant` and `data` are the well-known tags that rules and compliance read; `tags`
     holds any others. `session` keeps calls with the same value at one warm deployment. `deadline_s` bounds the whole
     call in seconds, all attempts and waits included; `max_wait_s` how long it may wait for capacity.
+
+    `prompt` names a system prompt of the fleet file, whose variant for the deployment that is picked replaces the
+    system messages at the beginning; `prompt_values` fills its `{name}` placeholders. `prune` and `cache` override what
+    the fleet file says: `auto`, `off`; for `prune` also a mapping: to_tokens, keep_turns, how, by, deadline_s, marker.
     """
 
     task: str | None
@@ -52,8 +56,13 @@ class CallOptions(RequestOptions, total=False):
     session: str | None
     deadline_s: float | None
     max_wait_s: float | None
+    prompt: str | None
+    prompt_values: Mapping[str, Any] | None
+    prune: Literal["auto", "off"] | Mapping[str, Any] | None
+    cache: Literal["auto", "off"] | None
 
 
+SHAPING: Final = frozenset({"prompt", "prompt_values", "prune", "cache"})
 KNOWN_TAGS: Final = ("task", "user_tier", "priority", "tenant", "data")
 
 
@@ -65,6 +74,7 @@ class Wish(msgspec.Struct, frozen=True):
     session: str | None
     deadline_s: float
     max_wait_s: float
+    shaping: dict[str, Any] | None = None
 
 
 def take_apart(messages: Sequence[Message], options: dict[str, Any], *, deadline_s: float, max_wait_s: float) -> Wish:
@@ -79,6 +89,7 @@ def take_apart(messages: Sequence[Message], options: dict[str, Any], *, deadline
     session = options.pop("session", None)
     asked_deadline_s = options.pop("deadline_s", None)
     asked_wait_s = options.pop("max_wait_s", None)
+    shaping = None if SHAPING.isdisjoint(options) else {name: options.pop(name) for name in SHAPING & options.keys()}
     request = ChatRequest(messages=messages, **options)
     _refuse_nonsense(request, asked_deadline_s, asked_wait_s)
     return Wish(
@@ -87,6 +98,7 @@ def take_apart(messages: Sequence[Message], options: dict[str, Any], *, deadline
         session,
         deadline_s if asked_deadline_s is None else asked_deadline_s,
         max_wait_s if asked_wait_s is None else asked_wait_s,
+        shaping,
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from junctor.config import Config
     from junctor.leases import Keeper
     from junctor.request import Secret
+    from junctor.shaping import Shaping
 
 _decision_of = msgspec.json.Decoder(Decision).decode
 _explanation_of = msgspec.json.Decoder(Explanation).decode
@@ -41,7 +42,11 @@ class Router(_core.Router):
     attempts: int = MAX_ATTEMPTS
     deadline_s: float = DEFAULT_DEADLINE_S
     max_wait_s: float = DEFAULT_MAX_WAIT_S
+    shapes: bool = False
+    """Whether the fleet file asks for requests to be pruned or cached; prompts are asked for by calls."""
     _prefix_groups: frozenset[str] = frozenset()
+    _fleet: Config | None = None
+    _shaping: Shaping | None = None
     _keeper: Keeper | None = None
     _coordinator: Secret | None = None
     _file: str | None = None
@@ -182,6 +187,15 @@ class Router(_core.Router):
         """Whether calls for `model` should stay where their prompt's beginning is warm."""
         return bool(self._prefix_groups) and (model == "auto" or model in self._prefix_groups)
 
+    @property
+    def shaping(self) -> Shaping:
+        """How requests are shaped for deployments. Made when it is first needed: most fleets shape nothing."""
+        if self._shaping is None:
+            from junctor.shaping import Shaping
+
+            self._shaping = Shaping(self._fleet)
+        return self._shaping
+
     def _share(self, coordinator: Secret | None, *, keep: bool) -> None:
         """Share limits by this coordinator from now on. With `keep` a thread does so, else who holds `_keeper`."""
         if coordinator == self._coordinator and (coordinator is None) == (self._keeper is None):
@@ -198,6 +212,10 @@ class Router(_core.Router):
                 self._keeper.start()
 
     def _adopt(self, fleet: Config) -> None:
+        self._fleet, self._shaping = fleet, None
+        self.shapes = any(group.prune or group.cache for group in fleet.groups.values()) or any(
+            item.prune for item in fleet.rules
+        )
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

@@ -14,6 +14,7 @@ import msgspec
 from junctor.config.accounting import Accounting
 from junctor.config.catalog import Price
 from junctor.config.references import Reference
+from junctor.config.shaping import PruneSpec
 from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
 from junctor.request import Secret
 
@@ -38,6 +39,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     accounting: Accounting
     first_content_timeout_s: float
     idle_timeout_s: float
+    cache: bool = False
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     affinity: Literal["off", "prefix", "session"] = "off"
     hedge: bool = False
     implied: bool = False
+    prune: PruneSpec | None = None
+    cache: bool = False
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +120,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     when: Mapping[str, Any]
     action: Mapping[str, Any]
+    prune: PruneSpec | None = None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +144,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     balance: BalanceSpec
     retry: RetrySpec
     dispatch: DispatchSpec
+    prompts: Mapping[str, Mapping[str, str]] = {}
 
     @property
     def names(self) -> frozenset[str]:
