@@ -8,11 +8,14 @@ candidate it looked at), so `Router.replay` can make the same decision again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from junctor.exceptions import JunctorError
+
+if TYPE_CHECKING:
+    from junctor.observe.watch import Watch
 
 
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -107,7 +110,9 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One try at one deployment: its decision, its outcome, and the money and tokens it really used.
 
     `outcome` is `ok`, a failure kind, `cancelled` or `abandoned`. Times are seconds on the router's clock. `hedge`
-    marks an attempt that was started beside a slow one; the slower of the two is `cancelled`.
+    marks an attempt that was started beside a slow one; the slower of the two is `cancelled`. `model_status`
+    begins with `deprecated` or `retired` if the model was so when the fleet was read, and says the dates and what to
+    use instead.
     """
 
     deployment: str
@@ -124,6 +129,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     usage_known: bool = True
     hedge: bool = False
     shaped: Shaped | None = None
+    model_status: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -208,6 +214,7 @@ class Trail:
     """The attempts of one call, joined into one receipt when somebody asks for it.
 
     It refers to reservations, which decode their part lazily; a call that nobody asks about never decodes anything.
+    `watch` takes the notes that observers want, if the client has any.
     """
 
     __slots__ = (
@@ -215,16 +222,20 @@ class Trail:
         "_shapes",
         "dropped",
         "failed_decision",
+        "last",
         "notes",
         "over",
         "reservations",
         "statuses",
         "summary_cost_usd_micros",
+        "watch",
     )
 
     def __init__(self) -> None:
         self.reservations: list[Recorded] = []
         self.statuses: list[int | None] = []
+        self.last: Recorded | None = None
+        """The attempt that answers, if any does; it stays when the others were joined and forgotten."""
         self.dropped: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.over = False
@@ -232,11 +243,13 @@ class Trail:
         self.summary_cost_usd_micros = 0
         self._shapes: dict[int, Shaped] = {}
         self._joined: Receipt | None = None
+        self.watch: Watch | None = None
 
     def add(self, reservation: Recorded) -> None:
         """One more attempt. Its status, if an answer comes, is set by `answered`."""
         self.reservations.append(reservation)
         self.statuses.append(None)
+        self.last = reservation
 
     def shape(self, reservation: Recorded, shaped: Shaped) -> None:
         """The request of this reservation's attempt was shaped so."""
@@ -245,6 +258,8 @@ class Trail:
     def answered(self, reservation: Recorded, status: int) -> None:
         """The attempt of this reservation got an answer with this HTTP status."""
         self.statuses[self.reservations.index(reservation)] = status
+        if self.watch is not None:
+            self.watch.heard(reservation)
 
     def holds(self, reservation: Recorded) -> bool:
         """Whether this reservation's attempt was made."""
@@ -255,6 +270,7 @@ class Trail:
         place = self.reservations.index(reservation)
         self.reservations.append(self.reservations.pop(place))
         self.statuses.append(self.statuses.pop(place))
+        self.last = reservation
 
     def drop(self, names: tuple[str, ...]) -> None:
         """The provider of an attempt cannot express these parameters."""

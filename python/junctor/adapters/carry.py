@@ -23,7 +23,8 @@ import msgspec
 from junctor.adapters.content import text_of
 from junctor.adapters.given_back import Carrying, Undo
 from junctor.adapters.tools import MAX_NAME_CHARS, choice_of, function_of
-from junctor.request import ChatRequest, Message
+from junctor.exceptions import InvalidRequest
+from junctor.request import ChatRequest, Message, Native
 
 if TYPE_CHECKING:
     from junctor.adapters.contract import Adapter
@@ -198,3 +199,16 @@ def told_as_text(messages: Sequence[Message]) -> list[Message]:
         else:
             out.append(message)
     return out
+
+
+def left_behind(native: Native, dialect: str, deployment: str) -> tuple[str, ...]:
+    """What a caller's own body says that a deployment of another dialect does not hear.
+
+    Raises `InvalidRequest` for what the answer would be wrong without.
+    """
+    if native.demands:
+        raise InvalidRequest(
+            f"{', '.join(native.demands)}: only a deployment that speaks {native.dialect} understands this, "
+            f"and {deployment!r} speaks {dialect}; leave it out or ask for another model"
+        )
+    return native.drops

@@ -89,6 +89,16 @@ class Carrying:
         """As the dialect's own."""
         return self._inner.rate_limits(headers)
 
+    @property
+    def build_embeddings(self) -> None:
+        """Nothing of a chat."""
+        return None
+
+    @property
+    def parse_embeddings(self) -> None:
+        """Nothing of a chat."""
+        return None
+
 
 class _Reader:
     """A stream in the caller's words. Text beside a tool that stands for the answer waits until that did not come."""

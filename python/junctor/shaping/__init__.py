@@ -216,7 +216,9 @@ class Shape:
             return request
         endpoint = reservation.endpoint
         dialect = endpoint.adapter
-        if dialect in cache_points.MARKED and (request.native is None or request.native.dialect != dialect):
+        if request.native is not None and request.native.dialect in (dialect, *endpoint.dialects):
+            return request  # the caller's own body goes there, and says itself what is cached
+        if dialect in cache_points.MARKED:
             return cache_points.placed(request, endpoint.model)
         if dialect in cache_points.KEYED and affinity is not None and host_of(endpoint.base_url).official:
             return cache_points.keyed(request, dialect, affinity)

@@ -9,6 +9,16 @@ import msgspec
 
 from junctor.adapters.anthropic.messages import conversation, thinking_may_start
 from junctor.adapters.anthropic.models import Model, model_of
+from junctor.adapters.anthropic.native import (
+    BETA,
+    MIN_BUDGET,
+    VERSION,
+    bounded,
+    joined_betas,
+    leaves_effort_open,
+    without_sampling,
+)
+from junctor.adapters.native import native_body, native_headers
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
 from junctor.adapters.schema import profile_for
 from junctor.adapters.tools import choice_of, fitted_format, fitted_parameters, function_of
@@ -16,26 +26,58 @@ from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 API_VERSION: Final = "2023-06-01"
 DEFAULT_MAX_TOKENS: Final = 4096  # the API demands a bound; this one every model since Claude 3 accepts
-MIN_BUDGET: Final = 1024  # the API's own floor for thinking
 
 _BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 65536}
 _LADDER: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
+
+_THINKS: Final = ("enabled", "adaptive", "between_tools")
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
     """The HTTP request; see `Adapter.build`."""
-    model = model_of(endpoint.model)
     dropped: list[str] = []
     notes: list[str] = []
+    body = native_body(request, "anthropic")
+    if body is None:
+        body = _canonical(request, endpoint, dropped, notes)
+    else:
+        _route(body, request, endpoint, dropped)
+    if stream:
+        body["stream"] = True
+    else:
+        body.pop("stream", None)
+    return HttpRequest(
+        "POST",
+        _url(endpoint.base_url),
+        _headers(endpoint, request),
+        _encode(body),
+        tuple(dict.fromkeys(dropped)),
+        tuple(notes),
+    )
+
+
+def _route(body: dict[str, Any], request: ChatRequest, endpoint: Endpoint, dropped: list[str]) -> None:
+    """Writes into the caller's own body what routing decides."""
+    body["model"] = endpoint.model
+    bounded(body, request, endpoint, dropped, endpoint.max_output_tokens or DEFAULT_MAX_TOKENS)
+    if request.effort is None or not leaves_effort_open(body):
+        return
+    if "output_config" in body:
+        body["output_config"] = dict(body["output_config"] or {})
+    _thinking(request, model_of(endpoint.model), body, dropped)
+    if body.get("thinking", {}).get("type") in _THINKS:
+        without_sampling(body, dropped)
+
+
+def _canonical(request: ChatRequest, endpoint: Endpoint, dropped: list[str], notes: list[str]) -> dict[str, Any]:
+    model = model_of(endpoint.model)
     system, turns = conversation(request.messages, endpoint.model)
     most = answer_bound(request, endpoint, dropped) or endpoint.max_output_tokens or DEFAULT_MAX_TOKENS
     body: dict[str, Any] = {"model": endpoint.model, "max_tokens": most, "messages": turns}
     if system is not None:
         body["system"] = system
-    if stream:
-        body["stream"] = True
     _tools(request, model, body, dropped, notes)
     _format(request, model, body, dropped, notes)
     _thinking(request, model, body, dropped)
@@ -43,14 +85,7 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     _rest(request, body, dropped)
     if extra := request.provider_options.get("anthropic"):
         merge(body, extra)
-    return HttpRequest(
-        "POST",
-        _url(endpoint.base_url),
-        _headers(endpoint),
-        _encode(body),
-        tuple(dict.fromkeys(dropped)),
-        tuple(notes),
-    )
+    return body
 
 
 def _url(base_url: str) -> str:
@@ -59,12 +94,17 @@ def _url(base_url: str) -> str:
     return join_url(base, "/messages" if base.endswith("/v1") else "/v1/messages")
 
 
-def _headers(endpoint: Endpoint) -> Mapping[str, str]:
-    headers = {"content-type": "application/json", "anthropic-version": API_VERSION}
+def _headers(endpoint: Endpoint, request: ChatRequest) -> Mapping[str, str]:
+    headers = {"content-type": "application/json", VERSION: API_VERSION}
+    if request.native is not None and request.native.dialect == "anthropic":
+        headers.update(native_headers(request, (BETA, VERSION)))
     if endpoint.key is not None:
         headers["x-api-key"] = endpoint.key.reveal()
     if endpoint.headers:
+        betas = joined_betas(headers.get(BETA), endpoint.headers.get(BETA))
         headers.update(endpoint.headers)
+        if betas:
+            headers[BETA] = betas
     return headers
 
 
@@ -200,7 +240,7 @@ def _set_effort(word: str, body: dict[str, Any]) -> None:
 
 
 def _sampling(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
-    thinking = body.get("thinking", {}).get("type") in ("enabled", "adaptive", "between_tools")
+    thinking = body.get("thinking", {}).get("type") in _THINKS
     temperature, top_p, top_k = request.temperature, request.top_p, request.top_k
     free = model.sampling and not thinking
     if temperature is not None:

@@ -10,6 +10,7 @@ import msgspec
 
 from junctor.adapters.gemini.contents import conversation
 from junctor.adapters.gemini.models import Model, model_of
+from junctor.adapters.native import lower_bound, native_body
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
 from junctor.adapters.schema import profile_for
 from junctor.adapters.tools import Choice, choice_of, fitted_format, fitted_parameters, function_of
@@ -22,9 +23,42 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
     """The HTTP request; see `Adapter.build`. A stream asks for server-sent events (`alt=sse`)."""
-    model = model_of(endpoint.model)
     dropped: list[str] = []
     notes: list[str] = []
+    body = native_body(request, "gemini")
+    if body is None:
+        body = _canonical(request, endpoint, dropped, notes)
+    else:
+        _route(body, request, endpoint, dropped)
+    return HttpRequest(
+        "POST", _url(endpoint, stream=stream), _headers(endpoint), _encode(body), tuple(dropped), tuple(notes)
+    )
+
+
+def _route(body: dict[str, Any], request: ChatRequest, endpoint: Endpoint, dropped: list[str]) -> None:
+    """Writes into the caller's own body what routing decides; model and streaming are in the address."""
+    name = "generation_config" if "generation_config" in body else "generationConfig"  # the API reads both spellings
+    config = dict(body.get(name) or {})
+    bound = "max_output_tokens" if "max_output_tokens" in config else "maxOutputTokens"
+    most = lower_bound(request, endpoint, config.get(bound), dropped)
+    if most is not None:
+        config[bound] = most
+    if request.effort is not None and not config.keys() & {"thinkingConfig", "thinking_config"}:
+        _effort(request.effort, model_of(endpoint.model), config, dropped)
+    if config:
+        body[name] = config
+
+
+def _effort(wanted: str, model: Model, config: dict[str, Any], dropped: list[str]) -> None:
+    thinking, exact = model.thinking(wanted)
+    if thinking is not None:
+        config["thinkingConfig"] = thinking
+    if not exact:
+        dropped.append("effort")
+
+
+def _canonical(request: ChatRequest, endpoint: Endpoint, dropped: list[str], notes: list[str]) -> dict[str, Any]:
+    model = model_of(endpoint.model)
     system, turns = conversation(request.messages, mark_foreign_calls=model.signatures)
     body: dict[str, Any] = {"contents": turns}
     if system:
@@ -33,19 +67,13 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     config = _sampling(request, endpoint, dropped)
     _format(request, model, config, dropped, notes)
     if request.effort is not None:
-        thinking, exact = model.thinking(request.effort)
-        if thinking is not None:
-            config["thinkingConfig"] = thinking
-        if not exact:
-            dropped.append("effort")
+        _effort(request.effort, model, config, dropped)
     if config:
         body["generationConfig"] = config
     _inexpressible(request, dropped)
     if extra := request.provider_options.get("gemini"):
         merge(body, extra)
-    return HttpRequest(
-        "POST", _url(endpoint, stream=stream), _headers(endpoint), _encode(body), tuple(dropped), tuple(notes)
-    )
+    return body
 
 
 def _url(endpoint: Endpoint, *, stream: bool) -> str:

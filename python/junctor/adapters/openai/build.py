@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
+from junctor.adapters.openai.address import address_of, headers_of
 from junctor.adapters.openai.hosts import Host, host_of
 from junctor.adapters.openai.messages import messages_for
 from junctor.adapters.openai.models import Model, model_of
-from junctor.adapters.options import answer_bound, join_url, merge, stop_list
+from junctor.adapters.options import answer_bound, merge, stop_list
 from junctor.adapters.schema import profile_for
 from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, fitted_format, fitted_parameters, function_of
 from junctor.request import ChatRequest, Endpoint, HttpRequest
@@ -44,24 +45,12 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
         merge(body, extra)
     return HttpRequest(
         "POST",
-        join_url(endpoint.base_url, "/chat/completions"),
-        _headers(endpoint, host),
+        address_of(endpoint, host, "/chat/completions"),
+        headers_of(endpoint, host),
         _encode(body),
         tuple(dropped),
         tuple(notes),
     )
-
-
-def _headers(endpoint: Endpoint, host: Host) -> Mapping[str, str]:
-    headers = {"content-type": "application/json"}
-    if endpoint.key is not None:
-        if host.api_key_header:
-            headers["api-key"] = endpoint.key.reveal()
-        else:
-            headers["authorization"] = f"Bearer {endpoint.key.reveal()}"
-    if endpoint.headers:
-        headers.update(endpoint.headers)
-    return headers
 
 
 def _tools(request: ChatRequest, host: Host, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
