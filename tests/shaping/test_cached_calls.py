@@ -77,7 +77,7 @@ def test_without_it_nothing_is_cached_and_calls_spread(tmp_path: Path) -> None:
     assert {(reply.usage.cached_tokens, reply.usage.cache_write_tokens) for reply in replies} == {(0, 0)}
 
 
-def test_a_call_may_ask_for_it_or_decline(tmp_path: Path) -> None:
+def test_a_call_may_ask_for_it_or_decline() -> None:
     messages = [SYSTEM, {"role": "user", "content": "Hi"}]
     asked = Fleet({"claude": [ok(), ok()]})
     asked.chat(messages, cache="auto")
