@@ -11,7 +11,7 @@ deadline; a timeout context around it would cost as much as the rest of the book
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -91,19 +91,11 @@ class Call:
         if client.router.note_call():
             client.router.catch_up_soon()
 
-    async def reserve(self) -> Reservation:
-        """Hold capacity somewhere, waiting for it as long as this call may wait; see `_hold` for what it raises.
+    def reserve(self) -> Coroutine[Any, Any, Reservation]:
+        """Hold capacity somewhere, as `hold` does; with a summary made before it where the conversation needs one."""
+        return self.hold() if self.shape is None else summary.reserve(self)
 
-        Where this deployment's conversation is to be summarised, nothing is held while that is written.
-        """
-        reservation = await self._hold()
-        while self.shape is not None and (wanted := summary.wanted(self, reservation)) is not None:
-            reservation.cancel(sent=False)
-            await summary.write(self, wanted)
-            reservation = await self._hold()
-        return reservation
-
-    async def _hold(self) -> Reservation:
+    async def hold(self) -> Reservation:
         """Hold capacity somewhere, waiting for it as long as this call may wait.
 
         Raises `NoCapacity` or `Refused` as the core says, `DeadlineExceeded` if too little time is left to start.

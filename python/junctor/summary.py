@@ -28,6 +28,7 @@ TASK: Final = (
 MAX_CHARS: Final = 400_000
 """Of the text to summarise. Of a longer one the newest part is read: it is what the conversation goes on from."""
 
+MAX_SUMMARIES: Final = 2
 MIN_S: Final = 0.5
 SHARE: Final = 0.5  # of the time that is left
 FAILED: Final = "prune: no summary ({why}), turns were dropped"
@@ -39,6 +40,24 @@ class Wanted(NamedTuple):
     spec: PruneSpec
     cut: Cut
     messages: Sequence[Message]
+
+
+async def reserve(call: Call) -> Reservation:
+    """As `Call.hold`, once every summary is there that the reservation's deployment needs. Nothing is held meanwhile.
+
+    A deployment that holds less may be picked the next time, so this is done at most `MAX_SUMMARIES` times.
+    """
+    reservation = await call.hold()
+    for _ in range(MAX_SUMMARIES):
+        missing = wanted(call, reservation)
+        if missing is None:
+            break
+        reservation.cancel(sent=False)
+        began = call.clock()
+        await write(call, missing)
+        call.wait_until += call.clock() - began  # this was no waiting for capacity
+        reservation = await call.hold()
+    return reservation
 
 
 def wanted(call: Call, reservation: Reservation) -> Wanted | None:
