@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,43 @@ def test_a_fleet_that_shapes_nothing_makes_no_shape() -> None:
     assert not fleet.router.shapes
     assert receipt(fleet.chat()).attempts[0].shaped is None
     assert fleet.router._shaping is None
+
+
+def test_a_stream_is_shaped_like_a_chat() -> None:
+    groups = {"g": {"members": ["claude", "gpt"], "prune": {"to_tokens": 400, "keep_turns": 1}}}
+    fleet = Fleet({"claude": [fail(500)], "gpt": [ok("a b")]}, prompts=PROMPTS, groups=groups)
+    events, reply = fleet.stream(turns(4), prompt="support", prompt_values={"who": "Ada"})
+    assert "".join(getattr(event, "text", "") for event in events) == "a b"
+    told = receipt(reply)
+    assert told.variant == "support/openai/gpt-5*"
+    assert told.pruned is not None
+    assert fleet.bodies()[1]["messages"][0]["content"] == "For GPT, Ada."
+
+
+def test_a_caller_who_leaves_while_a_summary_is_written_leaves_nothing_held() -> None:
+    fleet = Fleet({"gpt": [], "mini": [hang()]}, groups={"g": {"members": ["gpt"], "prune": SUMMARISED}})
+
+    async def leave() -> None:
+        task = asyncio.create_task(fleet.client.chat("g", turns(10)))
+        await asyncio.sleep(1.0)
+        assert fleet.provider.open == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    fleet.run(leave())
+    assert fleet.provider.open == 0
+    assert {state["in_flight"] for state in fleet.router.snapshot()["deployments"].values()} == {0}
+
+
+def test_the_order_is_variant_then_pruning_then_cache_points() -> None:
+    """A long variant counts for the budget, and the mark stands on what is sent."""
+    prompts = {"p": {"default": "Rules. " * 1_000}}  # 2,004 tokens in the common measure
+    groups = {"g": {"members": ["claude"], "prune": {"to_tokens": 2_800, "keep_turns": 1}, "cache": "auto"}}
+    fleet = Fleet({"claude": [ok()]}, prompts=prompts, groups=groups, deployments={"claude": {"bytes_per_token": 3.5}})
+    reply = fleet.chat(turns(6), prompt="p")
+    body = fleet.bodies()[0]
+    assert body["system"][0]["text"].startswith("Rules. Rules.")
+    assert "cache_control" in body["system"][-1]
+    assert receipt(reply).pruned == Pruned(turns=3, tokens=627)
+    assert len(body["messages"]) == 7
