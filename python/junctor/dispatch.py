@@ -211,10 +211,9 @@ class Call:
 
     def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> tuple[Adapter, HttpRequest]:
         """What is asked of this reservation's endpoint, in its dialect, and who reads the answer."""
-        native = self.request.native
-        if native is not None and native.dialect != adapter.name:
+        native, request, endpoint = self.request.native, self.shaped(reservation), reservation.endpoint
+        if native is not None and (request.native is None or native.dialect != adapter.name):
             self.trail.drop(left_behind(native, adapter.name, reservation.deployment))
-        request, endpoint = self.shaped(reservation), reservation.endpoint
         if request.tools or request.response_format is not None or adapter.name in REFUSES_ORPHANS:
             request, adapter, notes = carried(request, adapter, endpoint.model)
             if notes:

@@ -11,6 +11,7 @@ import pytest
 from junctor import config
 from junctor.exceptions import ConfigError, InvalidRequest
 from junctor.receipts import Pruned, Receipt
+from junctor.request import Native
 from junctor.testing.scripted import fail, hang, ok
 from tests.shaping.fleet import Fleet, receipt
 
@@ -258,3 +259,15 @@ def test_the_order_is_variant_then_pruning_then_cache_points() -> None:
     assert "cache_control" in body["system"][-1]
     assert receipt(reply).pruned == Pruned(turns=3, tokens=627)
     assert len(body["messages"]) == 7
+
+
+def test_a_callers_own_body_that_was_reshaped_is_said_anew_and_what_it_lost_is_told() -> None:
+    fleet = Fleet({"claude": [ok(), ok()]}, prompts=PROMPTS)
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], "container": "c"}
+    native = Native("anthropic", body, drops=("container",))
+    assert receipt(fleet.chat(native=native)).dropped == ()
+    assert receipt(fleet.chat(native=native, prompt="support")).dropped == ("container",)
+    assert ["container" in sent for sent in fleet.bodies()] == [True, False]
+    with pytest.raises(InvalidRequest, match=r"container: only the caller's own anthropic body says this"):
+        fleet.chat(native=Native("anthropic", body, demands=("container",)), prompt="support")
+    assert {state["in_flight"] for state in fleet.router.snapshot()["deployments"].values()} == {0}

@@ -202,10 +202,15 @@ def told_as_text(messages: Sequence[Message]) -> list[Message]:
 
 
 def left_behind(native: Native, dialect: str, deployment: str) -> tuple[str, ...]:
-    """What a caller's own body says that a deployment of another dialect does not hear.
+    """What a caller's own body says that is not heard: at a deployment of another dialect, or where it was reshaped.
 
     Raises `InvalidRequest` for what the answer would be wrong without.
     """
+    if native.demands and native.dialect == dialect:
+        raise InvalidRequest(
+            f"{', '.join(native.demands)}: only the caller's own {dialect} body says this, and a prompt variant or "
+            f"pruning made another one for {deployment!r}; leave it out, or ask with prune='off' and no prompt"
+        )
     if native.demands:
         raise InvalidRequest(
             f"{', '.join(native.demands)}: only a deployment that speaks {native.dialect} understands this, "
