@@ -481,6 +481,38 @@ CASES = [
         dropped={"anthropic": ("response_format",)},
     ),
     Case(
+        name="schemas at a Gemini that takes OpenAPI's part only",
+        request=asking(tools=[WEATHER]),
+        models={"gemini": "gemini-2.0-flash"},
+        says={
+            "gemini": {
+                "tools.0.functionDeclarations.0.parametersJsonSchema": ABSENT,
+                "tools.0.functionDeclarations.0.parameters.properties.days.items.properties.date": {
+                    "type": "string",
+                    "enum": ["today", "tomorrow"],
+                },
+            }
+        },
+        only=("gemini",),
+    ),
+    Case(
+        name="a strict schema with an optional property",
+        request=asking(
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "n", "strict": True, "schema": {**CLOSED, "required": ["name"]}},
+            }
+        ),
+        says={
+            "openai": {
+                "response_format.json_schema.schema.properties.age": {"type": ["integer", "null"]},
+                "response_format.json_schema.schema.required": ["name", "age"],
+            },
+            "anthropic": {"output_config.format.schema.required": ["name"]},
+        },
+        only=("openai", "anthropic"),
+    ),
+    Case(
         name="JSON without a schema",
         request=asking(response_format={"type": "json_object"}),
         says={
