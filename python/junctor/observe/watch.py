@@ -227,8 +227,8 @@ class Watch:
         )
 
     def _date(self, at_s: float) -> int:
-        """A time of the router as nanoseconds since 1970; nothing of a call is before its beginning."""
-        return self._began_ns + max(0, round((at_s - self._began_s) * 1e9))
+        """A time of the router as nanoseconds since 1970; nothing of a call is outside the call."""
+        return self._began_ns + round((min(max(at_s, self._began_s), self._ended_s) - self._began_s) * 1e9)
 
     def _overhead_us(self, pairs: Sequence[tuple[object, Attempt]]) -> int:
         """The call's time without waiting, and without any moment at which a provider was asked."""
