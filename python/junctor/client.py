@@ -1,4 +1,4 @@
-"""The client: `chat` and `stream` over a router, adapters and a transport.
+"""The client: `chat`, `stream` and `embed` over a router, adapters and a transport.
 
 People who balance over several keys by hand write this file themselves: a pick, a request, a classification, a retry,
 and somewhere a counter that leaks when a task is cancelled. Here it is once, with every wait bounded by one deadline.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from junctor import adapters
 from junctor.dispatch import Call, complete
 from junctor.estimate import measure, prefix_affinity
-from junctor.options import CallOptions, take_apart
+from junctor.options import CallOptions, EmbedOptions, Inputs, take_apart, take_apart_inputs
 from junctor.router import Router
 from junctor.streaming import ReplyStream
 from junctor.transport import default_transport
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from junctor.adapters import Adapter
+    from junctor.embed import EmbedCall
     from junctor.observe import Observer
     from junctor.observe.watch import Watchers
     from junctor.receipts import Receipt, Trail
-    from junctor.reply import Reply
+    from junctor.reply import Embeddings, Reply
     from junctor.request import ChatRequest, Message
     from junctor.sink import Sink
     from junctor.transport.base import Transport
@@ -119,14 +120,41 @@ class Client:
         Raises, each with its `receipt`: `Refused` (no deployment may take it), `NoCapacity` (nobody is free in time),
         `DeadlineExceeded`, or the `ProviderError` of the last attempt. `InvalidRequest` means that nothing was sent.
         """
-        return await complete(self._call(model, messages, options, streaming=False))
+        return cast("Reply", await complete(self.begin(model, messages, options, streaming=False)))
 
     def stream(self, model: str, messages: Sequence[Message], **options: Unpack[CallOptions]) -> ReplyStream:
         """Ask and return the answer as events: `TextDelta`, `ReasoningDelta`, `ToolCallDelta`, `Finish`, `Done`.
 
         The iterator raises what `chat` does, and `StreamInterrupted` if the stream breaks after its first content.
         """
-        return ReplyStream(self._call(model, messages, options, streaming=True))
+        return ReplyStream(self.begin(model, messages, options, streaming=True))
+
+    async def embed(
+        self, model: str, inputs: Inputs, *, dimensions: int | None = None, **options: Unpack[EmbedOptions]
+    ) -> Embeddings:
+        """The vectors of `inputs`, in their order: a text, texts, token ids or lists of token ids.
+
+        `dimensions` shortens the vectors where the model can. All inputs go to one deployment in one request, with the
+        same limits, attempts and receipts as a chat; only deployments with the capability `embeddings` are asked.
+        Vectors of different models cannot be compared, so a group for this has members of one model. Raises what
+        `chat` does.
+        """
+        return cast("Embeddings", await complete(self.begin_embedding(model, inputs, dimensions, options)))
+
+    def begin_embedding(self, model: str, inputs: Inputs, dimensions: int | None, options: EmbedOptions) -> EmbedCall:
+        """As `begin`, for vectors."""
+        from junctor.embed import EmbedCall
+
+        router, clock = self.router, asyncio.get_running_loop().time
+        wish = take_apart_inputs(
+            inputs,
+            dimensions,
+            cast(dict[str, Any], options),
+            deadline_s=router.deadline_s,
+            max_wait_s=router.max_wait_s,
+        )
+        self.counters["calls"] += 1
+        return EmbedCall(self, model, wish, clock=clock)
 
     async def aclose(self) -> None:
         """Close the connections that this client opened, and tell the receipts that wait for their callback.
@@ -177,7 +205,8 @@ class Client:
         if self._sink is not None:
             self._sink.put(trail)
 
-    def _call(self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool) -> Call:
+    def begin(self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool) -> Call:
+        """A call with everything decided that can be before anything is held. For doors, which make it themselves."""
         watch = None if self._watchers is None else self._watchers.begin()
         router, clock = self.router, asyncio.get_running_loop().time
         wish = take_apart(

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from junctor import attempts
+from junctor import attempts, relay
 from junctor.attempts import Plan
-from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
+from junctor.exceptions import DeadlineExceeded, InvalidRequest, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
 from junctor.hedge import Race
 from junctor.receipts import Trail
-from junctor.reply import RateLimit, Reply, Usage
+from junctor.reply import Embeddings, RateLimit, Reply, Usage
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 from junctor.transport.base import TransportError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
     from junctor.client import Client
+    from junctor.transport.base import Response
 
 
 class Call:
@@ -37,6 +38,7 @@ class Call:
 
     __slots__ = (
         "ask",
+        "begun",
         "client",
         "clock",
         "cost_usd_micros",
@@ -46,8 +48,10 @@ class Call:
         "model",
         "plan",
         "race",
+        "raw",
         "request",
         "trail",
+        "upstream_s",
         "wait_until",
     )
 
@@ -67,7 +71,7 @@ class Call:
         self.request = request
         self.ask = ask
         self.clock = clock
-        now = clock()
+        now = self.begun = clock()
         self.deadline_s = deadline_s
         self.deadline = now + deadline_s
         self.wait_until = now + max_wait_s
@@ -75,6 +79,9 @@ class Call:
         self.cost_usd_micros = 0
         self.plan: Plan | None = None
         self.race: Race[Any] | None = None
+        self.raw: str | None = None
+        """The dialect in which the caller takes a provider's own bytes; None if it takes none."""
+        self.upstream_s = 0.0
         self.trail = Trail()
         if client.router.note_call():
             client.router.catch_up_soon()
@@ -173,16 +180,50 @@ class Call:
         self.trail.add(reservation)
         try:
             endpoint: Endpoint = reservation.endpoint
-            adapter = self.client.adapter(endpoint.adapter)
-            message = adapter.build(self.shaped(reservation), endpoint, stream=stream)
+            adapter = self.client.adapter(self.dialect_at(endpoint))
+            message = self.build(adapter, reservation, stream=stream)
         except BaseException:
             reservation.cancel(sent=False)
             raise
         if message.dropped:
             self.trail.drop(message.dropped)
+        if message.notes:
+            self.trail.note(message.notes)
         if self.trail.watch is not None:
             self.trail.watch.sent(reservation)
         return adapter, endpoint, message
+
+    def dialect_at(self, endpoint: Endpoint) -> str:
+        """The dialect to speak there: the caller's own if the endpoint understands it, so that nothing is lost."""
+        native = self.request.native
+        if native is not None and native.dialect in endpoint.dialects:
+            return native.dialect
+        return endpoint.adapter
+
+    def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> HttpRequest:
+        """What is asked of this reservation's endpoint, in its dialect."""
+        native = self.request.native
+        if native is not None and native.dialect != adapter.name:
+            if native.demands:
+                raise InvalidRequest(
+                    f"{', '.join(native.demands)}: only a deployment that speaks {native.dialect} understands this, "
+                    f"and {reservation.deployment!r} speaks {adapter.name}; leave it out or ask for another model"
+                )
+            if native.drops:
+                self.trail.drop(native.drops)
+        return adapter.build(self.shaped(reservation), reservation.endpoint, stream=stream)
+
+    def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:
+        """A whole answer to what `build` made."""
+        answer = adapter.parse(response.status, response.headers, response.body)
+        if self.raw == adapter.name and type(answer) is Reply:
+            relay.keep(answer, response.body)
+        return answer
+
+    @property
+    def answer_tokens(self) -> int | None:
+        """The bound on the answer, if its caller gave one."""
+        return self.request.max_tokens
 
     def shaped(self, reservation: Reservation) -> ChatRequest:
         """The request as this reservation's rule lets it through: the answer's length capped, effort filled in."""
@@ -194,7 +235,7 @@ class Call:
             request = msgspec.structs.replace(request, effort=effort)
         return request
 
-    def settle_ok(self, reservation: Reservation, reply: Reply, first_token_s: float | None) -> None:
+    def settle_ok(self, reservation: Reservation, reply: Reply | Embeddings, first_token_s: float | None) -> None:
         """Settle a finished answer and complete its reply."""
         if self.race is not None:
             self.race.win(reservation)
@@ -207,6 +248,7 @@ class Call:
                 output_tokens=usage.output_tokens,
                 cached_tokens=usage.cached_tokens,
                 cache_write_tokens=usage.cache_write_tokens,
+                cache_write_1h_tokens=usage.cache_write_1h_tokens,
                 first_token_s=first_token_s,
                 rate_limits=limits,
             )
@@ -281,7 +323,7 @@ class Call:
             self.client.tell(trail)
 
 
-async def complete(call: Call) -> Reply:
+async def complete(call: Call) -> Reply | Embeddings:
     """Make attempts until one answers. Raises what `Client.chat` documents."""
     try:
         reservation = await call.reserve()
@@ -292,29 +334,29 @@ async def complete(call: Call) -> Reply:
             else:
                 call.race = call.race or Race(call)
                 answer, reservation = await call.race.run(reservation, after_s, _attempt)
-            if type(answer) is Reply:
+            if type(answer) is not Failure:
                 call.conclude()
-                return answer
-            reservation = await call.recover(cast(Failure, answer), reservation)
+                return cast("Reply | Embeddings", answer)
+            reservation = await call.recover(answer, reservation)
     except BaseException as error:
         call.conclude(error)
         raise
 
 
-async def _attempt(call: Call, reservation: Reservation) -> Reply | Failure:
-    """Send once and settle. Returns the reply, or the failure that another attempt may follow."""
+async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings | Failure:
+    """Send once and settle. Returns the answer, or the failure that another attempt may follow."""
     adapter, endpoint, message = call.prepare(reservation, stream=False)
     clock = call.clock
     sent_at = clock()
     timeout_s = attempts.whole_answer_timeout_s(
         endpoint,
-        call.request.max_tokens,
+        call.answer_tokens,
         remaining_s=call.deadline - sent_at,
         last=call.made >= call.client.router.attempts,
     )
     try:
         response = await call.client.transport.send(message, timeout_s=timeout_s)
-        answer = adapter.parse(response.status, response.headers, response.body)
+        answer = call.read(adapter, response)
     except TransportError as error:
         if error.kind == "timeout" and clock() >= call.deadline - DEADLINE_SLACK_S:
             raise call.cut_by_deadline(reservation, endpoint, sent_at) from None
@@ -324,12 +366,13 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Failure:
     except BaseException:
         reservation.cancel(sent=True)
         raise
+    call.upstream_s += clock() - sent_at
     call.trail.answered(reservation, response.status)
-    if type(answer) is Reply:
-        # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
-        call.settle_ok(reservation, answer, None)
+    if type(answer) is Failure:
+        call.settle_failed(reservation, answer, limits=adapter.rate_limits(response.headers))
     else:
-        call.settle_failed(reservation, cast(Failure, answer), limits=adapter.rate_limits(response.headers))
+        # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
+        call.settle_ok(reservation, cast("Reply | Embeddings", answer), None)
     return answer
 
 

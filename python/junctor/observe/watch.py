@@ -22,12 +22,12 @@ import msgspec
 
 from junctor import exceptions as exc
 from junctor.observe.observed import Answered, Content, Observed, ObservedAttempt
+from junctor.reply import Embeddings, Reply
 
 if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.observe.observer import Observer
     from junctor.receipts import Attempt, Receipt, Trail
-    from junctor.reply import Reply
 
 PARAMETERS: Final = (
     "max_tokens",
@@ -169,8 +169,11 @@ class Watch:
         """The call waited for capacity, or before another attempt."""
         self._waited_s += seconds
 
-    def replied(self, reply: Reply) -> None:
+    def replied(self, reply: Reply | Embeddings) -> None:
         """The answer is whole."""
+        if isinstance(reply, Embeddings):
+            self._answered = Answered("", reply.model, "stop", reply.usage)
+            return
         self._answered = Answered(reply.id, reply.model, reply.finish_reason, reply.usage)
         if self._content is not None:
             self._content = msgspec.structs.replace(
