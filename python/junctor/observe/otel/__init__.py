@@ -136,7 +136,8 @@ class OpenTelemetry(Observer):
         usage = call.answered.usage if call.answered is not None else None
         if usage is not None and usage.known:
             self._put(names.TOKENS, usage.input_tokens, told | {names.TOKEN_TYPE: "input"}, inside)
-            self._put(names.TOKENS, usage.output_tokens, told | {names.TOKEN_TYPE: "output"}, inside)
+            if call.operation == "chat":
+                self._put(names.TOKENS, usage.output_tokens, told | {names.TOKEN_TYPE: "output"}, inside)
         if call.first_content_s is not None:
             self._put(names.FIRST_CHUNK, call.first_content_s, told, inside)
         if not self._server:

@@ -31,6 +31,7 @@ _PARAMETERS: Final = {
     "frequency_penalty": "gen_ai.request.frequency_penalty",
     "presence_penalty": "gen_ai.request.presence_penalty",
     "seed": "gen_ai.request.seed",
+    "dimensions": "gen_ai.embeddings.dimension.count",
     "output_type": "gen_ai.output.type",
 }
 
@@ -124,12 +125,16 @@ def _answered(call: Observed) -> Attributes:
     answered = call.answered
     if answered is None:
         return {}
-    found: Attributes = {"gen_ai.response.finish_reasons": [answered.finish_reason]}
+    found: Attributes = {}
+    if answered.finish_reason:
+        found["gen_ai.response.finish_reasons"] = [answered.finish_reason]
     if answered.id:
         found["gen_ai.response.id"] = answered.id[:MAX_CHARS]
     usage = answered.usage
     if usage.known:
-        found |= {"gen_ai.usage.input_tokens": usage.input_tokens, "gen_ai.usage.output_tokens": usage.output_tokens}
+        found["gen_ai.usage.input_tokens"] = usage.input_tokens
+        if call.operation == "chat":
+            found["gen_ai.usage.output_tokens"] = usage.output_tokens
         found |= {name: tokens for name, tokens in {
             "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,
             "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens,

@@ -34,6 +34,7 @@ CALL_ATTRIBUTES: Final[dict[str, str]] = {
     "gen_ai.request.stop_sequences": "as the caller set it",
     "gen_ai.request.seed": "as the caller set it",
     "gen_ai.request.choice.count": "`n`, unless it is 1",
+    "gen_ai.embeddings.dimension.count": "as the caller set it, of embeddings",
     "gen_ai.output.type": "`json` or `text`, if the caller asked for a format",
     "gen_ai.conversation.id": "`session`, if the caller named one",
     "gen_ai.response.id": "the provider's name for its answer",
