@@ -123,6 +123,8 @@ def _message_stream(events: list[Any]) -> Heard:
     message: dict[str, Any] = {}
     written: dict[int, str] = {}
     for event in events:
+        if event["type"] == "ping":  # a provider's own, passed on; the SDK's types leave it out
+            continue
         _messages.validate_python(event, strict=True)
         kind = event["type"]
         if kind == "message_start":
