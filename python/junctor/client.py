@@ -146,6 +146,7 @@ class Client:
         """As `begin`, for vectors."""
         from junctor.embed import EmbedCall
 
+        watch = None if self._watchers is None else self._watchers.begin()
         router, clock = self.router, asyncio.get_running_loop().time
         wish = take_apart_inputs(
             inputs,
@@ -155,7 +156,11 @@ class Client:
             max_wait_s=router.max_wait_s,
         )
         self.counters["calls"] += 1
-        return EmbedCall(self, model, wish, clock=clock)
+        call = EmbedCall(self, model, wish, clock=clock)
+        if watch is not None:
+            watch.asked(model, wish.request, operation="embeddings", tags=wish.tags, session=wish.session)
+            call.trail.watch = watch
+        return call
 
     async def aclose(self) -> None:
         """Close the connections that this client opened, and tell the receipts that wait for their callback.

@@ -367,7 +367,9 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
     )
     try:
         response = await call.client.transport.send(message, timeout_s=timeout_s)
-        answer = call.read(adapter, response)
+        call.upstream_s += clock() - sent_at
+        call.trail.answered(reservation, response.status)
+        answer = call.read(adapter, response)  # our own time, and no longer the provider's
     except TransportError as error:
         if error.kind == "timeout" and clock() >= call.deadline - DEADLINE_SLACK_S:
             raise call.cut_by_deadline(reservation, endpoint, sent_at) from None
@@ -377,8 +379,6 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
     except BaseException:
         reservation.cancel(sent=True)
         raise
-    call.upstream_s += clock() - sent_at
-    call.trail.answered(reservation, response.status)
     if type(answer) is Failure:
         call.settle_failed(reservation, answer, limits=adapter.rate_limits(response.headers))
     else:
