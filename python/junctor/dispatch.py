@@ -18,7 +18,7 @@ import msgspec
 
 from junctor import attempts, relay
 from junctor.attempts import Plan
-from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
+from junctor.exceptions import DeadlineExceeded, InvalidRequest, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
 from junctor.hedge import Race
 from junctor.receipts import Trail
@@ -190,6 +190,15 @@ class Call:
 
     def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> HttpRequest:
         """What is asked of this reservation's endpoint, in its dialect."""
+        native = self.request.native
+        if native is not None and native.dialect != adapter.name:
+            if native.demands:
+                raise InvalidRequest(
+                    f"{', '.join(native.demands)}: only a deployment that speaks {native.dialect} understands this, "
+                    f"and {reservation.deployment!r} speaks {adapter.name}; leave it out or ask for another model"
+                )
+            if native.drops:
+                self.trail.drop(native.drops)
         return adapter.build(self.shaped(reservation), reservation.endpoint, stream=stream)
 
     def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:

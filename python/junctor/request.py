@@ -20,11 +20,16 @@ class Native(msgspec.Struct, frozen=True):
     Where the deployment speaks the same dialect its adapter sends this body, with only the model, the stream options
     and what rules changed written anew, so nothing that the provider understands is lost. Whoever changes the messages
     or tools of a request takes its native body away.
+
+    `demands` names what the request makes no sense without and no other dialect has: there it is refused. `drops` names
+    what is left out in other dialects, for the receipt.
     """
 
     dialect: str
     body: Mapping[str, Any]
     headers: Mapping[str, str] = {}
+    demands: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -102,7 +107,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds.
 
     `adapter` is the dialect it is spoken to in, `dialects` all that it understands, by their adapters' names; empty
-    means that one alone. `api_version` is for providers that want it in the address, as Azure does.
+    means that one alone. `api_version` is for providers that want it in the address, as Azure does;
+    `bytes_per_token` says how the model's tokenizer cuts text, for estimates.
     """
 
     deployment: str
@@ -114,6 +120,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     dialects: tuple[str, ...] = ()
     api_version: str | None = None
+    bytes_per_token: float = 3.5
     max_output_tokens: int | None = None
     first_content_timeout_s: float = 20.0
     idle_timeout_s: float = 30.0

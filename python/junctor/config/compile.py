@@ -183,6 +183,7 @@ class _Opener:
             dialects=site.dialects,
             api_version=site.api_version,
             max_output_tokens=item.max_output_tokens,
+            bytes_per_token=item.bytes_per_token,
             first_content_timeout_s=item.first_content_timeout_s,
             idle_timeout_s=item.idle_timeout_s,
         )

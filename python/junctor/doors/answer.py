@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from junctor.dispatch import complete
 from junctor.doors.contract import Answer, Asked, Caller, Charge, Door, Incoming, Stamp
+from junctor.doors.count import counted
 from junctor.doors.headers import of_call, of_failure
 from junctor.exceptions import JunctorError
-from junctor.options import CallOptions
+from junctor.options import CallOptions, EmbedOptions
 from junctor.relay import Raw
-from junctor.reply import Done, Event, Reply, Usage
+from junctor.reply import Done, Embeddings, Event, Reply, Usage
 from junctor.streaming import ReplyStream
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ async def answer(client: Client, door: Door, incoming: Incoming, *, caller: Call
                 options["tags"].pop("tenant", None)
             options.update(caller.options(asked))
         call = called(client, asked)
+        if asked.kind == "count":
+            return _named(await counted(client, asked, call), request_id)
         call.raw = door.name
         charge: Charge = _NOBODY
         if caller is not None:
@@ -83,16 +86,20 @@ async def answer(client: Client, door: Door, incoming: Incoming, *, caller: Call
 def called(client: Client, asked: Asked) -> Call:
     """The call that is asked for. Raises `InvalidRequest` for what no provider could answer."""
     options: dict[str, Any] = dict(asked.options)
-    messages = options.pop("messages")
     if "session" not in options and asked.person is not None and not client.router.keeps_prefixes(asked.model):
         options["session"] = asked.person
+    if asked.kind == "embeddings":
+        options.pop("encoding")
+        inputs, dimensions = options.pop("inputs"), options.pop("dimensions")
+        return client.begin_embedding(asked.model, inputs, dimensions, cast(EmbedOptions, options))
+    messages = options.pop("messages")
     return client.begin(asked.model, messages, cast(CallOptions, options), streaming=asked.stream)
 
 
-async def _whole(call: Call, charge: Charge) -> Reply:
-    reply: Reply | None = None
+async def _whole(call: Call, charge: Charge) -> Reply | Embeddings:
+    reply: Reply | Embeddings | None = None
     try:
-        reply = cast(Reply, await complete(call))
+        reply = await complete(call)
     finally:
         charge.settle(*spent(call, reply))
     return reply
@@ -129,7 +136,7 @@ async def _streamed(
             charge.settle(*spent(call, reply))
 
 
-def spent(call: Call, reply: Reply | None) -> tuple[Usage | None, int]:
+def spent(call: Call, reply: Reply | Embeddings | None) -> tuple[Usage | None, int]:
     """What a call used and cost in micro-dollars: as its answer says, or else as its attempts were settled."""
     if reply is not None and reply.usage.known:
         return reply.usage, call.cost_usd_micros
@@ -144,6 +151,10 @@ def refused(door: Door, error: Exception, request_id: str, call: Call | None = N
     """The dialect's own answer to an error."""
     _note(error)
     found = door.refuse(error, request_id)
+    return _named(found, request_id, call)
+
+
+def _named(found: Answer, request_id: str, call: Call | None = None) -> Answer:
     return Answer(found.status, {**found.headers, **of_failure(call, request_id)}, found.body)
 
 

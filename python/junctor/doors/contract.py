@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from junctor.relay import Raw
-from junctor.reply import Event, Reply, Usage
+from junctor.reply import Embeddings, Event, Reply, Usage
 
 Kind = Literal["chat", "embeddings", "count"]
 """What is asked for: an answer, vectors, or how many tokens a request would have."""
@@ -106,7 +106,7 @@ class Door(Protocol):
         """What is asked. Raises `InvalidRequest`, naming the field, if it makes no sense."""
         ...
 
-    def whole(self, reply: Reply, asked: Asked, stamp: Stamp) -> bytes:
+    def whole(self, reply: Reply | Embeddings, asked: Asked, stamp: Stamp) -> bytes:
         """The body of a finished answer."""
         ...
 

@@ -23,6 +23,7 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "an array": (list,),
     "an object": (dict,),
     "a string or an array of strings": (str, list),
+    "a string or an array": (str, list),
     "a string or an object": (str, dict),
 }
 

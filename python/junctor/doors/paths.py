@@ -15,6 +15,8 @@ from junctor.doors.contract import Door
 
 _DOORS: Final[Mapping[str, tuple[str, str]]] = {
     "chat/completions": ("openai", "CHAT"),
+    "responses": ("responses", "RESPONSES"),
+    "embeddings": ("embeddings", "EMBEDDINGS"),
     "messages": ("anthropic", "MESSAGES"),
     "messages/count_tokens": ("anthropic", "COUNT_TOKENS"),
 }

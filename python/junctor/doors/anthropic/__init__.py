@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -11,7 +11,7 @@ from junctor.doors.anthropic.stream import MessageWriter
 from junctor.doors.anthropic.whole import whole
 from junctor.doors.contract import Answer, Asked, Incoming, Stamp, StreamWriter
 from junctor.doors.errors import answer_of, fault_of
-from junctor.reply import Reply
+from junctor.reply import Embeddings, Reply
 
 
 class MessagesDoor:
@@ -23,9 +23,9 @@ class MessagesDoor:
         """See `Door`."""
         return read(incoming)
 
-    def whole(self, reply: Reply, asked: Asked, stamp: Stamp) -> bytes:  # noqa: ARG002 - other doors look at it
+    def whole(self, reply: Reply | Embeddings, asked: Asked, stamp: Stamp) -> bytes:  # noqa: ARG002 - other doors look at it
         """See `Door`."""
-        return whole(reply, stamp)
+        return whole(cast(Reply, reply), stamp)
 
     def writer(self, asked: Asked, stamp: Stamp) -> StreamWriter:  # noqa: ARG002 - other doors look at it
         """See `Door`."""

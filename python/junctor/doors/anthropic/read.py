@@ -19,6 +19,9 @@ from junctor.request import Native
 FORWARDED: Final = ("anthropic-beta", "anthropic-version")
 """Headers of the caller that belong to its request."""
 
+_ALONE: Final = ("mcp_servers", "container")
+"""Fields that only this provider can honour, and without which an answer would not be what was asked for."""
+
 _BUDGETS: Final = ((1024, "minimal"), (2048, "low"), (8192, "medium"), (16384, "high"), (32768, "xhigh"))
 """Up to how many tokens of thinking are which effort; more is `max`."""
 
@@ -38,8 +41,9 @@ def read(incoming: Incoming) -> Asked:
         options["max_tokens"] = bound
     if stops := take(body, "stop_sequences", "an array"):
         options["stop"] = stops
+    drops: list[str] = []
     if tools := take(body, "tools", "an array"):
-        options["tools"] = [_tool(tool) for tool in objects(tools, "tools")]
+        options["tools"] = _tools(objects(tools, "tools"), drops)
     if (choice := take(body, "tool_choice", "an object")) is not None:
         _choice(choice, options)
     _thinking(body, options)
@@ -49,7 +53,9 @@ def read(incoming: Incoming) -> Asked:
     if metadata and any(key.startswith(MARK) for key in metadata):
         body = {**body, "metadata": without_marks(metadata)}
     headers = {name: incoming.headers[name] for name in FORWARDED if name in incoming.headers}
-    options["native"] = Native("anthropic", passed_on(body, messages), headers)
+    demands = tuple(name for name in _ALONE if body.get(name))
+    native = Native("anthropic", passed_on(body, messages), headers, demands=demands, drops=tuple(drops))
+    options["native"] = native
     return Asked(model=model, options=options, stream=bool(take(body, "stream", "a boolean")), person=person)
 
 
@@ -82,10 +88,14 @@ def _turns(messages: list[dict[str, Any]], model: str) -> list[dict[str, Any]]:
     return turns
 
 
+def _tools(tools: list[dict[str, Any]], drops: list[str]) -> list[dict[str, Any]]:
+    """The caller's own tools as functions. Those that the provider defines have no schema to give to anybody else."""
+    own = [tool for tool in tools if (tool.get("type") or "custom") == "custom"]
+    drops += [f"tools.{tool['type']}" for tool in tools if (tool.get("type") or "custom") != "custom"]
+    return [_tool(tool) for tool in own]
+
+
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
-    """The caller's own tool as a function; a server tool stays what it is."""
-    if tool.get("type", "custom") != "custom":
-        return tool
     function: dict[str, Any] = {"name": tool.get("name")}
     if "description" in tool:
         function["description"] = tool["description"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from junctor.doors.contract import Answer, Asked, Incoming, Stamp, StreamWriter
 from junctor.doors.errors import answer_of, fault_of
 from junctor.doors.openai.read import read
 from junctor.doors.openai.stream import ChatWriter
 from junctor.doors.openai.whole import whole
-from junctor.reply import Reply
+from junctor.reply import Embeddings, Reply
 
 
 class ChatDoor:
@@ -21,9 +21,9 @@ class ChatDoor:
         """See `Door`."""
         return read(incoming)
 
-    def whole(self, reply: Reply, asked: Asked, stamp: Stamp) -> bytes:  # noqa: ARG002 - other doors look at it
+    def whole(self, reply: Reply | Embeddings, asked: Asked, stamp: Stamp) -> bytes:  # noqa: ARG002 - other doors look at it
         """See `Door`."""
-        return whole(reply, stamp)
+        return whole(cast(Reply, reply), stamp)
 
     def writer(self, asked: Asked, stamp: Stamp) -> StreamWriter:
         """See `Door`."""

@@ -64,14 +64,14 @@ def read(incoming: Incoming) -> Asked:
     options["messages"] = messages
     options["native"] = Native("openai", _passed_on(body, metadata))
     return Asked(
-        model=_model(body, incoming.path),
+        model=model_of(body, incoming.path),
         options=options,
         stream=bool(take(body, "stream", "a boolean")),
         person=take(body, "safety_identifier", "a string") or options.get("user"),
     )
 
 
-def _model(body: Mapping[str, Any], path: str) -> str:
+def model_of(body: Mapping[str, Any], path: str) -> str:
     """The model in the body, or in the address as Azure's clients put it."""
     model = take(body, "model", "a string")
     if "/deployments/" in path:
