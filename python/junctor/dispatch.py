@@ -103,7 +103,7 @@ class Call:
                 if wait_s is None:
                     raise
             self.client.counters["capacity_wait"] += 1
-            await asyncio.sleep(wait_s)
+            await self._sleep(wait_s)
 
     async def recover(self, failure: Failure, reservation: Reservation) -> Reservation:
         """The reservation of the next attempt after a settled failure.
@@ -164,7 +164,15 @@ class Call:
     async def _pause(self, delay_s: float, failure: Failure) -> None:
         if not attempts.affordable(delay_s, remaining_s=self.deadline - self.clock()):
             raise self.failed(failure)
-        await asyncio.sleep(delay_s)
+        await self._sleep(delay_s)
+
+    async def _sleep(self, wait_s: float) -> None:
+        began = self.clock()
+        try:
+            await asyncio.sleep(wait_s)
+        finally:
+            if self.trail.watch is not None:
+                self.trail.watch.waited(self.clock() - began)
 
     def prepare(self, reservation: Reservation, *, stream: bool) -> tuple[Adapter, Endpoint, HttpRequest]:
         """The HTTP request for a reservation's endpoint. Nothing was sent if this raises, so all is refunded."""
@@ -179,6 +187,10 @@ class Call:
             raise
         if message.dropped:
             self.trail.drop(message.dropped)
+        if message.notes:
+            self.trail.note(message.notes)
+        if self.trail.watch is not None:
+            self.trail.watch.sent(reservation)
         return adapter, endpoint, message
 
     def dialect_at(self, endpoint: Endpoint) -> str:
@@ -236,6 +248,7 @@ class Call:
                 output_tokens=usage.output_tokens,
                 cached_tokens=usage.cached_tokens,
                 cache_write_tokens=usage.cache_write_tokens,
+                cache_write_1h_tokens=usage.cache_write_1h_tokens,
                 first_token_s=first_token_s,
                 rate_limits=limits,
             )
@@ -245,6 +258,8 @@ class Call:
         self.cost_usd_micros += cost
         reply.cost_usd = self.cost_usd_micros / 1_000_000
         reply.remember(self.trail)
+        if self.trail.watch is not None:
+            self.trail.watch.replied(reply)
 
     def settle_failed(
         self,
@@ -295,11 +310,13 @@ class Call:
             f"the deadline of {self.deadline_s:g} s passed after {tried}{last}; allow more by deadline_s"
         )
 
-    def conclude(self, error: JunctorError | None = None) -> None:
-        """The call is over: give the error its receipt and tell the client's sink, once."""
+    def conclude(self, error: BaseException | None = None) -> None:
+        """The call is over: give an error of ours its receipt and tell the client's sink, once."""
         trail, told = self.trail, self.trail.over
         trail.over = True
-        if error is not None:
+        if trail.watch is not None and not told:
+            trail.watch.over(trail, error)
+        if isinstance(error, JunctorError):
             trail.refused(error)
             error.receipt = trail.receipt()
         if not told:
@@ -321,11 +338,8 @@ async def complete(call: Call) -> Reply | Embeddings:
                 call.conclude()
                 return cast("Reply | Embeddings", answer)
             reservation = await call.recover(answer, reservation)
-    except JunctorError as error:
+    except BaseException as error:
         call.conclude(error)
-        raise
-    except BaseException:
-        call.conclude()
         raise
 
 

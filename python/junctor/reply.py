@@ -18,8 +18,9 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens as the provider counted them.
 
     `input_tokens` is the whole prompt, cached parts included; `output_tokens` the whole answer, reasoning included.
-    `cached_tokens` of the input were read from the provider's prompt cache, `cache_write_tokens` were written to it,
-    `reasoning_tokens` of the output were not shown. `known` is False when the provider reported no usage.
+    `cached_tokens` of the input were read from the provider's prompt cache, `cache_write_tokens` were written to it, of
+    which `cache_write_1h_tokens` for an hour; `reasoning_tokens` of the output were not shown. `known` is False when
+    the provider reported no usage.
     """
 
     input_tokens: int = 0
@@ -28,6 +29,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     known: bool = True
+    cache_write_1h_tokens: int = 0
 
 
 class ToolCall(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from junctor.dispatch import DEADLINE_SLACK_S, Call
-from junctor.exceptions import JunctorError, StreamInterrupted
+from junctor.exceptions import StreamInterrupted
 from junctor.failures import Failure
 from junctor.hedge import Race
 from junctor.relay import Raw, RawReader
@@ -102,11 +102,8 @@ async def _events(call: Call) -> AsyncGenerator[Event, None]:
                 return
             finally:
                 await attempt.release()
-    except JunctorError as error:
+    except BaseException as error:
         call.conclude(error)
-        raise
-    except BaseException:
-        call.conclude()
         raise
 
 

@@ -8,7 +8,7 @@ overflow, not large fleets.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -91,6 +91,8 @@ Seconds = Annotated[float, Meta(ge=0.05, le=3600)]
 Wait = Annotated[float, Meta(ge=0, le=3600)]
 BurstSeconds = Annotated[float, Meta(ge=1, le=60)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+MAX_TIERS: Final = 8
+"""Dearer prices for longer prompts; providers have one or two."""
 HostCount = Annotated[int, Meta(ge=1, le=10_000)]
 
 DEFAULT_HOSTS: Final = 10
@@ -161,13 +163,27 @@ class PoolSpec(LimitsSpec, frozen=True, kw_only=True):
     provider: Name | None = None
 
 
-class PriceSpec(Closed, frozen=True, kw_only=True):
-    """US dollars per million tokens. Without the last two, cached input and cache writes cost what input costs."""
+class RatesSpec(Closed, frozen=True, kw_only=True):
+    """US dollars per million tokens. Cached input and writes cost what input costs where they are not given, writes
+    that are kept for an hour what shorter ones cost."""
 
     input: Usd
     output: Usd
     cached_input: Usd | None = None
     cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
+
+
+class TierSpec(RatesSpec, frozen=True, kw_only=True):
+    """What every token of a request costs whose prompt has more than `above` tokens, cached ones included."""
+
+    above: Tokens
+
+
+class PriceSpec(RatesSpec, frozen=True, kw_only=True):
+    """What a request costs, and the dearer tiers for long prompts."""
+
+    tiers: Annotated[list[TierSpec], Meta(max_length=MAX_TIERS)] = []
 
 
 class DeploymentSpec(LimitsSpec, frozen=True, kw_only=True):
@@ -327,6 +343,7 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     groups: dict[Name, GroupSpec] = {}
     compliance: list[ComplianceSpec] = []
     rules: list[RuleSpec] = []
+    gateway: dict[str, Any] | None = None  # read by `gateway_spec`, which builds on this module
     balance: BalanceSpec = BalanceSpec()
     retry: RetrySpec = RetrySpec()
     dispatch: DispatchSpec = DispatchSpec()
