@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from junctor.config.shaping import Cache, Prompts, Prune
+
 CAPABILITIES: Final = (
     "tools",
     "parallel_tools",
@@ -134,6 +136,7 @@ class ProviderSpec(Closed, frozen=True, kw_only=True):
     accounting: Literal["openai", "azure", "anthropic", "gemini", "default"] | AccountingSpec | None = None
     first_content_timeout_s: Seconds | None = None
     idle_timeout_s: Seconds | None = None
+    cache: Cache = "off"
 
 
 class ResetSpec(Closed, frozen=True, kw_only=True):
@@ -226,8 +229,10 @@ class GroupSpec(Closed, frozen=True, kw_only=True):
     members: Annotated[list[Name], Meta(min_length=1)]
     fallback: list[Word] = []
     objective: Objective | ObjectiveWeights = "balanced"
-    affinity: Literal["off", "prefix", "session"] = "off"
+    affinity: Literal["off", "prefix", "session"] | None = None
     hedge: bool = False
+    prune: Prune | None = None
+    cache: Cache | None = None
 
 
 class RangeSpec(Closed, frozen=True, kw_only=True):
@@ -304,6 +309,7 @@ class RuleSpec(Closed, frozen=True, kw_only=True):
     effort: Effort | None = None
     max_cost_usd: UsdPerCall | None = None
     refuse: Text | None = None
+    prune: Prune | None = None
 
 
 class BalanceSpec(Closed, frozen=True, kw_only=True):
@@ -347,3 +353,4 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     balance: BalanceSpec = BalanceSpec()
     retry: RetrySpec = RetrySpec()
     dispatch: DispatchSpec = DispatchSpec()
+    prompts: Prompts = {}
