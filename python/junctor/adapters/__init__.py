@@ -17,7 +17,7 @@ from junctor.exceptions import ConfigError
 
 __all__ = ["Adapter", "StreamReader", "get", "names", "needs"]
 
-_ADAPTERS: Final = ("openai", "anthropic", "gemini")
+_ADAPTERS: Final = ("openai", "anthropic", "gemini", "bedrock", "mistral")
 """Each is a package here that calls its adapter `DIALECT`."""
 
 
