@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from junctor import attempts
+from junctor.adapters.draft import name_model
 from junctor.attempts import Plan
 from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
     from junctor.client import Client
+    from junctor.signing import Signer
 
 
 class Call:
@@ -174,6 +176,16 @@ class Call:
             self.trail.drop(message.dropped)
         return adapter, endpoint, message
 
+    async def signed(self, message: HttpRequest, endpoint: Endpoint, timeout_s: float) -> HttpRequest:
+        """The message with what proves who asks. Raises `TransportError` if that cannot be had in time, or at all."""
+        signer = cast("Signer", endpoint.signer)
+        if not signer.ready:
+            try:
+                await asyncio.wait_for(signer.renew(), timeout_s)
+            except TimeoutError:
+                raise TransportError("timeout", f"no credentials within {timeout_s:g} s") from None
+        return signer.sign(message)
+
     def shaped(self, reservation: Reservation) -> ChatRequest:
         """The request as this reservation's rule lets it through: the answer's length capped, effort filled in."""
         request = self.request
@@ -188,6 +200,8 @@ class Call:
         """Settle a finished answer and complete its reply."""
         if self.race is not None:
             self.race.win(reservation)
+        if not reply.model:
+            name_model(reply, reservation.endpoint.model)
         usage = reply.usage
         limits = as_tuples(reply.rate_limits) if reply.rate_limits else ()
         if usage.known:
@@ -302,6 +316,8 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Failure:
         last=call.made >= call.client.router.attempts,
     )
     try:
+        if endpoint.signer is not None:
+            message = await call.signed(message, endpoint, timeout_s)
         response = await call.client.transport.send(message, timeout_s=timeout_s)
         answer = adapter.parse(response.status, response.headers, response.body)
     except TransportError as error:

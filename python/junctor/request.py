@@ -7,9 +7,12 @@ callers already have them in that form. Adapters read them; nothing rewrites the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from junctor.signing import Signer
 
 Message = Mapping[str, Any]
 
@@ -86,7 +89,10 @@ class Secret:
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds."""
+    """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds.
+
+    A `signer` proves who asks where a key alone does not; an endpoint has one or the other.
+    """
 
     deployment: str
     provider: str
@@ -94,6 +100,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     base_url: str
     key: Secret | None = None
+    signer: Signer | None = None
     headers: Mapping[str, str] = {}
     max_output_tokens: int | None = None
     first_content_timeout_s: float = 20.0

@@ -21,6 +21,9 @@ _DATE: Final = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})\Z")
 _MAKERS: Final = {"openai": "openai", "anthropic": "anthropic", "google": "gemini", "x-ai": "xai"}
 """What resellers call the makers of closed models, whose prices they pass on; open models cost what each host asks."""
 
+_KIN: Final = {"bedrock": "anthropic", "mistral": "openai"}
+"""Whose careful facts an unlisted model of a dialect gets that has none of its own."""
+
 MICROS: Final = 1_000_000
 
 
@@ -110,7 +113,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         for name in (f"{provider}/{tail}", f"{adapter}/{tail}", made, f"open/{last.lower()}"):
             if (facts := self.models.get(name)) is not None:
                 return facts, True
-        return self.families[adapter], False
+        return self.families.get(adapter) or self.families[_KIN[adapter]], False
 
 
 @functools.cache

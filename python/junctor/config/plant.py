@@ -12,6 +12,7 @@ from typing import Final
 
 from junctor.config.accounting import PROFILES, Accounting
 from junctor.config.catalog import Facts, Price, catalog, price_from_usd
+from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems, did_you_mean, show
 from junctor.config.providers import KNOWN
 from junctor.config.references import Reference
@@ -100,7 +101,7 @@ class Plant:
         self._check_pools(spec, own, path)
         for one in names if own else ():
             self.pools[one] = Pool(name=one, limits=own, private=True)
-        facts, listed = catalog().find(spec.model, site.adapter)
+        facts, listed = catalog().find(spec.model, dialect_of(site.adapter, spec.model))
         plain = _Plain(name, spec, site, facts, listed)
         return [plain.deployment(one, key, private=bool(own)) for one, key in zip(names, keys, strict=True)]
 

@@ -13,6 +13,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from junctor.config.cloud_spec import CredentialsSpec, Project, Region
+
 CAPABILITIES: Final = (
     "tools",
     "parallel_tools",
@@ -112,11 +114,14 @@ class AccountingSpec(Closed, frozen=True, kw_only=True):
 class ProviderSpec(Closed, frozen=True, kw_only=True):
     """One account or host: how it is spoken to and reached."""
 
-    adapter: Literal["openai", "anthropic", "gemini"] | None = None
+    adapter: Literal["openai", "anthropic", "gemini", "bedrock", "mistral", "vertex"] | None = None
     base_url: Url | None = None
+    region: Region | None = None
+    project: Project | None = None
     key: KeyReference | None = None
+    credentials: CredentialsSpec | None = None
     headers: dict[Word, Annotated[str, Meta(max_length=5000, description="a text, env:NAME or file:path")]] = {}
-    accounting: Literal["openai", "azure", "anthropic", "gemini", "default"] | AccountingSpec | None = None
+    accounting: Literal["openai", "azure", "anthropic", "gemini", "bedrock", "default"] | AccountingSpec | None = None
     first_content_timeout_s: Seconds | None = None
     idle_timeout_s: Seconds | None = None
 

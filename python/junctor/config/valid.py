@@ -13,6 +13,7 @@ import msgspec
 
 from junctor.config.accounting import Accounting
 from junctor.config.catalog import Price
+from junctor.config.clouds import Identity
 from junctor.config.references import Reference
 from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
 from junctor.request import Secret
@@ -28,7 +29,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """How one account or host is spoken to and reached. `headers` may hold references."""
+    """How one account or host is spoken to and reached. `headers` may hold references; `identity` says who asks where
+    no key does.
+    """
 
     name: str
     adapter: str
@@ -38,6 +41,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     accounting: Accounting
     first_content_timeout_s: float
     idle_timeout_s: float
+    identity: Identity | None = None
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
