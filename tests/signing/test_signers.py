@@ -268,7 +268,7 @@ def test_deployments_of_one_provider_share_a_signer() -> None:
         },
     }
     flash, sonnet, own = config.compile(config.from_mapping(fleet), environ={"T": "token"}).endpoints
-    base = "https://europe-west4-aiplatform.googleapis.com/v1/projects/acme/locations/europe-west4"
+    base = "https://europe-west4-aiplatform.googleapis.com/v1beta1/projects/acme/locations/europe-west4"
     assert {flash.base_url, sonnet.base_url, own.base_url} == {base}
     assert (flash.adapter, sonnet.adapter, own.adapter) == ("gemini", "anthropic", "gemini")
     assert flash.signer is sonnet.signer is not None
@@ -278,9 +278,9 @@ def test_deployments_of_one_provider_share_a_signer() -> None:
 @pytest.mark.parametrize(
     ("region", "host"),
     [
-        (None, "aiplatform.googleapis.com/v1/projects/acme/locations/global"),
-        ("eu", "aiplatform.eu.rep.googleapis.com/v1/projects/acme/locations/eu"),
-        ("us-east5", "us-east5-aiplatform.googleapis.com/v1/projects/acme/locations/us-east5"),
+        (None, "aiplatform.googleapis.com/v1beta1/projects/acme/locations/global"),
+        ("eu", "aiplatform.eu.rep.googleapis.com/v1beta1/projects/acme/locations/eu"),
+        ("us-east5", "us-east5-aiplatform.googleapis.com/v1beta1/projects/acme/locations/us-east5"),
     ],
 )
 def test_vertex_addresses(region: str | None, host: str) -> None:

@@ -70,14 +70,17 @@ def bedrock_address(region: str) -> str:
 
 
 def vertex_address(project: str, region: str) -> str:
-    """The address of a project's models in a Google Cloud region, `global` included."""
+    """The address of a project's models in a Google Cloud region, `global` included.
+
+    The beta version of the API, which Google's own SDK uses too, takes JSON schemas of tools as they are.
+    """
     if region == "global":
         host = "aiplatform.googleapis.com"
     elif region in _MULTI_REGIONS:
         host = f"aiplatform.{region}.rep.googleapis.com"
     else:
         host = f"{region}-aiplatform.googleapis.com"
-    return f"https://{host}/v1/projects/{project}/locations/{region}"
+    return f"https://{host}/v1beta1/projects/{project}/locations/{region}"
 
 
 def check_cloud_keys(adapter: str, spec: ProviderSpec, path: Path, problems: Problems) -> None:

@@ -22,6 +22,7 @@ from junctor.adapters.native import native_body, native_headers
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
 from junctor.adapters.schema import closed
 from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, function_of
+from junctor.adapters.vertex import CLAUDE_VERSION, on_vertex, vertex_url
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 API_VERSION: Final = "2023-06-01"
@@ -42,8 +43,17 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
         body["stream"] = True
     else:
         body.pop("stream", None)
+    if vertex := on_vertex(endpoint.base_url):
+        body.pop("model", None)
+        body.setdefault("anthropic_version", CLAUDE_VERSION)
     return HttpRequest(
-        "POST", _url(endpoint.base_url), _headers(endpoint, request), _encode(body), tuple(dict.fromkeys(dropped))
+        "POST",
+        vertex_url(endpoint, "anthropic", "streamRawPredict" if stream else "rawPredict")
+        if vertex
+        else _url(endpoint.base_url),
+        _headers(endpoint, request, vertex=vertex),
+        _encode(body),
+        tuple(dict.fromkeys(dropped)),
     )
 
 
@@ -81,12 +91,17 @@ def _url(base_url: str) -> str:
     return join_url(base, "/messages" if base.endswith("/v1") else "/v1/messages")
 
 
-def _headers(endpoint: Endpoint, request: ChatRequest) -> Mapping[str, str]:
-    headers = {"content-type": "application/json", VERSION: API_VERSION}
+def _headers(endpoint: Endpoint, request: ChatRequest, *, vertex: bool) -> Mapping[str, str]:
+    headers = {"content-type": "application/json"}
+    if not vertex:
+        headers[VERSION] = API_VERSION
     if request.native is not None and request.native.dialect == "anthropic":
-        headers.update(native_headers(request, (BETA, VERSION)))
+        headers.update(native_headers(request, (BETA,) if vertex else (BETA, VERSION)))
     if endpoint.key is not None:
-        headers["x-api-key"] = endpoint.key.reveal()
+        if vertex:
+            headers["authorization"] = f"Bearer {endpoint.key.reveal()}"
+        else:
+            headers["x-api-key"] = endpoint.key.reveal()
     if endpoint.headers:
         betas = joined_betas(headers.get(BETA), endpoint.headers.get(BETA))
         headers.update(endpoint.headers)
