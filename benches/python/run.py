@@ -20,6 +20,7 @@ from benches.python import (
     bench_client,
     bench_decision,
     bench_failover,
+    bench_gateway,
     bench_hedge,
     bench_host,
     bench_import,
@@ -36,6 +37,7 @@ SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
     "import": lambda quick: [bench_import.measure(rounds=3 if quick else 15)],
     "hedge": lambda quick: [bench_hedge.measure(seeds=1 if quick else 3)],
     "failover": lambda quick: [bench_failover.measure(rounds=1 if quick else 5)],
+    "gateway": lambda quick: bench_gateway.measure(rounds=2 if quick else 7),
 }
 
 

@@ -59,6 +59,15 @@ def measure(request: ChatRequest) -> tuple[int, int]:
     return tokens + int(size_bytes / BYTES_PER_TOKEN), chars
 
 
+def measure_inputs(inputs: Sequence[str] | Sequence[Sequence[int]]) -> tuple[int, int, bool]:
+    """Input tokens of what is to be embedded, its characters, and whether the tokens are an estimate."""
+    if isinstance(inputs[0], str):
+        chars = sum(map(len, inputs))
+        size_bytes = sum(len(text.encode("utf-8", "replace")) for text in inputs if isinstance(text, str))
+        return int(size_bytes / BYTES_PER_TOKEN) + len(inputs), chars, True
+    return sum(map(len, inputs)), 0, False
+
+
 def prefix_affinity(messages: Sequence[Message]) -> str | None:
     """A stable name for the beginning of this prompt, or None if it is too short for any provider's prompt cache.
 

@@ -8,11 +8,14 @@ candidate it looked at), so `Router.replay` can make the same decision again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from junctor.exceptions import JunctorError
+
+if TYPE_CHECKING:
+    from junctor.observe.watch import Watch
 
 
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -84,7 +87,9 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One try at one deployment: its decision, its outcome, and the money and tokens it really used.
 
     `outcome` is `ok`, a failure kind, `cancelled` or `abandoned`. Times are seconds on the router's clock. `hedge`
-    marks an attempt that was started beside a slow one; the slower of the two is `cancelled`.
+    marks an attempt that was started beside a slow one; the slower of the two is `cancelled`. `model_status`
+    begins with `deprecated` or `retired` if the model was so when the fleet was read, and says the dates and what to
+    use instead.
     """
 
     deployment: str
@@ -100,14 +105,20 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     cost_usd_micros: int = 0
     usage_known: bool = True
     hedge: bool = False
+    model_status: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything that can be said about one call. The last attempt is the one that answered, if any did."""
+    """Everything that can be said about one call. The last attempt is the one that answered, if any did.
+
+    `dropped` names parameters that a provider of an attempt cannot express, `notes` what was rewritten for it; no
+    content is in either.
+    """
 
     attempts: tuple[Attempt, ...] = ()
     dropped: tuple[str, ...] = ()
     failed_decision: Decision | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def decision(self) -> Decision | None:
@@ -156,30 +167,44 @@ class Recorded(Protocol):
         """The receipt with that one attempt."""
 
 
+MAX_NOTES: Final = 32
+"""Of one receipt: some tools with some rewritings each, at up to three providers."""
+
+MAX_NOTE_CHARS: Final = 160
+
+
 class Trail:
     """The attempts of one call, joined into one receipt when somebody asks for it.
 
     It refers to reservations, which decode their part lazily; a call that nobody asks about never decodes anything.
+    `watch` takes the notes that observers want, if the client has any.
     """
 
-    __slots__ = ("_joined", "dropped", "failed_decision", "over", "reservations", "statuses")
+    __slots__ = ("_joined", "dropped", "failed_decision", "last", "notes", "over", "reservations", "statuses", "watch")
 
     def __init__(self) -> None:
         self.reservations: list[Recorded] = []
         self.statuses: list[int | None] = []
+        self.last: Recorded | None = None
+        """The attempt that answers, if any does; it stays when the others were joined and forgotten."""
         self.dropped: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self.over = False
         self.failed_decision: Decision | None = None
         self._joined: Receipt | None = None
+        self.watch: Watch | None = None
 
     def add(self, reservation: Recorded) -> None:
         """One more attempt. Its status, if an answer comes, is set by `answered`."""
         self.reservations.append(reservation)
         self.statuses.append(None)
+        self.last = reservation
 
     def answered(self, reservation: Recorded, status: int) -> None:
         """The attempt of this reservation got an answer with this HTTP status."""
         self.statuses[self.reservations.index(reservation)] = status
+        if self.watch is not None:
+            self.watch.heard(reservation)
 
     def holds(self, reservation: Recorded) -> bool:
         """Whether this reservation's attempt was made."""
@@ -190,10 +215,16 @@ class Trail:
         place = self.reservations.index(reservation)
         self.reservations.append(self.reservations.pop(place))
         self.statuses.append(self.statuses.pop(place))
+        self.last = reservation
 
     def drop(self, names: tuple[str, ...]) -> None:
         """The provider of an attempt cannot express these parameters."""
         self.dropped = tuple(dict.fromkeys(self.dropped + names))
+
+    def note(self, notes: tuple[str, ...]) -> None:
+        """This was rewritten for the provider of an attempt. The latest attempts' notes go first out of bounds."""
+        told = dict.fromkeys(self.notes + tuple(note[:MAX_NOTE_CHARS] for note in notes))
+        self.notes = tuple(told)[:MAX_NOTES]
 
     def refused(self, error: JunctorError) -> None:
         """The walk found nobody: keep the decision that says why."""
@@ -213,7 +244,7 @@ class Trail:
         for reservation, status in zip(reservations, self.statuses, strict=True):
             told = reservation.receipt.attempts
             attempts += told if status is None else [msgspec.structs.replace(a, status=status) for a in told]
-        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision)
+        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision, self.notes)
         if self.over:
             self._joined = receipt
             self.reservations = []

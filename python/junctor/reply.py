@@ -18,8 +18,9 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens as the provider counted them.
 
     `input_tokens` is the whole prompt, cached parts included; `output_tokens` the whole answer, reasoning included.
-    `cached_tokens` of the input were read from the provider's prompt cache, `cache_write_tokens` were written to it,
-    `reasoning_tokens` of the output were not shown. `known` is False when the provider reported no usage.
+    `cached_tokens` of the input were read from the provider's prompt cache, `cache_write_tokens` were written to it, of
+    which `cache_write_1h_tokens` for an hour; `reasoning_tokens` of the output were not shown. `known` is False when
+    the provider reported no usage.
     """
 
     input_tokens: int = 0
@@ -28,6 +29,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     known: bool = True
+    cache_write_1h_tokens: int = 0
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -50,14 +52,28 @@ class RateLimit(msgspec.Struct, frozen=True):
     reset_s: float | None = None
 
 
-class Reply(msgspec.Struct, kw_only=True, dict=True):
+class Traced(msgspec.Struct, dict=True):
+    """What a client returns: it knows the trail of its call, which is no field, so encoding leaves it out."""
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """Why this deployment, what was tried, what it cost. None on what no client made."""
+        trail = cast("Trail | None", self.__dict__.get("trail"))
+        return None if trail is None else trail.receipt()
+
+    def remember(self, trail: Trail) -> None:
+        """Tie this to the trail of its call."""
+        self.__dict__["trail"] = trail
+
+
+class Reply(Traced, kw_only=True):
     """A finished answer.
 
     `text` is the visible text ("" if the answer is only tool calls); `reasoning` what the provider shows of the model's
     thinking. `message` is the assistant message in OpenAI's shape, ready to be appended to the conversation, with
     whatever a provider needs to see again (signatures, thinking blocks) under `provider_fields`.
     `cost_usd` and `receipt` are filled by the client; the receipt is put together when it is first looked at, because
-    most calls never look. It is no field, so encoding a reply leaves it out.
+    most calls never look.
     """
 
     text: str
@@ -73,15 +89,18 @@ class Reply(msgspec.Struct, kw_only=True, dict=True):
     rate_limits: tuple[RateLimit, ...] = ()
     cost_usd: float = 0.0
 
-    @property
-    def receipt(self) -> Receipt | None:
-        """Why this deployment, what was tried, what it cost. None on a reply that no client made."""
-        trail = cast("Trail | None", self.__dict__.get("trail"))
-        return None if trail is None else trail.receipt()
 
-    def remember(self, trail: Trail) -> None:
-        """Tie this reply to the trail of its call."""
-        self.__dict__["trail"] = trail
+class Embeddings(Traced, kw_only=True):
+    """Vectors, one per input and in the order of the inputs.
+
+    `cost_usd` and `receipt` are filled by the client, as on a `Reply`. `usage` has input tokens only.
+    """
+
+    vectors: list[list[float]]
+    usage: Usage
+    model: str = ""
+    rate_limits: tuple[RateLimit, ...] = ()
+    cost_usd: float = 0.0
 
 
 class TextDelta(msgspec.Struct, frozen=True, tag="text"):

@@ -469,10 +469,11 @@ CASES = [
                 "output_config.format.schema": {
                     "type": "object",
                     "properties": {
-                        "maximum": {"type": "integer"},
+                        "maximum": {"type": "integer", "description": "maximum: 3"},
                         "tags": {
                             "type": "array",
                             "items": {"type": "object", "properties": {}, "additionalProperties": False},
+                            "description": "maxItems: 2",
                         },
                     },
                     "additionalProperties": False,

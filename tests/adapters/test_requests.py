@@ -147,7 +147,7 @@ def test_hosts_are_known_by_their_domain_and_nothing_else() -> None:
     assert not host_of("https://openai.com.evil.example/v1").official
     assert not host_of("https://myopenai.com/v1").official
     assert not host_of("not a url").official
-    assert host_of("https://acme.openai.azure.com/openai/v1").api_key_header
+    assert host_of("https://acme.openai.azure.com/openai/v1").azure
     assert not host_of("https://api.groq.com/openai/v1").top_k
 
 

@@ -197,7 +197,7 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
         lambda f: f["deployments"]["opus"].update(capabilities=["tool"]),
         [
             "deployments.opus.capabilities[0]: 'tool' is not one of tools, parallel_tools, images, files, audio, "
-            "structured_output, reasoning, streaming, logprobs; did you mean 'tools'?"
+            "structured_output, reasoning, streaming, logprobs, embeddings; did you mean 'tools'?"
         ],
     ),
     (

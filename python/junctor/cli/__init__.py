@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "explain": "walk one request through a fleet file, nothing sent, every stage told",
     "simulate": "run a fleet file over a trace in a simulated world, hours in seconds",
     "top": "watch what the processes of this host make of a fleet file",
+    "serve": "answer OpenAI's and Anthropic's APIs with a fleet file, over HTTP",
+    "key": "make a key for the gateway, and the line that lets it in",
     "bench": "time one decision, beside an empty call, in fleets of growing size",
 }
 

@@ -10,8 +10,10 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any, Final
 
+from junctor.config.catalog import catalog
 from junctor.config.conditions import condition
 from junctor.config.errors import Path, Problems, did_you_mean, show
+from junctor.config.gateway_spec import gateway
 from junctor.config.plant import Plant
 from junctor.config.references import parse
 from junctor.config.sites import providers
@@ -30,7 +32,7 @@ _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://", "valkey://", "valke
 def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Config | None:
     """The config, or None if there is any error (all of them are in `problems`)."""
     sites = providers(spec, problems)
-    plant = Plant(spec, sites, problems)
+    plant = Plant(spec, sites, catalog(), problems)
     deployments = plant.deployments()
     pools = plant.pools
     groups = _groups(spec, plant.expanded, problems)
@@ -49,6 +51,7 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
         balance=spec.balance,
         retry=spec.retry,
         dispatch=spec.dispatch,
+        gateway=gateway(spec.gateway, names, problems),
     )
     _check_names(spec, names, pools, problems)
     _check_fallbacks(config, names, problems)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import msgspec
 
 from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems
+from junctor.config.prices import Price, Tier
 from junctor.config.references import Reference, Unreadable, current_environment
 from junctor.config.signers import sign_by
 from junctor.config.sites import wrong_address
@@ -57,14 +59,16 @@ def compile(
 ) -> Compiled:
     """Compiles a config.
 
-    `wall_epoch_s` is the Unix time of the router's time zero; the router's owner knows it and may leave it out of
-    replays. `environ` replaces the process's environment. `secrets=False` opens no reference and makes endpoints
-    without keys, for checking, explaining and simulating on machines that have none.
+    `wall_epoch_s` is the Unix time of the router's time zero, by which models are deprecated or retired; the router's
+    owner knows it and may leave it out of replays. `environ` replaces the process's environment. `secrets=False` opens
+    no reference and makes endpoints without keys, for checking, explaining and simulating on machines that have none.
 
     Raises `ConfigError` naming every reference that cannot be read.
     """
     problems = Problems(config.source)
-    opener = _Opener(config, current_environment() if environ is None else environ, problems, really=secrets)
+    today = "" if wall_epoch_s is None else time.strftime("%Y-%m-%d", time.gmtime(wall_epoch_s))
+    environ = current_environment() if environ is None else environ
+    opener = _Opener(config, environ, problems, really=secrets, today=today)
     endpoints = tuple(opener.endpoint(item) for item in config.deployments)
     coordinator = opener.coordinator()
     problems.raise_errors()
@@ -130,7 +134,6 @@ def _objective(objective: str | ObjectiveWeights) -> object:
 
 def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
     accounting = config.providers[item.provider].accounting
-    price = item.price
     return {
         "name": item.name,
         "provider": item.provider,
@@ -145,12 +148,7 @@ def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
         "agreements": item.agreements,
         "data": item.data,
         "tenants": item.tenants,
-        "price": {
-            "input": price.input,
-            "output": price.output,
-            "cached_input": price.cached_input,
-            "cache_write": price.cache_write,
-        },
+        "price": {**_rates(item.price), **_tiers(item.price)},
         "quality": item.quality,
         "accounting": {
             "output": accounting.output,
@@ -162,10 +160,24 @@ def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
     }
 
 
+def _rates(price: Price | Tier) -> dict[str, int]:
+    # An hour's writes only where they have a price of their own, so that no other fleet's hash changes.
+    words = ("input", "output", "cached_input", "cache_write")
+    own = {"cache_write_1h": price.cache_write_1h} if price.cache_write_1h != price.cache_write else {}
+    return {**{word: getattr(price, word) for word in words}, **own}
+
+
+def _tiers(price: Price) -> dict[str, Any]:
+    return {"tiers": [{"above": tier.above, **_rates(tier)} for tier in price.tiers]} if price.tiers else {}
+
+
 class _Opener:
     """Reads references, each once however many deployments use it, and makes endpoints."""
 
-    def __init__(self, config: Config, environ: Mapping[str, str], problems: Problems, *, really: bool) -> None:
+    def __init__(
+        self, config: Config, environ: Mapping[str, str], problems: Problems, *, really: bool, today: str
+    ) -> None:
+        self.today = today
         self.config = config
         self.environ = environ
         self.problems = problems
@@ -188,9 +200,13 @@ class _Opener:
             key=key,
             signer=signer,
             headers=Headers(headers),
+            dialects=tuple(dialect_of(word, item.provider_model) for word in site.dialects),
+            api_version=site.api_version,
             max_output_tokens=item.max_output_tokens,
+            bytes_per_token=item.bytes_per_token,
             first_content_timeout_s=item.first_content_timeout_s,
             idle_timeout_s=item.idle_timeout_s,
+            model_status=item.facts.status(self.today),
         )
 
     def coordinator(self) -> Secret | None:

@@ -11,24 +11,27 @@ from typing import Final
 
 import msgspec
 
+OPENAI_BOTH: Final = ("openai", "openai-responses")
+
 
 class Known(msgspec.Struct, frozen=True):
-    """What is known of a provider by its name alone."""
+    """What is known of a provider by its name alone. `dialects` are all that it speaks; empty: its adapter's alone."""
 
     adapter: str
     base_url: str | None
     key_env: str
     accounting: str
+    dialects: tuple[str, ...] = ()
 
 
 KNOWN: Final[dict[str, Known]] = {
-    "openai": Known("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "openai"),
+    "openai": Known("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "openai", OPENAI_BOTH),
     "anthropic": Known("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY", "anthropic"),
     "gemini": Known("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY", "gemini"),
-    "azure": Known("openai", None, "AZURE_OPENAI_API_KEY", "azure"),
+    "azure": Known("openai", None, "AZURE_OPENAI_API_KEY", "azure", OPENAI_BOTH),
     "groq": Known("openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "default"),
     "deepseek": Known("openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "default"),
-    "xai": Known("openai", "https://api.x.ai/v1", "XAI_API_KEY", "default"),
+    "xai": Known("openai", "https://api.x.ai/v1", "XAI_API_KEY", "default", OPENAI_BOTH),
     "bedrock": Known("bedrock", None, "AWS_BEARER_TOKEN_BEDROCK", "bedrock"),
     "mistral": Known("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "default"),
     "vertex": Known("vertex", None, "", "default"),
@@ -46,6 +49,10 @@ ADAPTER_ACCOUNTING: Final = {
     "gemini": "gemini",
     "mistral": "default",
     "openai": "default",
+    "openai-responses": "default",
     "vertex": "default",
 }
 """The profile of a host that is known only by its dialect."""
+
+FAMILY: Final = {"openai-responses": "openai"}
+"""Dialects of the same models: which family of the catalog they belong to, where it is not their own name."""

@@ -60,7 +60,21 @@ def provider(name: str, spec: ProviderSpec, fleet: FleetSpec, problems: Problems
         accounting=_accounting(spec, known, adapter),
         first_content_timeout_s=fleet.dispatch.first_content_timeout_s if first is None else first,
         idle_timeout_s=fleet.dispatch.idle_timeout_s if idle is None else idle,
+        dialects=_dialects(spec, known, adapter),
+        api_version=spec.api_version,
     )
+
+
+def _dialects(spec: ProviderSpec, known: Known | None, adapter: str) -> tuple[str, ...]:
+    """All that it speaks. What is known holds at the provider's own address: others copy one of its interfaces."""
+    if spec.dialects is not None:
+        return tuple(dict.fromkeys((adapter, *spec.dialects)))
+    at_home = known is not None and (known.base_url is None or _at_home(spec, known))
+    return known.dialects if known is not None and at_home and adapter in known.dialects else (adapter,)
+
+
+def _at_home(spec: ProviderSpec, known: Known) -> bool:
+    return spec.base_url is None or spec.base_url.rstrip("/") == known.base_url
 
 
 def reference(text: str, path: Path, problems: Problems) -> Reference | None:
@@ -77,8 +91,7 @@ def _key(spec: ProviderSpec, known: Known | None, adapter: str, path: Path, prob
         return reference(spec.key, (*path, "key"), problems)
     if adapter in CLOUDS:  # there a key is one way among several, and none is assumed
         return None
-    at_home = known is not None and (spec.base_url is None or spec.base_url.rstrip("/") == known.base_url)
-    return Reference("env", known.key_env) if known is not None and at_home else None
+    return Reference("env", known.key_env) if known is not None and _at_home(spec, known) else None
 
 
 def _address(

@@ -8,7 +8,7 @@ overflow, not large fleets.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,7 @@ CAPABILITIES: Final = (
     "reasoning",
     "streaming",
     "logprobs",
+    "embeddings",
 )
 """The words that a deployment's `capabilities` and a condition's flags may use."""
 
@@ -41,7 +42,9 @@ Capability = Literal[
     "reasoning",
     "streaming",
     "logprobs",
+    "embeddings",
 ]
+AdapterName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock", "mistral", "vertex"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Objective = Literal["balanced", "cheapest", "fastest", "best"]
 
@@ -68,6 +71,14 @@ Text = Annotated[str, Meta(min_length=1, max_length=2000, description="a text of
 Url = Annotated[str, Meta(min_length=1, max_length=2000, description="an http or https address")]
 KeyReference = Annotated[str, Meta(min_length=1, max_length=5000, description="a reference: env:NAME or file:path")]
 
+ApiVersion = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?|v1|latest|preview)\Z",
+        description="a date such as 2024-10-21, with -preview at its end or not, v1, latest or preview",
+    ),
+]
+
 PerMinute = Annotated[int, Meta(ge=1, le=10**9)]
 PerDay = Annotated[int, Meta(ge=1, le=10**12)]  # the core counts in words of 2^40 units
 Permits = Annotated[int, Meta(ge=1, le=10**6)]
@@ -82,6 +93,8 @@ Seconds = Annotated[float, Meta(ge=0.05, le=3600)]
 Wait = Annotated[float, Meta(ge=0, le=3600)]
 BurstSeconds = Annotated[float, Meta(ge=1, le=60)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+MAX_TIERS: Final = 8
+"""Dearer prices for longer prompts; providers have one or two."""
 HostCount = Annotated[int, Meta(ge=1, le=10_000)]
 
 DEFAULT_HOSTS: Final = 10
@@ -114,7 +127,9 @@ class AccountingSpec(Closed, frozen=True, kw_only=True):
 class ProviderSpec(Closed, frozen=True, kw_only=True):
     """One account or host: how it is spoken to and reached."""
 
-    adapter: Literal["openai", "anthropic", "gemini", "bedrock", "mistral", "vertex"] | None = None
+    adapter: AdapterName | None = None
+    dialects: list[AdapterName] | None = None
+    api_version: ApiVersion | None = None
     base_url: Url | None = None
     region: Region | None = None
     project: Project | None = None
@@ -153,13 +168,27 @@ class PoolSpec(LimitsSpec, frozen=True, kw_only=True):
     provider: Name | None = None
 
 
-class PriceSpec(Closed, frozen=True, kw_only=True):
-    """US dollars per million tokens. Without the last two, cached input and cache writes cost what input costs."""
+class RatesSpec(Closed, frozen=True, kw_only=True):
+    """US dollars per million tokens. Cached input and writes cost what input costs where they are not given, writes
+    that are kept for an hour what shorter ones cost."""
 
     input: Usd
     output: Usd
     cached_input: Usd | None = None
     cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
+
+
+class TierSpec(RatesSpec, frozen=True, kw_only=True):
+    """What every token of a request costs whose prompt has more than `above` tokens, cached ones included."""
+
+    above: Tokens
+
+
+class PriceSpec(RatesSpec, frozen=True, kw_only=True):
+    """What a request costs, and the dearer tiers for long prompts."""
+
+    tiers: Annotated[list[TierSpec], Meta(max_length=MAX_TIERS)] = []
 
 
 class DeploymentSpec(LimitsSpec, frozen=True, kw_only=True):
@@ -244,6 +273,7 @@ class ConditionSpec(Closed, frozen=True, kw_only=True):
     reasoning: bool | None = None
     streaming: bool | None = None
     logprobs: bool | None = None
+    embeddings: bool | None = None
     tags: dict[Word, Value | Annotated[list[Value], Meta(min_length=1, max_length=1000)] | TagSpec] = {}
     all: list[ConditionSpec] | None = None
     any: Annotated[list[ConditionSpec], Meta(min_length=1)] | None = None
@@ -318,6 +348,7 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     groups: dict[Name, GroupSpec] = {}
     compliance: list[ComplianceSpec] = []
     rules: list[RuleSpec] = []
+    gateway: dict[str, Any] | None = None  # read by `gateway_spec`, which builds on this module
     balance: BalanceSpec = BalanceSpec()
     retry: RetrySpec = RetrySpec()
     dispatch: DispatchSpec = DispatchSpec()

@@ -12,8 +12,10 @@ from typing import Any, Literal
 import msgspec
 
 from junctor.config.accounting import Accounting
-from junctor.config.catalog import Price
+from junctor.config.catalog import Facts
 from junctor.config.clouds import Identity
+from junctor.config.gateway_spec import GatewaySpec
+from junctor.config.prices import Price
 from junctor.config.references import Reference
 from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
 from junctor.request import Secret
@@ -42,6 +44,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     first_content_timeout_s: float
     idle_timeout_s: float
     identity: Identity | None = None
+    dialects: tuple[str, ...] = ()
+    api_version: str | None = None
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +71,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one key and region.
 
     `declared` is its name in the file, before `keys` were counted out; `pools` has shared pools first, then the private
-    one; `in_catalog` is False where price and capabilities are a guess from the dialect.
+    one; `in_catalog` is False where price and capabilities are a guess from the dialect. `facts` are the catalog's,
+    before the file had its word; `priced` is False where nobody has named a price, which then counts as nothing.
     """
 
     name: str
@@ -92,6 +97,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: float
     latency_prior_s: float | None
     in_catalog: bool
+    facts: Facts
+    priced: bool
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +150,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     balance: BalanceSpec
     retry: RetrySpec
     dispatch: DispatchSpec
+    gateway: GatewaySpec | None = None
 
     @property
     def names(self) -> frozenset[str]:

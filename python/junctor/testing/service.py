@@ -160,6 +160,15 @@ class Service:
 
     def _say(self, account: Account, ask: Ask, number: int, *, usage: bool) -> Said:
         created_s = int(self._wall())
+        if ask.vectors:
+            return Said(
+                pieces=(),
+                input_tokens=ask.input_tokens,
+                output_tokens=0,
+                number=number,
+                created_s=created_s,
+                usage=usage,
+            )
         if ask.tool is not None:
             arguments = msgspec.json.encode(example({"type": "object", **ask.tool_schema})).decode()
             return Said(

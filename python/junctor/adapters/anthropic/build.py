@@ -20,8 +20,8 @@ from junctor.adapters.anthropic.native import (
 from junctor.adapters.anthropic.thinking import sampling_fields, thinking_fields, thinks
 from junctor.adapters.native import native_body, native_headers
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
-from junctor.adapters.schema import closed
-from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, function_of
+from junctor.adapters.schema import profile_for
+from junctor.adapters.tools import choice_of, fitted_format, fitted_parameters, function_of
 from junctor.adapters.vertex import CLAUDE_VERSION, on_vertex, vertex_url
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
@@ -34,9 +34,10 @@ _encode: Final = msgspec.json.Encoder().encode
 def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
     """The HTTP request; see `Adapter.build`."""
     dropped: list[str] = []
+    notes: list[str] = []
     body = native_body(request, "anthropic")
     if body is None:
-        body = _canonical(request, endpoint, dropped)
+        body = _canonical(request, endpoint, dropped, notes)
     else:
         _route(body, request, endpoint, dropped)
     if stream:
@@ -54,6 +55,7 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
         _headers(endpoint, request, vertex=vertex),
         _encode(body),
         tuple(dict.fromkeys(dropped)),
+        tuple(notes),
     )
 
 
@@ -68,15 +70,15 @@ def _route(body: dict[str, Any], request: ChatRequest, endpoint: Endpoint, dropp
         without_sampling(body, dropped)
 
 
-def _canonical(request: ChatRequest, endpoint: Endpoint, dropped: list[str]) -> dict[str, Any]:
+def _canonical(request: ChatRequest, endpoint: Endpoint, dropped: list[str], notes: list[str]) -> dict[str, Any]:
     model = model_of(endpoint.model)
     system, turns = conversation(request.messages, endpoint.model)
     most = answer_bound(request, endpoint, dropped) or endpoint.max_output_tokens or DEFAULT_MAX_TOKENS
     body: dict[str, Any] = {"model": endpoint.model, "max_tokens": most, "messages": turns}
     if system is not None:
         body["system"] = system
-    _tools(request, model, body, dropped)
-    _format(request, model, body, dropped)
+    _tools(request, model, body, dropped, notes)
+    _format(request, model, body, dropped, notes)
     _think(request, model, body, dropped)
     body.update(sampling_fields(request, model, thinking=thinks(body), dropped=dropped))
     _rest(request, body, dropped)
@@ -110,14 +112,14 @@ def _headers(endpoint: Endpoint, request: ChatRequest, *, vertex: bool) -> Mappi
     return headers
 
 
-def _tools(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+def _tools(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     if not request.tools:
         if request.tool_choice is not None:
             dropped.append("tool_choice")
         if request.parallel_tool_calls is not None:
             dropped.append("parallel_tool_calls")
         return
-    body["tools"] = [_tool(tool, model, dropped) for tool in request.tools]
+    body["tools"] = [_tool(tool, model, dropped, notes) for tool in request.tools]
     choice = _choice(request, model, dropped)
     if request.parallel_tool_calls is False:
         choice = choice or {"type": "auto"}
@@ -127,18 +129,20 @@ def _tools(request: ChatRequest, model: Model, body: dict[str, Any], dropped: li
         body["tool_choice"] = choice
 
 
-def _tool(tool: Mapping[str, Any], model: Model, dropped: list[str]) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any], model: Model, dropped: list[str], notes: list[str]) -> Mapping[str, Any]:
     function = function_of(tool)
     if function is None:
         return tool
+    strict = bool(function.get("strict")) and model.structured_output
+    profile = profile_for("anthropic", "strict" if strict else "tool")
     out: dict[str, Any] = {
         "name": function.get("name"),
-        "input_schema": function.get("parameters") or EMPTY_SCHEMA,
+        "input_schema": fitted_parameters(function, profile, notes),
     }
     if description := function.get("description"):
         out["description"] = description
     if function.get("strict"):
-        if model.structured_output:
+        if strict:
             out["strict"] = True
         else:
             dropped.append("strict")
@@ -164,7 +168,7 @@ def _choice(request: ChatRequest, model: Model, dropped: list[str]) -> dict[str,
     return {"type": "any" if choice.mode == "required" else "auto"}
 
 
-def _format(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+def _format(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     wanted = request.response_format
     if wanted is None or wanted.get("type") == "text":
         return
@@ -172,7 +176,7 @@ def _format(request: ChatRequest, model: Model, body: dict[str, Any], dropped: l
     if wanted.get("type") != "json_schema" or not schema or not model.structured_output:
         dropped.append("response_format")
         return
-    schema, lost = closed(schema)
+    schema, lost = fitted_format(schema, profile_for("anthropic", "strict"), notes)
     if lost:
         dropped.append("response_format")
     body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}

@@ -14,8 +14,8 @@ from junctor.adapters.bedrock.effort import think
 from junctor.adapters.bedrock.messages import conversation
 from junctor.adapters.bedrock.models import Family, family_of
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
-from junctor.adapters.schema import closed
-from junctor.adapters.tools import EMPTY_SCHEMA, Choice, choice_of, function_of
+from junctor.adapters.schema import profile_for
+from junctor.adapters.tools import Choice, choice_of, fitted_format, fitted_parameters, function_of
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 MAX_METADATA: Final = 16
@@ -39,6 +39,7 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     adds what proves who asks."""
     family = family_of(endpoint.model)
     dropped: list[str] = []
+    notes: list[str] = []
     choice = choice_of(request)
     tools = bool(request.tools) and not (choice is not None and choice.mode == "none")
     system, turns = conversation(request.messages, endpoint.model, family, tools=tools)
@@ -46,13 +47,13 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     if system:
         body["system"] = system
     if tools:
-        body["toolConfig"] = _tools(request, family, choice, dropped)
+        body["toolConfig"] = _tools(request, family, choice, dropped, notes)
     elif request.tool_choice is not None and not request.tools:
         dropped.append("tool_choice")
     if request.parallel_tool_calls is not None and not (request.parallel_tool_calls and tools):
         dropped.append("parallel_tool_calls")
     config = _sampling(request, endpoint, dropped)
-    _format(request, family, body, dropped)
+    _format(request, family, body, dropped, notes)
     extra = think(request, endpoint, family, body, config, dropped)
     _top_k(request, family, extra, dropped)
     if config:
@@ -69,6 +70,7 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
         _headers(endpoint, stream=stream),
         _encode(body),
         tuple(dict.fromkeys(dropped)),
+        tuple(notes),
     )
 
 
@@ -84,11 +86,13 @@ def _headers(endpoint: Endpoint, *, stream: bool) -> Mapping[str, str]:
     return headers
 
 
-def _tools(request: ChatRequest, family: Family, choice: Choice | None, dropped: list[str]) -> dict[str, Any]:
+def _tools(
+    request: ChatRequest, family: Family, choice: Choice | None, dropped: list[str], notes: list[str]
+) -> dict[str, Any]:
     tools: list[Any] = []
     for tool in request.tools:
         function = function_of(tool)
-        tools.append(tool if function is None else {"toolSpec": _spec(function, family, dropped)})
+        tools.append(tool if function is None else {"toolSpec": _spec(function, family, dropped, notes)})
         mark = tool.get("cache_control") or (function or {}).get("cache_control")
         if mark and family.cache_tools:
             tools.append(cache_point(mark, ttl=True))
@@ -98,15 +102,17 @@ def _tools(request: ChatRequest, family: Family, choice: Choice | None, dropped:
     return config
 
 
-def _spec(function: Mapping[str, Any], family: Family, dropped: list[str]) -> dict[str, Any]:
+def _spec(function: Mapping[str, Any], family: Family, dropped: list[str], notes: list[str]) -> dict[str, Any]:
+    strict = bool(function.get("strict")) and family.format
+    profile = profile_for("bedrock", "strict" if strict else "tool")
     spec: dict[str, Any] = {
         "name": function.get("name"),
-        "inputSchema": {"json": function.get("parameters") or EMPTY_SCHEMA},
+        "inputSchema": {"json": fitted_parameters(function, profile, notes)},
     }
     if description := function.get("description"):
         spec["description"] = description
     if function.get("strict"):
-        if family.format:
+        if strict:
             spec["strict"] = True
         else:
             dropped.append("strict")
@@ -128,7 +134,7 @@ def _choice(choice: Choice, family: Family, dropped: list[str]) -> dict[str, Any
     return {"any": {}}
 
 
-def _format(request: ChatRequest, family: Family, body: dict[str, Any], dropped: list[str]) -> None:
+def _format(request: ChatRequest, family: Family, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     wanted = request.response_format
     if wanted is None or wanted.get("type") == "text":
         return
@@ -136,7 +142,7 @@ def _format(request: ChatRequest, family: Family, body: dict[str, Any], dropped:
     if wanted.get("type") != "json_schema" or not named.get("schema") or not family.format:
         dropped.append("response_format")
         return
-    schema, lost = closed(named["schema"])
+    schema, lost = fitted_format(named["schema"], profile_for("bedrock", "strict"), notes)
     if lost:
         dropped.append("response_format")
     told = {key: named[key] for key in ("name", "description") if named.get(key)}

@@ -11,7 +11,8 @@ import msgspec
 
 from junctor.adapters.mistral.messages import messages_for
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
-from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, function_of
+from junctor.adapters.schema import profile_for
+from junctor.adapters.tools import choice_of, fitted_format, fitted_parameters, function_of
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 MAX_TEMPERATURE: Final = 1.5
@@ -25,19 +26,25 @@ _encode: Final = msgspec.json.Encoder().encode
 def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
     """The HTTP request; see `Adapter.build`."""
     dropped: list[str] = []
+    notes: list[str] = []
     body: dict[str, Any] = {"model": endpoint.model, "messages": messages_for(request.messages, endpoint.model)}
     if stream:
         body["stream"] = True
     most = answer_bound(request, endpoint, dropped)
     if most is not None:
         body["max_tokens"] = most
-    _tools(request, body, dropped)
+    _tools(request, body, dropped, notes)
     _effort(request, endpoint.model, body, dropped)
-    _rest(request, body, dropped)
+    _rest(request, body, dropped, notes)
     if extra := request.provider_options.get("mistral"):
         merge(body, extra)
     return HttpRequest(
-        "POST", join_url(endpoint.base_url, "/chat/completions"), _headers(endpoint), _encode(body), tuple(dropped)
+        "POST",
+        join_url(endpoint.base_url, "/chat/completions"),
+        _headers(endpoint),
+        _encode(body),
+        tuple(dict.fromkeys(dropped)),
+        tuple(notes),
     )
 
 
@@ -50,14 +57,14 @@ def _headers(endpoint: Endpoint) -> Mapping[str, str]:
     return headers
 
 
-def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     if not request.tools:
         if request.tool_choice is not None:
             dropped.append("tool_choice")
         if request.parallel_tool_calls is not None:
             dropped.append("parallel_tool_calls")
         return
-    body["tools"] = [_tool(tool) for tool in request.tools]
+    body["tools"] = [_tool(tool, notes) for tool in request.tools]
     choice = choice_of(request)
     if choice is not None:
         one = choice.mode == "required" and len(choice.names) == 1
@@ -69,12 +76,13 @@ def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> No
         body["parallel_tool_calls"] = request.parallel_tool_calls
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any], notes: list[str]) -> Mapping[str, Any]:
     function = function_of(tool)
     if function is None:
         return tool
     kept = {key: function[key] for key in ("name", "description", "strict") if function.get(key) is not None}
-    return {"type": "function", "function": {**kept, "parameters": function.get("parameters") or EMPTY_SCHEMA}}
+    profile = profile_for("mistral", "strict" if function.get("strict") else "tool")
+    return {"type": "function", "function": {**kept, "parameters": fitted_parameters(function, profile, notes)}}
 
 
 @lru_cache(maxsize=1024)
@@ -95,7 +103,7 @@ def _effort(request: ChatRequest, model: str, body: dict[str, Any], dropped: lis
         dropped.append("effort")
 
 
-def _rest(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+def _rest(request: ChatRequest, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     given = {
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -107,7 +115,7 @@ def _rest(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> Non
         "logprobs": True if request.top_logprobs else request.logprobs,
         "top_logprobs": request.top_logprobs,
         "stop": stop_list(request) or None,
-        "response_format": _format(request.response_format),
+        "response_format": _format(request.response_format, dropped, notes),
         "metadata": request.metadata or None,
     }
     body.update((name, value) for name, value in given.items() if value is not None)
@@ -118,8 +126,15 @@ def _rest(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> Non
         dropped.append("user")
 
 
-def _format(wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    named = (wanted or {}).get("json_schema")
-    if wanted is None or not isinstance(named, Mapping):
+def _format(wanted: Mapping[str, Any] | None, dropped: list[str], notes: list[str]) -> Mapping[str, Any] | None:
+    if wanted is None or wanted.get("type") != "json_schema":
         return wanted
-    return {**wanted, "json_schema": {"name": "answer", **named}}
+    named = wanted.get("json_schema")
+    if not isinstance(named, Mapping) or not named.get("schema"):
+        dropped.append("response_format")
+        return None
+    schema, lost = fitted_format(named["schema"], profile_for("mistral", "strict"), notes)
+    if lost:
+        dropped.append("response_format")
+    kept = {key: named[key] for key in ("description", "strict") if named.get(key) is not None}
+    return {"type": "json_schema", "json_schema": {"name": named.get("name") or "answer", "schema": schema, **kept}}

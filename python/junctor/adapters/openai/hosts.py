@@ -18,11 +18,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """What one host takes.
 
     `official` hosts (OpenAI, Azure) want `max_completion_tokens`, know the `developer` role and refuse unknown fields.
+    `azure` hosts have addresses and a key header of their own, see `address`.
     `reasoning_field` is the message field in which the host wants its own reasoning back, if it does.
     """
 
     official: bool = False
-    api_key_header: bool = False
+    azure: bool = False
     top_k: bool = True
     metadata: bool = False
     stream_options: bool = True
@@ -30,7 +31,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OFFICIAL: Final = Host(official=True, top_k=False, metadata=True)
-_AZURE: Final = Host(official=True, top_k=False, metadata=True, api_key_header=True)
+_AZURE: Final = Host(official=True, top_k=False, metadata=True, azure=True)
 _REASONING_CONTENT: Final = Host(top_k=False, reasoning_field="reasoning_content")
 
 _BY_DOMAIN: Final[dict[str, Host]] = {

@@ -30,7 +30,11 @@ class Invalid(Exception):
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as a provider understands it. `tool` is the function it should call, if any."""
+    """A request as a provider understands it.
+
+    `tool` is the function it should call, if any; `vectors` what is answered where embeddings are asked for; `echo`
+    what the answer repeats of the request.
+    """
 
     model: str
     stream: bool
@@ -41,6 +45,9 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     answer_schema: Mapping[str, Any] | None = None
     stream_usage: bool = True
     sse: bool = True
+    vectors: tuple[tuple[float, ...], ...] = ()
+    base64: bool = False
+    echo: Mapping[str, Any] = {}
 
 
 class Frames(NamedTuple):
