@@ -13,16 +13,18 @@ import msgspec
 import pytest
 
 from junctor import config
+from junctor.client import Client
 from junctor.exceptions import AuthError, ConfigError
 from junctor.request import Endpoint, HttpRequest, Secret
+from junctor.router import Router
 from junctor.signing import SigningError
 from junctor.signing.aws import AwsSigner
 from junctor.signing.google import GoogleSigner
 from junctor.signing.sigv4 import Keys
-from junctor.testing import Server
+from junctor.testing import Key, Server, SimulatedProvider
 from junctor.testing.app import Answer, Request
 from junctor.testing.scripted import ok
-from tests.client.stage import Stage, outcomes
+from tests.client.stage import Stage, outcomes, read
 
 REQUEST = HttpRequest("POST", "https://h.example/model/m/converse", {"content-type": "application/json"}, b"{}")
 KEYS = Keys("AKIDEXAMPLE", "canary-secret")
@@ -222,6 +224,28 @@ def test_a_call_cancelled_while_it_waits_for_credentials_releases_all() -> None:
 
     stage.run(scenario())
     stage.assert_released()
+
+
+def test_a_signed_call_reaches_a_provider_over_the_network() -> None:
+    """Over real sockets, whole and streamed: the provider knows whoever asks by the signature's key id."""
+
+    async def scenario() -> None:
+        async with SimulatedProvider([Key("AKIDEXAMPLE", dialect="bedrock")]) as provider:
+            endpoint = Endpoint(
+                deployment="d", provider="bedrock", adapter="bedrock", model="us.amazon.nova-lite-v1:0",
+                base_url=provider.base_url("bedrock"), signer=AwsSigner("us-east-1", keys=KEYS),
+            )  # fmt: skip
+            deployment = {"name": "d", "provider": "bedrock", "model": "bedrock/m", "capabilities": ["streaming"]}
+            router = Router(msgspec.json.encode({"config_hash": "t", "deployments": [deployment]}), [endpoint], seed=1)
+            client = Client(router, seed=1)
+            reply = await client.chat("bedrock/m", [{"role": "user", "content": "Hi"}])
+            streamed = await read(client, "bedrock/m")
+            assert reply.text
+            assert streamed.reply.text == streamed.text != ""
+            assert reply.model == "us.amazon.nova-lite-v1:0", "Bedrock does not say who answered"
+            await client.aclose()
+
+    asyncio.run(scenario())
 
 
 def endpoints_of(providers: dict[str, Any], model: str, environ: dict[str, str], **deployment: Any) -> Endpoint:
