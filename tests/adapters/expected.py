@@ -23,13 +23,7 @@ def blank() -> dict[str, Any]:
 
 
 def whole(adapter: str, found: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "openai": _openai,
-        "mistral": _mistral,
-        "anthropic": _anthropic,
-        "gemini": _gemini,
-        "bedrock": _bedrock,
-    }[adapter](found)
+    return _WHOLE[adapter](found)
 
 
 def _finish(out: dict[str, Any], reason: str) -> None:
@@ -110,13 +104,7 @@ def _gemini_usage(out: dict[str, Any], usage: dict[str, Any]) -> None:
 
 
 def streamed(adapter: str, events: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "openai": _openai_stream,
-        "mistral": _mistral_stream,
-        "anthropic": _anthropic_stream,
-        "gemini": _gemini_stream,
-        "bedrock": _bedrock_stream,
-    }[adapter](events)
+    return _STREAMED[adapter](events)
 
 
 def _openai_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -245,3 +233,62 @@ def _bedrock_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
     out["calls"] = [(id, name, json.loads(text or "{}")) for _, (id, name, text) in sorted(calls.items())]
     _finish(out, BEDROCK_FINISH[reason])
     return out
+
+
+def _responses(found: dict[str, Any]) -> dict[str, Any]:
+    out = blank()
+    for item in found["output"]:
+        if item["type"] == "message":
+            out["text"] += "".join(part["text"] for part in item["content"] if part["type"] == "output_text")
+        elif item["type"] == "function_call":
+            out["calls"].append((item["call_id"], item["name"], json.loads(item["arguments"])))
+        elif item["type"] == "reasoning":
+            out["reasoning"] |= any(part["text"] for part in [*item["summary"], *(item.get("content") or ())])
+    _responses_end(out, found)
+    return out
+
+
+def _responses_end(out: dict[str, Any], found: dict[str, Any]) -> None:
+    cause = (found.get("incomplete_details") or {}).get("reason")
+    status = found.get("status") or "completed"
+    reason = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(cause or "", "unknown")
+    _finish(out, "stop" if status == "completed" else reason)
+    usage = found.get("usage") or {}
+    out["input"], out["output"] = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
+    out["cached"] = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
+
+
+def _responses_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
+    out = blank()
+    calls: dict[int, Any] = {}
+    for event in events:
+        if event["type"] == "response.output_text.delta":
+            out["text"] += event["delta"]
+        elif event["type"].startswith("response.reasoning") and event["type"].endswith("text.delta"):
+            out["reasoning"] = True
+        elif event["type"] == "response.output_item.done" and event["item"]["type"] == "function_call":
+            item = event["item"]
+            calls[event["output_index"]] = (item["call_id"], item["name"], json.loads(item["arguments"]))
+        elif event["type"] in ("response.completed", "response.incomplete"):
+            out["calls"] = [made for _, made in sorted(calls.items())]
+            _responses_end(out, event["response"])
+            break  # some recordings hold the next answer too
+    return out
+
+
+_WHOLE = {
+    "openai": _openai,
+    "openai-responses": _responses,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+    "bedrock": _bedrock,
+    "mistral": _mistral,
+}
+_STREAMED = {
+    "openai": _openai_stream,
+    "openai-responses": _responses_stream,
+    "anthropic": _anthropic_stream,
+    "gemini": _gemini_stream,
+    "bedrock": _bedrock_stream,
+    "mistral": _mistral_stream,
+}

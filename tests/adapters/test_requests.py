@@ -15,7 +15,7 @@ from tests.adapters.cases import AUDIO, IMAGE_DATA, JSON_SCHEMA, PDF_FILE, TOOLS
 
 
 def test_adapters_are_found_by_name_and_a_typo_is_corrected() -> None:
-    assert {"openai", "anthropic", "gemini", "bedrock", "mistral"} <= set(adapters.names())
+    assert adapters.names() == ("openai", "openai-responses", "anthropic", "gemini", "bedrock", "mistral")
     for name in adapters.names():
         assert adapters.get(name).name == name
         assert adapters.get(name).default_base_url.startswith("https://")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -289,7 +289,7 @@ def test_mistral_chats_streams_calls_tools_and_reads_errors() -> None:
             assert len(reply.choices[0].message.content.split()) == 5
             assert (reply.choices[0].finish_reason, reply.usage.completion_tokens) == ("stop", 5)
 
-            text, last = "", None
+            text, last = "", cast(Any, None)
             stream = await client.chat.stream_async(model="mistral-small-latest", messages=HELLO, max_tokens=3)
             async for event in stream:
                 text += event.data.choices[0].delta.content or ""

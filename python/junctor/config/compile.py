@@ -19,6 +19,7 @@ from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems
 from junctor.config.prices import Price, Tier
 from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.shaping import digest
 from junctor.config.signers import sign_by
 from junctor.config.sites import wrong_address
 from junctor.config.spec import ObjectiveWeights
@@ -73,7 +74,9 @@ def compile(
     coordinator = opener.coordinator()
     problems.raise_errors()
     body = _fleet(config)
-    config_hash = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]
+    shaped = digest(config)
+    hashed = body if shaped is None else {**body, "shaping": shaped}
+    config_hash = hashlib.sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()[:16]
     clock = {} if wall_epoch_s is None else {"wall_epoch_s": wall_epoch_s}
     fleet = msgspec.json.encode({"config_hash": config_hash, **clock, **body}, order="deterministic")
     return Compiled(fleet=fleet, endpoints=endpoints, config_hash=config_hash, coordinator=coordinator)

@@ -60,6 +60,7 @@ def provider(name: str, spec: ProviderSpec, fleet: FleetSpec, problems: Problems
         accounting=_accounting(spec, known, adapter),
         first_content_timeout_s=fleet.dispatch.first_content_timeout_s if first is None else first,
         idle_timeout_s=fleet.dispatch.idle_timeout_s if idle is None else idle,
+        cache=spec.cache == "auto",
         dialects=_dialects(spec, known, adapter),
         api_version=spec.api_version,
     )

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from junctor.config.cloud_spec import CredentialsSpec, Project, Region
+from junctor.config.shaping import Cache, Prompts, Prune
 
 CAPABILITIES: Final = (
     "tools",
@@ -139,6 +140,7 @@ class ProviderSpec(Closed, frozen=True, kw_only=True):
     accounting: Literal["openai", "azure", "anthropic", "gemini", "bedrock", "default"] | AccountingSpec | None = None
     first_content_timeout_s: Seconds | None = None
     idle_timeout_s: Seconds | None = None
+    cache: Cache = "off"
 
 
 class ResetSpec(Closed, frozen=True, kw_only=True):
@@ -231,8 +233,10 @@ class GroupSpec(Closed, frozen=True, kw_only=True):
     members: Annotated[list[Name], Meta(min_length=1)]
     fallback: list[Word] = []
     objective: Objective | ObjectiveWeights = "balanced"
-    affinity: Literal["off", "prefix", "session"] = "off"
+    affinity: Literal["off", "prefix", "session"] | None = None
     hedge: bool = False
+    prune: Prune | None = None
+    cache: Cache | None = None
 
 
 class RangeSpec(Closed, frozen=True, kw_only=True):
@@ -309,6 +313,7 @@ class RuleSpec(Closed, frozen=True, kw_only=True):
     effort: Effort | None = None
     max_cost_usd: UsdPerCall | None = None
     refuse: Text | None = None
+    prune: Prune | None = None
 
 
 class BalanceSpec(Closed, frozen=True, kw_only=True):
@@ -352,3 +357,4 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     balance: BalanceSpec = BalanceSpec()
     retry: RetrySpec = RetrySpec()
     dispatch: DispatchSpec = DispatchSpec()
+    prompts: Prompts = {}

@@ -99,7 +99,7 @@ def called(client: Client, asked: Asked) -> Call:
 async def _whole(call: Call, charge: Charge) -> Reply | Embeddings:
     reply: Reply | Embeddings | None = None
     try:
-        reply = cast("Reply", await complete(call))
+        reply = await complete(call)
     finally:
         charge.settle(*spent(call, reply))
     return reply
