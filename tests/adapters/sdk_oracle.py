@@ -64,6 +64,15 @@ def anthropic_judge() -> Judge:
     return typed_dict_judge("anthropic.types.message_create_params", f"{name}NonStreaming", f"{name}Streaming", untyped)
 
 
+def anthropic_beta_judge() -> Judge:
+    """The types of the beta interface, which know the server's tools and what comes back of them."""
+    load("anthropic.types.beta")
+    name = "MessageCreateParams"
+    untyped = frozenset({"temperature", "top_p", "top_k"})
+    module = "anthropic.types.beta.message_create_params"
+    return typed_dict_judge(module, f"{name}NonStreaming", f"{name}Streaming", untyped)
+
+
 def gemini_judge() -> Judge:
     types = importlib.import_module("google.genai.types")
     parts: dict[str, tuple[Any, bool]] = {
@@ -178,6 +187,7 @@ JUDGES = {
     "openai": openai_judge,
     "openai-responses": responses_judge,
     "anthropic": anthropic_judge,
+    "anthropic-beta": anthropic_beta_judge,
     "gemini": gemini_judge,
     "bedrock": bedrock_judge,
     "mistral": mistral_judge,

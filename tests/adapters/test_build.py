@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +11,7 @@ import pytest
 from junctor import adapters
 from junctor.exceptions import InvalidRequest
 from junctor.request import HttpRequest
-from tests.adapters import further_cases, responses_cases
+from tests.adapters import further_cases, judged, responses_cases
 from tests.adapters.cases import ADAPTERS, BASES, CASES, KEY, MODELS, Case, at, endpoint
 from tests.adapters.effort_cases import EFFORT_CASES
 from tests.adapters.further_cases import BESIDES, FURTHER, FURTHER_CASES, REFUSED
@@ -90,13 +87,7 @@ def verdicts(adapter: str) -> dict[str, str | None] | str:
     """The SDK's verdict on every case, and on wrong bodies, by name; or a text saying that the SDK is absent."""
     bodies = {case.name: build(case, adapter).body.decode() for case, name in ALL if name == adapter}
     bodies |= {f"wrong {place}": json.dumps(body) for place, body in enumerate(WRONG[adapter])}
-    lines = "\n".join(bodies.values())
-    oracle = Path(__file__).with_name("sdk_oracle.py")
-    ran = subprocess.run([sys.executable, oracle, adapter], input=lines, capture_output=True, text=True, check=True)
-    answers = [json.loads(line) for line in ran.stdout.splitlines()]
-    if "absent" in answers[0]:
-        return str(answers[0]["absent"])
-    return {name: answer["error"] for name, answer in zip(bodies, answers, strict=True)}
+    return judged.verdicts(adapter, bodies)
 
 
 @EACH
