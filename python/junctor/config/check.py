@@ -194,7 +194,7 @@ def _deployments(config: Config, problems: Problems) -> None:
                 f"{item.model} is not in the catalog, so it counts as free and able to {', '.join(item.capabilities)}"
             )
             problems.warning((*path, "model"), f"{text}; give price, capabilities and context_tokens")
-        if item.key is None and item.provider in KNOWN:
+        if item.key is None and item.provider in KNOWN and config.providers[item.provider].identity is None:
             problems.warning(
                 path, "has no key, and base_url is not the provider's own; give key: env:NAME if it needs one"
             )
@@ -222,6 +222,8 @@ def _all_references(config: Config) -> Iterator[tuple[Path, Reference]]:
         for header, text in site.headers.items():
             if isinstance(text, Reference):
                 yield ("providers", name, "headers", header), text
+        for key, found in [] if site.identity is None else site.identity.references():
+            yield ("providers", name, "credentials", key), found
     if isinstance(config.state.url, Reference):
         yield ("state", "redis"), config.state.url
 
