@@ -157,6 +157,7 @@ class Reservation:
         output_tokens: int | None = None,
         cached_tokens: int = 0,
         cache_write_tokens: int = 0,
+        cache_write_1h_tokens: int = 0,
         first_token_s: float | None = None,
         retry_after_s: float | None = None,
         rate_limits: Iterable[tuple[str, int | None, int | None, float | None]] | None = None,
@@ -165,9 +166,10 @@ class Reservation:
         """Settle the attempt; answers its cost in micro-dollars. Only the first settlement counts.
 
         `outcome` is `ok`, `cancelled` or a failure kind. Token counts are the provider's, None if it gave none;
-        `input_tokens` includes the cached ones. `rate_limits` are tuples of dimension, limit, remaining and seconds to
-        reset, as the answer's headers tell them. `beaten` says that another attempt of the same call was faster: what
-        this one used is counted as waste. Raises `InvalidRequest` for an unknown outcome.
+        `input_tokens` includes the cached ones, `cache_write_tokens` those that are kept for an hour. `rate_limits` are
+        tuples of dimension, limit, remaining and seconds to reset, as the answer's headers tell them. `beaten` says
+        that another attempt of the same call was faster: what this one used is counted as waste. Raises
+        `InvalidRequest` for an unknown outcome.
         """
 
     def cancel(self, *, sent: bool = True, output_tokens: int | None = None) -> None:

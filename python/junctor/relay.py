@@ -81,6 +81,7 @@ class RawReader:
             if events:
                 last = events[-1].__class__
                 if last is StreamError:
+                    self._failure = cast(StreamError, events[-1]).failure
                     after.append(events[-1])
                     break
                 if last is Finish:

@@ -18,8 +18,9 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens as the provider counted them.
 
     `input_tokens` is the whole prompt, cached parts included; `output_tokens` the whole answer, reasoning included.
-    `cached_tokens` of the input were read from the provider's prompt cache, `cache_write_tokens` were written to it,
-    `reasoning_tokens` of the output were not shown. `known` is False when the provider reported no usage.
+    `cached_tokens` of the input were read from the provider's prompt cache, `cache_write_tokens` were written to it, of
+    which `cache_write_1h_tokens` for an hour; `reasoning_tokens` of the output were not shown. `known` is False when
+    the provider reported no usage.
     """
 
     input_tokens: int = 0
@@ -28,6 +29,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     known: bool = True
+    cache_write_1h_tokens: int = 0
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -48,6 +50,11 @@ class RateLimit(msgspec.Struct, frozen=True):
     limit: int | None = None
     remaining: int | None = None
     reset_s: float | None = None
+
+
+def as_tuples(limits: tuple[RateLimit, ...]) -> list[tuple[str, int | None, int | None, float | None]]:
+    """Rate limits in the plain form that the core takes."""
+    return [(limit.dimension, limit.limit, limit.remaining, limit.reset_s) for limit in limits]
 
 
 class Traced(msgspec.Struct, dict=True):

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from junctor.dispatch import DEADLINE_SLACK_S, Call
-from junctor.exceptions import JunctorError, StreamInterrupted
+from junctor.exceptions import StreamInterrupted
 from junctor.failures import Failure
 from junctor.hedge import Race
 from junctor.relay import Raw, RawReader
@@ -102,11 +102,8 @@ async def _events(call: Call) -> AsyncGenerator[Event, None]:
                 return
             finally:
                 await attempt.release()
-    except JunctorError as error:
+    except BaseException as error:
         call.conclude(error)
-        raise
-    except BaseException:
-        call.conclude()
         raise
 
 
@@ -159,6 +156,9 @@ class _StreamAttempt:
 
     async def _prelude(self) -> list[Event] | Failure:
         timeout_s = self._call.deadline - self._sent_at
+        if self._endpoint.signer is not None:
+            signing = self._call.signed(self._message, self._endpoint, timeout_s)
+            self._message = await self._watchdog.guard(signing)
         exchange = self._exchange = self._call.client.transport.stream(self._message, timeout_s=timeout_s)
         response = self._response = await self._watchdog.guard(exchange.__aenter__())
         self._opened = True

@@ -347,6 +347,9 @@ def test_anthropic_whole_and_streamed_alike(name: str) -> None:
 
 def test_anthropic_input_tokens_are_the_whole_prompt() -> None:
     assert parse("anthropic", message(TEXT)).usage == Usage(20, 9, 10, 6)
+    kept = {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 4}
+    hour = parse("anthropic", message(TEXT, usage={**COUNTS, "cache_creation": kept})).usage
+    assert hour == Usage(20, 9, 10, 6, cache_write_1h_tokens=4)
     detailed = message(TEXT, usage={**COUNTS, "output_tokens_details": {"thinking_tokens": 5}})
     assert parse("anthropic", detailed).usage.reasoning_tokens == 5
 

@@ -7,10 +7,12 @@ import pathlib
 
 import pytest
 
-from junctor.config import accounting
+from junctor.config import Config, accounting, from_mapping
 from junctor.config import catalog as catalog_module
-from junctor.config.catalog import Price, catalog
-from junctor.config.providers import ADAPTER_ACCOUNTING, FAMILY, KNOWN
+from junctor.config.catalog import catalog, facts_of, facts_of_all
+from junctor.config.clouds import dialect_of
+from junctor.config.prices import Price
+from junctor.config.providers import ADAPTER_ACCOUNTING, KNOWN
 from junctor.config.spec import CAPABILITIES
 
 
@@ -38,7 +40,8 @@ def test_the_models_that_the_documentation_names_are_listed() -> None:
 
 def test_every_known_provider_has_models_and_the_file_stays_small_enough_to_review() -> None:
     listed = {name.partition("/")[0] for name in catalog().models}
-    assert listed == {*KNOWN, "open"} - {"azure", "openrouter"}  # these serve models of the others
+    assert {"openai", "anthropic", "gemini", "groq", "deepseek", "xai", "open"} <= listed
+    assert listed <= {*KNOWN, "open"}  # some serve models of the others only
     assert pathlib.Path(str(catalog_module.__file__)).with_name("catalog.json").stat().st_size < 100 * 1024
 
 
@@ -47,8 +50,12 @@ def test_prices_are_micro_dollars_and_what_is_not_told_costs_what_input_costs() 
     opus, groq = models["anthropic/claude-opus-4-8"].price, models["groq/llama-3.3-70b-versatile"].price
     assert opus is not None
     assert groq is not None
-    assert opus.whole == Price(input=5_000_000, output=25_000_000, cached_input=500_000, cache_write=6_250_000)
-    assert groq.whole == Price(input=590_000, output=790_000, cached_input=590_000, cache_write=590_000)
+    assert opus.whole == Price(
+        input=5_000_000, output=25_000_000, cached_input=500_000, cache_write=6_250_000, cache_write_1h=6_250_000
+    )
+    assert groq.whole == Price(
+        input=590_000, output=790_000, cached_input=590_000, cache_write=590_000, cache_write_1h=590_000
+    )
 
 
 def test_catalog_and_profiles_are_dated() -> None:
@@ -82,7 +89,48 @@ def test_a_model_is_found_by_its_usual_spellings(model: str, adapter: str, liste
 
 def test_every_known_provider_has_a_family_and_a_profile() -> None:
     for known in KNOWN.values():
-        assert known.adapter in catalog().families
+        facts, listed = catalog().find("nobody/unlisted", dialect_of(known.adapter, "unlisted"))
+        assert not listed
+        assert facts.capabilities
         assert known.accounting in accounting.PROFILES
     assert set(ADAPTER_ACCOUNTING.values()) <= set(accounting.PROFILES)
-    assert {FAMILY.get(name, name) for name in ADAPTER_ACCOUNTING} == set(catalog().families)
+    assert set(ADAPTER_ACCOUNTING) >= set(catalog().families)
+
+
+def _fleet(**deployment: object) -> Config:
+    mapping = {
+        "version": 1,
+        "deployments": {"a": {"model": "openai/gpt-5.6", "keys": ["env:A", "env:B"], **deployment}},
+    }
+    return from_mapping(mapping)
+
+
+def test_facts_of_a_deployment_are_the_catalog_s_unless_the_fleet_file_has_its_own_word() -> None:
+    listed = catalog().models["openai/gpt-5.6"]
+    plain = facts_of(_fleet(), "a.2")
+    assert plain.price is not None
+    assert listed.price is not None
+    assert (plain.capabilities, plain.context_tokens) == (listed.capabilities, listed.context_tokens)
+    assert (plain.price.input, plain.price.output, plain.accounting) == (
+        listed.price.input, listed.price.output, "openai",
+    )  # fmt: skip
+    own = facts_of(_fleet(capabilities=["tools"], context_tokens=9, price={"input": 1, "output": 2}), "a")
+    assert (own.capabilities, own.context_tokens) == (("tools",), 9)
+    assert own.price is not None
+    assert (own.price.input, own.price.cached_input, own.price.output) == (1_000_000, 1_000_000, 2_000_000)
+
+
+def test_a_name_that_stands_for_several_can_what_any_of_them_can() -> None:
+    small = {"model": "groq/llama-3.3-70b-versatile", "key": "env:C"}
+    deployments = {"a": {"model": "openai/gpt-5.6", "key": "env:A"}, "b": small}
+    fleet = from_mapping({"version": 1, "deployments": deployments, "groups": {"g": {"members": ["a", "b"]}}})
+    a, b = facts_of(fleet, "a"), facts_of(fleet, "b")
+    both = facts_of_all(fleet, "g")
+    assert set(both.capabilities) == {*a.capabilities, *b.capabilities}
+    assert both.context_tokens == max(a.context_tokens or 0, b.context_tokens or 0)
+    assert both.price == a.price  # the dearer one
+    assert facts_of_all(fleet, "groq/llama-3.3-70b-versatile") == b
+    with pytest.raises(KeyError):
+        facts_of_all(fleet, "nobody")
+    with pytest.raises(KeyError):
+        facts_of(fleet, "g")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import get_args
 
+import msgspec
 import pytest
 
 from junctor import Router, _core
@@ -12,6 +13,7 @@ from junctor._core import ManualClock
 from junctor.exceptions import ConfigError, InvalidRequest, NoCapacity, Refused, TooLarge
 from junctor.failures import KINDS, Kind
 from junctor.receipts import Decision, Receipt
+from junctor.request import Endpoint
 from tests.core.conftest import PRICED, A, B, RouterOf, fleet, pool
 
 
@@ -362,3 +364,18 @@ def test_a_tokenizer_makes_something_of_every_text(router_of: RouterOf) -> None:
     """A factor of nothing would admit any prompt anywhere."""
     with pytest.raises(ConfigError, match=r"deployments\.a\.tokens_permille is 0; allowed is 1 to 65,535"):
         router_of({**A, "tokens_permille": 0})
+
+
+def test_a_receipt_names_the_end_of_a_model_that_its_endpoint_knows_of(router_of: RouterOf) -> None:
+    ending = Endpoint(
+        deployment="a", provider="acme", adapter="openai", model="m", base_url="http://127.0.0.1:1",
+        model_status="deprecated: retires 2026-12-01",
+    )  # fmt: skip
+    told = [ending, msgspec.structs.replace(ending, model_status=""), "an object of one's own"]
+    router = router_of(A, B, {"name": "c"}, endpoints=told)
+    found = {}
+    for name in ("a", "b", "c"):
+        reservation = router.reserve(name)
+        reservation.settle()
+        found[name] = reservation.receipt.attempts[0].model_status
+    assert found == {"a": "deprecated: retires 2026-12-01", "b": "", "c": ""}

@@ -122,7 +122,7 @@ def _message_stream(events: list[Any]) -> Heard:
     """Puts the message together as the SDKs do, block by block, and reads that."""
     message: dict[str, Any] = {}
     written: dict[int, str] = {}
-    for event in events:
+    for event in [event for event in events if event["type"] != "ping"]:  # the SDK skips them, too
         _messages.validate_python(event, strict=True)
         kind = event["type"]
         if kind == "message_start":
@@ -151,9 +151,7 @@ def _response(body: Any) -> Heard:
     said = Response.model_validate(body, strict=True)
     usage = said.usage
     assert usage is not None
-    refusals = [
-        p.refusal for item in said.output if item.type == "message" for p in item.content if p.type == "refusal"
-    ]
+    spoken = [part for item in said.output if item.type == "message" for part in item.content]
     return Heard(
         text=said.output_text,
         calls=[(item.name, json.loads(item.arguments)) for item in said.output if item.type == "function_call"],
@@ -161,7 +159,7 @@ def _response(body: Any) -> Heard:
         tokens=(usage.input_tokens, usage.input_tokens_details.cached_tokens, usage.output_tokens),
         cost_usd=body["usage"]["cost_usd"],
         reasoning="".join(part.text for item in said.output if item.type == "reasoning" for part in item.summary),
-        refusal="".join(refusals),
+        refusal="".join(part.refusal for part in spoken if part.type == "refusal"),
     )
 
 

@@ -62,7 +62,7 @@ def given(body: bytes, *, streamed: bool) -> Outcome:
 @pytest.mark.parametrize("path", PATHS)
 def test_thinking_is_shown_and_what_the_provider_must_see_again_comes_back(path: str, streamed: bool) -> None:
     """Thoughts in each dialect's own form; signatures return through the caller's next request unchanged."""
-    parts = [
+    parts: list[dict[str, Any]] = [
         {"text": "Hm. ", "thought": True},
         {"text": "Sure."},
         {"functionCall": {"name": "f", "args": {"x": 1}}, "thoughtSignature": "c2lnbmF0dXJl"},
@@ -127,7 +127,7 @@ def message_of(events: list[Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("streamed", [True, False])
 @pytest.mark.parametrize("path", PATHS)
 def test_parallel_calls_stay_apart(path: str, streamed: bool) -> None:
-    parts = [{"functionCall": {"name": f"f{n}", "args": {"n": n}}} for n in range(3)]
+    parts: list[dict[str, Any]] = [{"functionCall": {"name": f"f{n}", "args": {"n": n}}} for n in range(3)]
     said = ask(path, "gemini", given(gemini(*parts), streamed=streamed), streamed=streamed)
     assert said.calls == [(f"f{n}", {"n": n}) for n in range(3)]
 

@@ -22,7 +22,8 @@ class Accounting(msgspec.Struct, frozen=True, kw_only=True):
     `output`: what is held for the answer at admission: `max_tokens` of the request, the `learned` usual length, or
     `none` where output is not limited. `count_cached_input`: cached prompt tokens count against the limit.
     `reconcile`: what was held and not used comes back within the window. `fixed_window`: the counter restarts each
-    minute instead of refilling all the time. `reset_zone`: at whose midnight daily limits begin anew.
+    minute instead of refilling all the time. `reset_zone`: at whose midnight daily limits begin anew. `name`: the
+    profile's word in the fleet file, empty for one that the file spells out.
     """
 
     output: Output = "max_tokens"
@@ -31,26 +32,40 @@ class Accounting(msgspec.Struct, frozen=True, kw_only=True):
     fixed_window: bool = False
     reset_zone: str = "UTC"
     source: str = ""
+    name: str = ""
 
 
 PROFILES: Final[dict[str, Accounting]] = {
     "openai": Accounting(
-        source="help.openai.com/en/articles/5955604: max_tokens or an estimate, the larger one; continuous refill"
+        name="openai",
+        source="help.openai.com/en/articles/5955604: max_tokens or an estimate, the larger one; continuous refill",
     ),
     "azure": Accounting(
+        name="azure",
         reconcile=False,
         fixed_window=True,
         source="learn.microsoft.com, Azure OpenAI quota: prompt + max_tokens, not reconciled, reset each minute",
     ),
     "anthropic": Accounting(
+        name="anthropic",
         output="learned",
         count_cached_input=False,
         source="platform.claude.com, rate limits: output counted as produced, cache reads free on most models",
     ),
     "gemini": Accounting(
+        name="gemini",
         output="none",
         reset_zone="America/Los_Angeles",
         source="ai.google.dev, rate limits: tokens per minute count input only, days begin at midnight Pacific",
     ),
-    "default": Accounting(source="no provider's word: the careful reading, used for hosts that have no profile"),
+    # Claude's output counts fivefold against its tokens when an answer is settled; limits in a fleet file are counted
+    # once, so a limit that is to hold for such a model is to be written lower (docs/guides/clouds.md).
+    "bedrock": Accounting(
+        name="bedrock",
+        count_cached_input=False,
+        source="docs.aws.amazon.com, Bedrock quotas-token-burndown: input, cache writes and max_tokens at admission",
+    ),
+    "default": Accounting(
+        name="default", source="no provider's word: the careful reading, used for hosts that have no profile"
+    ),
 }

@@ -1,83 +1,84 @@
-"""What is known of models: context, longest answer, capabilities, price. A small dated file, read when first needed.
+"""What is known of models: context, longest answer, capabilities, price, end of life. A dated file, read when needed.
 
 Big community catalogs cost up to 118 MB of dependencies and disagree, so one JSON file is made of three of them by
 `make catalog` (`scripts/make_catalog.py`), reviewed and shipped; every row says of when it is and from where, and
-everything in it can be overridden in the fleet file. A model that is not listed gets the careful facts of its dialect,
-counts as free of charge, and `check` says so.
+everything in it can be overridden: key by key in the fleet file, or row by row by a catalog of one's own (`catalog:`).
+A model that is not listed gets the careful facts of its dialect, counts as free of charge, and `check` says so.
+
+A row that is `like` another one, a model at a second host, writes only what differs; the file stays small enough to be
+reviewed. It costs a few milliseconds to read, once, in programs that load a fleet file; `import junctor` reads nothing.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from junctor.config.prices import PriceRow
+from junctor.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from junctor.config.valid import Config, Deployment
+
 _FILE: Final = pathlib.Path(__file__).with_name("catalog.json")
-_DATE: Final = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})\Z")
-_MAKERS: Final = {"openai": "openai", "anthropic": "anthropic", "google": "gemini", "x-ai": "xai"}
+_DATE: Final = re.compile(r"([-@](\d{8}|\d{4}-\d{2}-\d{2}|default))?(-v\d+(:\d+)?)?\Z")
+_REGION: Final = re.compile(r"(us|eu|apac|au|jp|ca|us-gov|global)\.")
+_MAKERS: Final = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "google": "gemini",
+    "x-ai": "xai",
+    "mistralai": "mistral",
+}
 """What resellers call the makers of closed models, whose prices they pass on; open models cost what each host asks."""
 
-MICROS: Final = 1_000_000
+MAX_BYTES: Final = 16 * 1024 * 1024  # of a catalog of one's own: LiteLLM's whole table has three
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """Micro-dollars per million tokens."""
+class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is known of one model.
 
-    input: int = 0
-    output: int = 0
-    cached_input: int = 0
-    cache_write: int = 0
+    `bytes_per_token` errs on the low side, so that estimates err on the high one; what counts is its proportion to
+    `junctor.estimate.BYTES_PER_TOKEN`, as measured for the family of models.
 
-
-def price_from_usd(
-    input_usd: float, output_usd: float, cached_usd: float | None = None, write_usd: float | None = None
-) -> Price:
-    """A price from dollars per million tokens; what is not given costs what plain input costs."""
-    return Price(
-        input=round(input_usd * MICROS),
-        output=round(output_usd * MICROS),
-        cached_input=round((input_usd if cached_usd is None else cached_usd) * MICROS),
-        cache_write=round((input_usd if write_usd is None else write_usd) * MICROS),
-    )
-
-
-class PriceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Micro-dollars per million tokens, as the catalog file writes them. Base tier: short prompts, no batch discount.
-
-    What is not given costs what plain input costs.
+    Beyond the gate's capabilities: `sampling`, whether temperature and top_p may be set; `forced_tools`, whether a tool
+    may be demanded (`tool_choice`); `prefill`, whether an answer may be begun for the model; `prompt_cache_min_tokens`,
+    below which a prompt is not cached; `embedding_dimensions`, the length of a vector. `accounting` is the profile by
+    which the provider counts, if it has one. `deprecated_on` is when the model was known to be deprecated, at the
+    latest, `retires_on` when it stops to answer, `replacement` what its provider names instead: dates as YYYY-MM-DD.
     """
-
-    input: int
-    output: int
-    cached_input: int | None = None
-    cache_write: int | None = None
-
-    @property
-    def whole(self) -> Price:
-        """The price with nothing left open."""
-        return Price(
-            input=self.input,
-            output=self.output,
-            cached_input=self.input if self.cached_input is None else self.cached_input,
-            cache_write=self.input if self.cache_write is None else self.cache_write,
-        )
-
-
-class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of one model. `bytes_per_token` errs on the low side, so that estimates err on the high one; what
-    counts is its proportion to `junctor.estimate.BYTES_PER_TOKEN`, as measured for the family of models."""
 
     capabilities: tuple[str, ...]
     bytes_per_token: float
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     price: PriceRow | None = None
+    sampling: bool = True
+    forced_tools: bool = True
+    prefill: bool = False
+    prompt_cache_min_tokens: int | None = None
+    embedding_dimensions: int | None = None
+    accounting: str = ""
+    deprecated_on: str = ""
+    retires_on: str = ""
+    replacement: str = ""
     as_of: str = ""
     source: str = ""
+
+    def status(self, today: str) -> str:
+        """`retired: …` or `deprecated: …` with the dates, or "" while neither is so; `today` is YYYY-MM-DD."""
+        use = f", use {self.replacement}" if self.replacement else ""
+        if self.retires_on and self.retires_on <= today:
+            return f"retired: since {self.retires_on}{use}"
+        if self.deprecated_on and self.deprecated_on <= today:
+            return f"deprecated: {f'retires {self.retires_on}' if self.retires_on else 'no date is known'}{use}"
+        return ""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,8 +89,18 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     licence: str
 
 
-class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file: when and from what it was made, the models, and the careful facts of each dialect."""
+class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A catalog file. Only `models` must be there: a catalog of one's own has no more to say."""
+
+    models: dict[str, dict[str, Any]]
+    as_of: str = ""
+    sources: dict[str, Source] = {}
+    notes: tuple[str, ...] = ()
+    families: dict[str, Facts] = {}
+
+
+class Catalog(msgspec.Struct, frozen=True, kw_only=True):
+    """When and from what it was made, the models by `provider/model`, and the careful facts of each dialect."""
 
     as_of: str
     sources: Mapping[str, Source]
@@ -97,23 +108,159 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     families: Mapping[str, Facts]
     models: Mapping[str, Facts]
 
+    @staticmethod
+    def load(path: str | os.PathLike[str], *, over: Catalog | None = None) -> Catalog:
+        """The catalog in a JSON file, laid over `over` (default: the one that is shipped).
+
+        A row of the file replaces the row of the same name; `like: provider/model` takes what it does not say from that
+        one, its own name included. Raises `ConfigError` naming the row that is wrong.
+        """
+        try:
+            with open(path, "rb") as stream:
+                raw = stream.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the path of a catalog file") from None
+        if len(raw) > MAX_BYTES:
+            raise ConfigError(f"{path}: is larger than {MAX_BYTES // 2**20} MiB; keep the models that the fleet uses")
+        return _read(raw, str(path), catalog() if over is None else over)
+
+    def over(self, below: Catalog) -> Catalog:
+        """This catalog's rows, and those of `below` that it does not have."""
+        return Catalog(
+            as_of=self.as_of or below.as_of,
+            sources={**below.sources, **self.sources},
+            notes=(*below.notes, *self.notes),
+            families={**below.families, **self.families},
+            models={**below.models, **self.models},
+        )
+
     def find(self, model: str, adapter: str) -> tuple[Facts, bool]:
         """The facts of `provider/model`, and whether the catalog lists it.
 
-        A date at the end of the name is ignored. A model served by somebody else is found under its dialect
-        (`azure/gpt-4.1` as `openai/gpt-4.1`) or under its maker (`openrouter/x-ai/grok-4.5` as `xai/grok-4.5`), and an
-        open model under its own name at any host, then without price: hosts set their own.
+        A date or version at the end of the name is ignored where the whole name is not listed. A model served by
+        somebody else is found under its dialect (`azure/gpt-4.1` as `openai/gpt-4.1`) or under its maker
+        (`openrouter/x-ai/grok-4.5` as `xai/grok-4.5`), one of a region (`us.anthropic.claude-opus-5`) under the name
+        without it, and an open model under its own name at any host, then without price: hosts set their own.
         """
-        provider, _, tail = _DATE.sub("", model).partition("/")
-        maker, _, last = tail.rpartition("/")
-        made = f"{_MAKERS.get(maker)}/{last.replace('.', '-') if maker == 'anthropic' else last}"
-        for name in (f"{provider}/{tail}", f"{adapter}/{tail}", made, f"open/{last.lower()}"):
-            if (facts := self.models.get(name)) is not None:
-                return facts, True
-        return self.families[adapter], False
+        found = next((facts for name in _names(model, adapter) if (facts := self.models.get(name)) is not None), None)
+        if found is not None:
+            return found, True
+        return self.families.get(adapter) or self.families["openai"], False
+
+
+def _names(model: str, adapter: str) -> tuple[str, ...]:
+    """The names under which a model may be listed, the most exact first."""
+    short = _DATE.sub("", model)
+    provider, _, tail = short.partition("/")
+    maker, _, last = tail.rpartition("/")
+    made = f"{_MAKERS.get(maker)}/{last.replace('.', '-') if maker == 'anthropic' else last}"
+    placeless = f"{provider}/{_REGION.sub('', tail, count=1)}" if _REGION.match(tail) else short
+    return model, short, placeless, f"{adapter}/{tail}", made, f"open/{last.lower()}"
 
 
 @functools.cache
 def catalog() -> Catalog:
     """The catalog that is shipped. Read once, on first use; it never changes while the program runs."""
-    return msgspec.json.decode(_FILE.read_bytes(), type=Catalog)
+    empty = Catalog(as_of="", sources={}, notes=(), families={}, models={})
+    return _read(_FILE.read_bytes(), _FILE.name, empty)
+
+
+def _read(raw: bytes, source: str, below: Catalog) -> Catalog:
+    try:
+        document = msgspec.json.decode(raw, type=_Document)
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f'{source}: is no catalog ({error}); write {{"models": {{"provider/model": …}}}}') from None
+    plain = dict(below.models)
+    models: dict[str, Facts] = {}
+    for name, row in document.models.items():
+        try:
+            models[name] = plain[name] = _facts(row, plain)
+        except (msgspec.ValidationError, LookupError) as error:
+            raise ConfigError(f"{source}: models.{name}: {_wrong(error)}") from None
+    own = Catalog(
+        as_of=document.as_of,
+        sources=document.sources,
+        notes=document.notes,
+        families=document.families,
+        models=models,
+    )
+    return own.over(below)
+
+
+def _facts(row: dict[str, Any], known: Mapping[str, Facts]) -> Facts:
+    like = row.pop("like", None)
+    if like is None:
+        return msgspec.convert(row, Facts)
+    return msgspec.convert({**_rows_of(known[like]), **row}, Facts)
+
+
+def _rows_of(facts: Facts) -> dict[str, Any]:
+    """A row's fields without its end of life: a model ends at each host on a day of its own."""
+    own = {"deprecated_on", "retires_on", "replacement"}
+    return {name: getattr(facts, name) for name in Facts.__struct_fields__ if name not in own}
+
+
+def _wrong(error: Exception) -> str:
+    if isinstance(error, LookupError):
+        return f"is like {error}, which is not listed; name a row of this catalog or of the one that is shipped"
+    return f"{error}; see the rows of the catalog that is shipped"
+
+
+def facts_of(config: Config, deployment: str | Deployment) -> Facts:
+    """What is known of one deployment of a fleet, by its name or as the config has it: the fleet file's own word first.
+
+    The one place for capabilities, limits and price as they are told to people: `/v1/models`, a model's profile,
+    `junctor models`. Raises `KeyError` for a name that is no deployment.
+    """
+    item = _deployment(config, deployment) if isinstance(deployment, str) else deployment
+    price = item.price
+    tiers = [msgspec.structs.asdict(tier) for tier in price.tiers]
+    told = {**{name: getattr(price, name) for name in price.__struct_fields__}, "tiers": tiers}
+    listed = item.facts.price
+    return msgspec.structs.replace(
+        item.facts,
+        capabilities=item.capabilities,
+        bytes_per_token=item.bytes_per_token,
+        context_tokens=item.context_tokens,
+        max_output_tokens=item.max_output_tokens,
+        price=msgspec.convert({**told, "batch": None if listed is None else listed.batch}, PriceRow)
+        if item.priced
+        else None,
+        accounting=config.providers[item.provider].accounting.name,
+    )
+
+
+def facts_of_all(config: Config, name: str) -> Facts:
+    """What a caller of `name`, a group, a model or a deployment, can count on finding: what any of its members can.
+
+    The gate sends a request only where it fits, so abilities are those of all members together and limits those of the
+    widest. The price is that of the dearest. Raises `KeyError` for a name that the fleet does not have.
+    """
+    named = config.groups[name].members if name in config.groups else ()
+    every = [
+        item for item in config.deployments if item.name in named or name in (item.name, item.declared, item.model)
+    ]
+    if not every:
+        raise KeyError(name)
+    facts = [facts_of(config, item) for item in every]
+    words = dict.fromkeys(word for each in facts for word in each.capabilities)
+    priced = [each.price for each in facts if each.price is not None]
+    return msgspec.structs.replace(
+        facts[0],
+        capabilities=tuple(words),
+        context_tokens=_widest([each.context_tokens for each in facts]),
+        max_output_tokens=_widest([each.max_output_tokens for each in facts]),
+        price=max(priced, key=lambda price: (price.output, price.input), default=None),
+    )
+
+
+def _widest(bounds: list[int | None]) -> int | None:
+    known = [bound for bound in bounds if bound is not None]
+    return max(known) if len(known) == len(bounds) else None
+
+
+def _deployment(config: Config, name: str) -> Deployment:
+    found = next((item for item in config.deployments if name in (item.name, item.declared)), None)
+    if found is None:
+        raise KeyError(name)
+    return found

@@ -21,6 +21,7 @@ from junctor.config.errors import Path, Problem, Problems, did_you_mean
 from junctor.config.load import examine
 from junctor.config.providers import KNOWN
 from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.shaping import warn_of_unmatched
 from junctor.config.valid import Clause, Config, Deployment, Group, Limit
 
 MINUTES_PER_DAY: Final = 1440
@@ -42,6 +43,7 @@ def check(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = N
         _clauses(config, problems)
         _providers(config, problems)
         _deployments(config, problems)
+        warn_of_unmatched(config, problems)
         _references(config, current_environment() if environ is None else environ, problems)
     return problems.found
 
@@ -192,7 +194,7 @@ def _deployments(config: Config, problems: Problems) -> None:
                 f"{item.model} is not in the catalog, so it counts as free and able to {', '.join(item.capabilities)}"
             )
             problems.warning((*path, "model"), f"{text}; give price, capabilities and context_tokens")
-        if item.key is None and item.provider in KNOWN:
+        if item.key is None and item.provider in KNOWN and config.providers[item.provider].identity is None:
             problems.warning(
                 path, "has no key, and base_url is not the provider's own; give key: env:NAME if it needs one"
             )
@@ -220,6 +222,8 @@ def _all_references(config: Config) -> Iterator[tuple[Path, Reference]]:
         for header, text in site.headers.items():
             if isinstance(text, Reference):
                 yield ("providers", name, "headers", header), text
+        for key, found in [] if site.identity is None else site.identity.references():
+            yield ("providers", name, "credentials", key), found
     if isinstance(config.state.url, Reference):
         yield ("state", "redis"), config.state.url
 

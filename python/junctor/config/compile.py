@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems
+from junctor.config.prices import Price, Tier
 from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.shaping import digest
+from junctor.config.signers import sign_by
 from junctor.config.sites import wrong_address
 from junctor.config.spec import ObjectiveWeights
 from junctor.config.valid import Config, Deployment, Limit, Provider
 from junctor.config.zones import Transitions, transitions
 from junctor.estimate import BYTES_PER_TOKEN
 from junctor.request import Endpoint, Secret
+
+if TYPE_CHECKING:
+    from junctor.signing import Signer
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,19 +60,23 @@ def compile(
 ) -> Compiled:
     """Compiles a config.
 
-    `wall_epoch_s` is the Unix time of the router's time zero; the router's owner knows it and may leave it out of
-    replays. `environ` replaces the process's environment. `secrets=False` opens no reference and makes endpoints
-    without keys, for checking, explaining and simulating on machines that have none.
+    `wall_epoch_s` is the Unix time of the router's time zero, by which models are deprecated or retired; the router's
+    owner knows it and may leave it out of replays. `environ` replaces the process's environment. `secrets=False` opens
+    no reference and makes endpoints without keys, for checking, explaining and simulating on machines that have none.
 
     Raises `ConfigError` naming every reference that cannot be read.
     """
     problems = Problems(config.source)
-    opener = _Opener(config, current_environment() if environ is None else environ, problems, really=secrets)
+    today = "" if wall_epoch_s is None else time.strftime("%Y-%m-%d", time.gmtime(wall_epoch_s))
+    environ = current_environment() if environ is None else environ
+    opener = _Opener(config, environ, problems, really=secrets, today=today)
     endpoints = tuple(opener.endpoint(item) for item in config.deployments)
     coordinator = opener.coordinator()
     problems.raise_errors()
     body = _fleet(config)
-    config_hash = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]
+    shaped = digest(config)
+    hashed = body if shaped is None else {**body, "shaping": shaped}
+    config_hash = hashlib.sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()[:16]
     clock = {} if wall_epoch_s is None else {"wall_epoch_s": wall_epoch_s}
     fleet = msgspec.json.encode({"config_hash": config_hash, **clock, **body}, order="deterministic")
     return Compiled(fleet=fleet, endpoints=endpoints, config_hash=config_hash, coordinator=coordinator)
@@ -125,7 +137,6 @@ def _objective(objective: str | ObjectiveWeights) -> object:
 
 def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
     accounting = config.providers[item.provider].accounting
-    price = item.price
     return {
         "name": item.name,
         "provider": item.provider,
@@ -140,12 +151,7 @@ def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
         "agreements": item.agreements,
         "data": item.data,
         "tenants": item.tenants,
-        "price": {
-            "input": price.input,
-            "output": price.output,
-            "cached_input": price.cached_input,
-            "cache_write": price.cache_write,
-        },
+        "price": {**_rates(item.price), **_tiers(item.price)},
         "quality": item.quality,
         "accounting": {
             "output": accounting.output,
@@ -157,35 +163,53 @@ def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
     }
 
 
+def _rates(price: Price | Tier) -> dict[str, int]:
+    # An hour's writes only where they have a price of their own, so that no other fleet's hash changes.
+    words = ("input", "output", "cached_input", "cache_write")
+    own = {"cache_write_1h": price.cache_write_1h} if price.cache_write_1h != price.cache_write else {}
+    return {**{word: getattr(price, word) for word in words}, **own}
+
+
+def _tiers(price: Price) -> dict[str, Any]:
+    return {"tiers": [{"above": tier.above, **_rates(tier)} for tier in price.tiers]} if price.tiers else {}
+
+
 class _Opener:
     """Reads references, each once however many deployments use it, and makes endpoints."""
 
-    def __init__(self, config: Config, environ: Mapping[str, str], problems: Problems, *, really: bool) -> None:
+    def __init__(
+        self, config: Config, environ: Mapping[str, str], problems: Problems, *, really: bool, today: str
+    ) -> None:
+        self.today = today
         self.config = config
         self.environ = environ
         self.problems = problems
         self.really = really
         self.opened: dict[Reference, Secret | None] = {}
+        self.identities: dict[str, Secret | Signer | None] = {}
 
     def endpoint(self, item: Deployment) -> Endpoint:
         site = self.config.providers[item.provider]
         headers = {
             name: self._text(value, ("providers", site.name, "headers", name)) for name, value in site.headers.items()
         }
+        key, signer = self._identity(item, site)
         return Endpoint(
             deployment=item.name,
             provider=item.provider,
-            adapter=site.adapter,
+            adapter=dialect_of(site.adapter, item.provider_model),
             model=item.provider_model,
             base_url=self._address(site),
-            key=self._key(item),
+            key=key,
+            signer=signer,
             headers=Headers(headers),
-            dialects=site.dialects,
+            dialects=tuple(dialect_of(word, item.provider_model) for word in site.dialects),
             api_version=site.api_version,
             max_output_tokens=item.max_output_tokens,
             bytes_per_token=item.bytes_per_token,
             first_content_timeout_s=item.first_content_timeout_s,
             idle_timeout_s=item.idle_timeout_s,
+            model_status=item.facts.status(self.today),
         )
 
     def coordinator(self) -> Secret | None:
@@ -194,6 +218,16 @@ class _Opener:
         if url is None or not self.really:
             return None
         return self._open(url, ("state", "redis")) if isinstance(url, Reference) else Secret(url, url)
+
+    def _identity(self, item: Deployment, site: Provider) -> tuple[Secret | None, Signer | None]:
+        """Key or signer: whoever has no key of its own asks as its provider's identity, made once for all of them."""
+        if item.key is not None or site.identity is None or not self.really:
+            return self._key(item), None
+        if site.name not in self.identities:
+            path = ("providers", site.name)
+            self.identities[site.name] = sign_by(site.identity, path, self.environ, self._open, self.problems)
+        found = self.identities[site.name]
+        return (found, None) if isinstance(found, Secret) else (None, found)
 
     def _key(self, item: Deployment) -> Secret | None:
         if not isinstance(item.key, Reference):

@@ -8,15 +8,17 @@ provider's quota, and naming a shared pool is how a file says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypedDict, cast
 
 from junctor.config.accounting import PROFILES, Accounting
-from junctor.config.catalog import Facts, Price, catalog, price_from_usd
+from junctor.config.catalog import Catalog, Facts
+from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems, did_you_mean, show
+from junctor.config.prices import Price, PriceRow, TierRow, from_usd
 from junctor.config.providers import FAMILY, KNOWN
 from junctor.config.references import Reference
 from junctor.config.sites import reference
-from junctor.config.spec import DIMENSIONS, DeploymentSpec, FleetSpec, LimitsSpec, PoolSpec
+from junctor.config.spec import DIMENSIONS, DeploymentSpec, FleetSpec, LimitsSpec, PoolSpec, PriceSpec, TierSpec
 from junctor.config.valid import Deployment, Limit, Pool, Provider
 from junctor.config.zones import UnknownZone, transitions
 
@@ -30,8 +32,11 @@ _DAILY: Final = ("rpd", "tpd", "usd_per_day")
 class Plant:
     """Builds the deployments and pools of one spec. `expanded` maps a declared name to the names it stands for."""
 
-    def __init__(self, spec: FleetSpec, providers: Mapping[str, Provider], problems: Problems) -> None:
+    def __init__(
+        self, spec: FleetSpec, providers: Mapping[str, Provider], catalog: Catalog, problems: Problems
+    ) -> None:
         self.spec = spec
+        self.catalog = catalog
         self.providers = providers
         self.problems = problems
         self.expanded: dict[str, tuple[str, ...]] = {}
@@ -100,7 +105,8 @@ class Plant:
         self._check_pools(spec, own, path)
         for one in names if own else ():
             self.pools[one] = Pool(name=one, limits=own, private=True)
-        facts, listed = catalog().find(spec.model, FAMILY.get(site.adapter, site.adapter))
+        dialect = dialect_of(site.adapter, spec.model)
+        facts, listed = self.catalog.find(spec.model, FAMILY.get(dialect, dialect))
         plain = _Plain(name, spec, site, facts, listed)
         return [plain.deployment(one, key, private=bool(own)) for one, key in zip(names, keys, strict=True)]
 
@@ -197,10 +203,38 @@ class _Plain:
             idle_timeout_s=site.idle_timeout_s if idle is None else idle,
             latency_prior_s=spec.latency_prior_s,
             in_catalog=self.listed,
+            facts=facts,
+            priced=spec.price is not None or facts.price is not None,
         )
 
     def _price(self) -> Price:
         own, listed = self.spec.price, self.facts.price
-        if own is not None:
-            return price_from_usd(own.input, own.output, own.cached_input, own.cache_write)
-        return Price() if listed is None else listed.whole
+        row = listed if own is None else _row(own)
+        return Price() if row is None else row.whole
+
+
+def _row(own: PriceSpec) -> PriceRow:
+    """The file's dollars as micro-dollars, its tiers by their bounds."""
+    tiers = sorted(own.tiers, key=lambda tier: tier.above)
+    return PriceRow(
+        input=from_usd(own.input),
+        output=from_usd(own.output),
+        **_special(own),
+        tiers=tuple(
+            TierRow(above=tier.above, input=from_usd(tier.input), output=from_usd(tier.output), **_special(tier))
+            for tier in tiers
+        ),
+    )
+
+
+def _special(own: PriceSpec | TierSpec) -> _Special:
+    given = {word: getattr(own, word) for word in _Special.__annotations__}
+    return cast(_Special, {word: None if usd is None else from_usd(usd) for word, usd in given.items()})
+
+
+class _Special(TypedDict):
+    """What costs what plain input costs unless it is given."""
+
+    cached_input: int | None
+    cache_write: int | None
+    cache_write_1h: int | None

@@ -13,6 +13,9 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from junctor.config.cloud_spec import CredentialsSpec, Project, Region
+from junctor.config.shaping import Cache, Prompts, Prune
+
 CAPABILITIES: Final = (
     "tools",
     "parallel_tools",
@@ -42,7 +45,7 @@ Capability = Literal[
     "logprobs",
     "embeddings",
 ]
-AdapterName = Literal["openai", "openai-responses", "anthropic", "gemini"]
+AdapterName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock", "mistral", "vertex"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Objective = Literal["balanced", "cheapest", "fastest", "best"]
 
@@ -91,6 +94,8 @@ Seconds = Annotated[float, Meta(ge=0.05, le=3600)]
 Wait = Annotated[float, Meta(ge=0, le=3600)]
 BurstSeconds = Annotated[float, Meta(ge=1, le=60)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+MAX_TIERS: Final = 8
+"""Dearer prices for longer prompts; providers have one or two."""
 HostCount = Annotated[int, Meta(ge=1, le=10_000)]
 
 DEFAULT_HOSTS: Final = 10
@@ -127,11 +132,15 @@ class ProviderSpec(Closed, frozen=True, kw_only=True):
     dialects: list[AdapterName] | None = None
     api_version: ApiVersion | None = None
     base_url: Url | None = None
+    region: Region | None = None
+    project: Project | None = None
     key: KeyReference | None = None
+    credentials: CredentialsSpec | None = None
     headers: dict[Word, Annotated[str, Meta(max_length=5000, description="a text, env:NAME or file:path")]] = {}
-    accounting: Literal["openai", "azure", "anthropic", "gemini", "default"] | AccountingSpec | None = None
+    accounting: Literal["openai", "azure", "anthropic", "gemini", "bedrock", "default"] | AccountingSpec | None = None
     first_content_timeout_s: Seconds | None = None
     idle_timeout_s: Seconds | None = None
+    cache: Cache = "off"
 
 
 class ResetSpec(Closed, frozen=True, kw_only=True):
@@ -161,13 +170,27 @@ class PoolSpec(LimitsSpec, frozen=True, kw_only=True):
     provider: Name | None = None
 
 
-class PriceSpec(Closed, frozen=True, kw_only=True):
-    """US dollars per million tokens. Without the last two, cached input and cache writes cost what input costs."""
+class RatesSpec(Closed, frozen=True, kw_only=True):
+    """US dollars per million tokens. Cached input and writes cost what input costs where they are not given, writes
+    that are kept for an hour what shorter ones cost."""
 
     input: Usd
     output: Usd
     cached_input: Usd | None = None
     cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
+
+
+class TierSpec(RatesSpec, frozen=True, kw_only=True):
+    """What every token of a request costs whose prompt has more than `above` tokens, cached ones included."""
+
+    above: Tokens
+
+
+class PriceSpec(RatesSpec, frozen=True, kw_only=True):
+    """What a request costs, and the dearer tiers for long prompts."""
+
+    tiers: Annotated[list[TierSpec], Meta(max_length=MAX_TIERS)] = []
 
 
 class DeploymentSpec(LimitsSpec, frozen=True, kw_only=True):
@@ -210,8 +233,10 @@ class GroupSpec(Closed, frozen=True, kw_only=True):
     members: Annotated[list[Name], Meta(min_length=1)]
     fallback: list[Word] = []
     objective: Objective | ObjectiveWeights = "balanced"
-    affinity: Literal["off", "prefix", "session"] = "off"
+    affinity: Literal["off", "prefix", "session"] | None = None
     hedge: bool = False
+    prune: Prune | None = None
+    cache: Cache | None = None
 
 
 class RangeSpec(Closed, frozen=True, kw_only=True):
@@ -288,6 +313,7 @@ class RuleSpec(Closed, frozen=True, kw_only=True):
     effort: Effort | None = None
     max_cost_usd: UsdPerCall | None = None
     refuse: Text | None = None
+    prune: Prune | None = None
 
 
 class BalanceSpec(Closed, frozen=True, kw_only=True):
@@ -331,3 +357,4 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     balance: BalanceSpec = BalanceSpec()
     retry: RetrySpec = RetrySpec()
     dispatch: DispatchSpec = DispatchSpec()
+    prompts: Prompts = {}

@@ -12,9 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from junctor.config.accounting import Accounting
-from junctor.config.catalog import Price
+from junctor.config.catalog import Facts
+from junctor.config.clouds import Identity
 from junctor.config.gateway_spec import GatewaySpec
+from junctor.config.prices import Price
 from junctor.config.references import Reference
+from junctor.config.shaping import PruneSpec
 from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
 from junctor.request import Secret
 
@@ -29,7 +32,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """How one account or host is spoken to and reached. `headers` may hold references."""
+    """How one account or host is spoken to and reached. `headers` may hold references; `identity` says who asks where
+    no key does.
+    """
 
     name: str
     adapter: str
@@ -39,6 +44,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     accounting: Accounting
     first_content_timeout_s: float
     idle_timeout_s: float
+    identity: Identity | None = None
+    cache: bool = False
     dialects: tuple[str, ...] = ()
     api_version: str | None = None
 
@@ -66,7 +73,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one key and region.
 
     `declared` is its name in the file, before `keys` were counted out; `pools` has shared pools first, then the private
-    one; `in_catalog` is False where price and capabilities are a guess from the dialect.
+    one; `in_catalog` is False where price and capabilities are a guess from the dialect. `facts` are the catalog's,
+    before the file had its word; `priced` is False where nobody has named a price, which then counts as nothing.
     """
 
     name: str
@@ -91,6 +99,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: float
     latency_prior_s: float | None
     in_catalog: bool
+    facts: Facts
+    priced: bool
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +113,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     affinity: Literal["off", "prefix", "session"] = "off"
     hedge: bool = False
     implied: bool = False
+    prune: PruneSpec | None = None
+    cache: bool = False
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +131,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     when: Mapping[str, Any]
     action: Mapping[str, Any]
+    prune: PruneSpec | None = None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +155,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     balance: BalanceSpec
     retry: RetrySpec
     dispatch: DispatchSpec
+    prompts: Mapping[str, Mapping[str, str]] = {}
     gateway: GatewaySpec | None = None
 
     @property

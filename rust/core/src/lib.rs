@@ -9,6 +9,7 @@
 
 // vocabulary
 pub mod fleet;
+pub mod price;
 pub mod refusal;
 pub mod request;
 pub mod spec;

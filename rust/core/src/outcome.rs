@@ -126,6 +126,8 @@ pub struct Outcome<'a> {
     pub cached_tokens: u64,
     /// Input tokens written to the provider's prompt cache.
     pub cache_write_tokens: u64,
+    /// Those of the written ones that are kept for an hour.
+    pub cache_write_1h_tokens: u64,
     /// Time from sending to the first content.
     pub first_content: Option<Nanos>,
     /// The provider's "come back after".
@@ -146,6 +148,7 @@ impl Outcome<'_> {
             output_tokens: None,
             cached_tokens: 0,
             cache_write_tokens: 0,
+            cache_write_1h_tokens: 0,
             first_content: None,
             retry_after: None,
             beaten: false,

@@ -17,8 +17,9 @@ use crate::fleet::{Deployment, Fleet, Group, MAX_LIMITS};
 use crate::hedge;
 use crate::limit::{Bucket, Held, Level, OutputLength, Report};
 use crate::outcome::{Ending, Fault, LimitReport, Outcome};
+use crate::price::{Tokens, cost, fresh_cost};
 use crate::reserve::{Hold, bucket, doubt, unlist};
-use crate::score::{Estimate, cost};
+use crate::score::Estimate;
 use crate::spec::Dimension;
 use crate::state::State;
 use crate::units::Nanos;
@@ -96,7 +97,14 @@ fn charge_tokens(deployment: &Deployment, decision: &Decision, outcome: &Outcome
     let input = outcome.input_tokens.unwrap_or(if nothing { 0 } else { estimate.input_tokens });
     let output = outcome.output_tokens.unwrap_or(if nothing { 0 } else { estimate.held_output_tokens });
     let usage_known = nothing || (outcome.input_tokens.is_some() && outcome.output_tokens.is_some());
-    let mut cost = cost(&deployment.price, input, outcome.cached_tokens, outcome.cache_write_tokens, output);
+    let tokens = Tokens {
+        input,
+        cached: outcome.cached_tokens,
+        written: outcome.cache_write_tokens,
+        written_1h: outcome.cache_write_1h_tokens,
+        output,
+    };
+    let mut cost = cost(deployment.rates(input), &tokens);
     if outcome.output_tokens.is_none() && !nothing {
         // An answer that counts against no limit was held at nothing, but not for nothing.
         let expected = estimate.cost.saturating_sub(price_of(deployment, &estimate));
@@ -110,7 +118,7 @@ fn charge_tokens(deployment: &Deployment, decision: &Decision, outcome: &Outcome
 
 /// What the held tokens of an estimate cost.
 fn price_of(deployment: &Deployment, estimate: &Estimate) -> u64 {
-    cost(&deployment.price, estimate.input_tokens, 0, 0, estimate.held_output_tokens)
+    fresh_cost(deployment.rates(estimate.input_tokens), estimate.input_tokens, estimate.held_output_tokens)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the one meeting point of an attempt's end and all of the state")]

@@ -207,10 +207,9 @@ impl Default for DeploymentSpec {
     }
 }
 
-/// Micro-dollars per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// Micro-dollars per million tokens, as they are written; [`crate::price`] has them as they are charged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[repr(C)]
 pub struct Price {
     /// Input tokens that were not cached.
     pub input: u64,
@@ -220,6 +219,28 @@ pub struct Price {
     pub cached_input: Option<u64>,
     /// Input tokens written to the provider's prompt cache; the input price if not given.
     pub cache_write: Option<u64>,
+    /// Those that are kept for an hour; the price of other writes if not given.
+    pub cache_write_1h: Option<u64>,
+    /// Dearer prices of long prompts.
+    pub tiers: Vec<Tier>,
+}
+
+/// What every token of a request costs whose prompt has more than `above` tokens, cached ones included.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tier {
+    /// The longest prompt that is not of this tier.
+    pub above: u64,
+    /// As [`Price::input`].
+    pub input: u64,
+    /// As [`Price::output`].
+    pub output: u64,
+    /// As [`Price::cached_input`].
+    pub cached_input: Option<u64>,
+    /// As [`Price::cache_write`].
+    pub cache_write: Option<u64>,
+    /// As [`Price::cache_write_1h`].
+    pub cache_write_1h: Option<u64>,
 }
 
 /// What a provider holds against the output limit when a request arrives.

@@ -7,6 +7,7 @@ use junctor_core::record::DecisionRecord;
 use junctor_core::reservation::Reservation as Core;
 use junctor_core::spec::Dimension;
 use junctor_core::units::Nanos;
+use pyo3::intern;
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -132,11 +133,11 @@ impl Reservation {
     /// Settles the attempt and answers its cost in micro-dollars. Only the first settlement counts.
     ///
     /// `outcome` is `ok`, `cancelled` or a failure kind. Token counts are the provider's, None if it gave none;
-    /// `input_tokens` includes the cached ones. Times are seconds. `rate_limits` are tuples of dimension, limit,
-    /// remaining and seconds to reset, as the answer's headers tell them. `beaten` says that another attempt of the same
-    /// call was faster: what this one used is counted as waste.
+    /// `input_tokens` includes the cached ones, `cache_write_tokens` those that are kept for an hour. Times are seconds.
+    /// `rate_limits` are tuples of dimension, limit, remaining and seconds to reset, as the answer's headers tell them.
+    /// `beaten` says that another attempt of the same call was faster: what this one used is counted as waste.
     #[pyo3(signature = (outcome="ok", *, input_tokens=None, output_tokens=None, cached_tokens=0, cache_write_tokens=0,
-                        first_token_s=None, retry_after_s=None, rate_limits=None, beaten=false))]
+                        cache_write_1h_tokens=0, first_token_s=None, retry_after_s=None, rate_limits=None, beaten=false))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn settle(
         &mut self,
@@ -146,6 +147,7 @@ impl Reservation {
         output_tokens: Option<u64>,
         cached_tokens: u64,
         cache_write_tokens: u64,
+        cache_write_1h_tokens: u64,
         first_token_s: Option<f64>,
         retry_after_s: Option<f64>,
         rate_limits: Option<&Bound<'_, PyAny>>,
@@ -160,6 +162,7 @@ impl Reservation {
         end.output_tokens = output_tokens;
         end.cached_tokens = cached_tokens;
         end.cache_write_tokens = cache_write_tokens;
+        end.cache_write_1h_tokens = cache_write_1h_tokens;
         end.first_content = first_token_s.map(Nanos::from_secs_f64);
         end.beaten = beaten;
         end.retry_after = retry_after_s.filter(|hint| *hint >= 0.0).map(Nanos::from_secs_f64);
@@ -227,6 +230,8 @@ struct AttemptRecord {
     cost_usd_micros: u64,
     usage_known: bool,
     hedge: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    model_status: String,
 }
 
 #[derive(Serialize)]
@@ -238,6 +243,12 @@ struct HeldDecision {
 }
 
 impl Reservation {
+    /// What the endpoint says of its model's end; nothing for endpoints of a program's own.
+    fn model_status(&self, py: Python<'_>) -> String {
+        let told = self.endpoint.bind(py).getattr(intern!(py, "model_status"));
+        told.and_then(|status| status.extract()).unwrap_or_default()
+    }
+
     fn attempt(&self, py: Python<'_>) -> PyResult<AttemptRecord> {
         let request = self.call.record(py)?;
         let decision = DecisionRecord::of(self.core.fleet(), self.core.decision(), &request.model);
@@ -259,6 +270,7 @@ impl Reservation {
             cost_usd_micros: settlement.cost,
             usage_known: self.core.is_held() || settlement.usage_known,
             hedge: self.core.decision().hedge,
+            model_status: self.model_status(py),
             decision: HeldDecision {
                 decision,
                 held: self

@@ -9,6 +9,7 @@ use junctor_core::outcome::{Ending, Fault as Ill, Outcome};
 use junctor_core::request::Request;
 use junctor_core::reservation::Reservation;
 use junctor_core::router::Router;
+use junctor_core::spec::Price;
 use junctor_core::units::Nanos;
 
 use crate::cache::Prefix;
@@ -356,11 +357,11 @@ impl World {
             let output = (arrival.output_tokens.min(bound) as f64 * written).round() as u64;
             let price = &self.terms[provider].0;
             let cached = held.answer.cached;
-            let input =
-                (arrival.input_tokens - cached) * price.input + cached * price.cached_input.unwrap_or(price.input);
+            let (fresh, read, answered) = rates(price, arrival.input_tokens);
+            let input = (arrival.input_tokens - cached) * fresh + cached * read;
             // A 429 bills nothing; what was admitted bills its prompt and what was written of the answer.
             attempt.output_tokens = output;
-            attempt.cost = (input + output * price.output) / 1_000_000;
+            attempt.cost = (input + output * answered) / 1_000_000;
             self.calls[call].cost += attempt.cost;
         }
         self.memory.seen[provider].in_flight -= 1;
@@ -425,4 +426,13 @@ impl World {
         }
         (state.ended, state.end, state.well) = (Some(now), Some(end), end == End::Answered);
     }
+}
+
+/// What plain input, cached input and output cost in a request with a prompt of this length, read from the price as it
+/// was written.
+fn rates(price: &Price, input_tokens: u64) -> (u64, u64, u64) {
+    let reached = price.tiers.iter().filter(|tier| input_tokens > tier.above).max_by_key(|tier| tier.above);
+    reached.map_or((price.input, price.cached_input.unwrap_or(price.input), price.output), |tier| {
+        (tier.input, tier.cached_input.unwrap_or(tier.input), tier.output)
+    })
 }

@@ -240,7 +240,7 @@ impl World {
         world.ledger = Ledger::of(spec);
         for (terms, provider) in world.terms.iter_mut().zip(&world.providers) {
             if let Some(found) = spec.deployments.iter().find(|deployment| deployment.name == provider.name) {
-                *terms = (found.price, Nanos::from_secs_f64(found.first_content_timeout_s));
+                *terms = (found.price.clone(), Nanos::from_secs_f64(found.first_content_timeout_s));
             }
         }
         Ok(world)

@@ -14,11 +14,16 @@ class OutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: int | None = None
 
 
+class CacheCreation(msgspec.Struct, gc=False):
+    ephemeral_1h_input_tokens: int | None = None
+
+
 class UsageShape(msgspec.Struct, gc=False):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
 
     def update(self, later: UsageShape) -> None:
@@ -34,13 +39,15 @@ class UsageShape(msgspec.Struct, gc=False):
             return UNKNOWN_USAGE
         read = max(self.cache_read_input_tokens or 0, 0)
         written = max(self.cache_creation_input_tokens or 0, 0)
-        details = self.output_tokens_details
+        details, kept = self.output_tokens_details, self.cache_creation
         return Usage(
             max(self.input_tokens or 0, 0) + read + written,
             max(self.output_tokens or 0, 0),
             read,
             written,
             max(details.thinking_tokens or 0, 0) if details is not None else 0,
+            True,
+            min(max(kept.ephemeral_1h_input_tokens or 0, 0), written) if kept is not None else 0,
         )
 
 

@@ -10,6 +10,7 @@ use super::actions::{compile_rules, rules};
 use super::pools::{Quotas, limit_identity};
 use super::{Deployment, Fleet, FleetError, MAX_CLAUSES, NameBits};
 use crate::draw::identity;
+use crate::price::Price;
 use crate::request::Needs;
 use crate::rules::{Predicate, RuleSet};
 use crate::spec::{DeploymentSpec, FleetSpec, Requirement};
@@ -173,6 +174,7 @@ impl<'s> Compiler<'s> {
         if let Some(now) = self.joins_at.filter(|_| fresh) {
             crate::balance::note_joined(self.state, slot, now);
         }
+        let (price, tiers) = Price::of(&spec.price);
         let prior = if spec.latency_prior_s > 0.0 { spec.latency_prior_s } else { 0.8 };
         Ok(Deployment {
             name: spec.name.as_str().into(),
@@ -190,7 +192,8 @@ impl<'s> Compiler<'s> {
             context_tokens: spec.context_tokens.unwrap_or(UNBOUNDED),
             max_output_tokens: spec.max_output_tokens.unwrap_or(UNBOUNDED),
             tokens_permille: spec.tokens_permille,
-            price: spec.price,
+            price,
+            tiers,
             #[expect(clippy::cast_possible_truncation, reason = "a share in [0, 1] and a logarithm need no double")]
             quality: spec.quality as f32,
             accounting: spec.accounting,

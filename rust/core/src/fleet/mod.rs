@@ -20,9 +20,10 @@ pub use self::error::FleetError;
 pub use self::names::{MAX_NAME_BYTES, NameBits, Names};
 pub use self::tickets::Tickets;
 use crate::limit::{Plain, Quota};
+use crate::price::{Price, Rates, Tier};
 use crate::request::Needs;
 use crate::rules::RuleSet;
-use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, Price, RetrySpec};
+use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, RetrySpec};
 use crate::state::State;
 use crate::units::Nanos;
 
@@ -118,12 +119,23 @@ pub struct Deployment {
     pub limits: ArrayVec<LimitRef, MAX_LIMITS>,
     /// Pools that it shares with others, as indices; also those without a limit.
     pub shared_pools: Box<[u32]>,
+    /// What it charges for long prompts, lowest bound first.
+    pub tiers: Box<[Tier]>,
     /// Its name.
     pub name: Box<str>,
     /// Whose it is.
     pub provider: Box<str>,
     /// The model it runs.
     pub model: Box<str>,
+}
+
+impl Deployment {
+    /// What the tokens of a request with so many input tokens cost here.
+    #[must_use]
+    #[inline]
+    pub fn rates(&self, input: u64) -> &Rates {
+        self.price.rates(&self.tiers, input)
+    }
 }
 
 /// A limit that a deployment draws from, with all that most requests need to know of it: the limits of a deployment
