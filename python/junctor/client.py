@@ -1,4 +1,4 @@
-"""The client: `chat` and `stream` over a router, adapters and a transport.
+"""The client: `chat`, `stream` and `embed` over a router, adapters and a transport.
 
 People who balance over several keys by hand write this file themselves: a pick, a request, a classification, a retry,
 and somewhere a counter that leaks when a task is cancelled. Here it is once, with every wait bounded by one deadline.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from junctor import adapters
 from junctor.dispatch import Call, complete
 from junctor.estimate import measure, prefix_affinity
-from junctor.options import CallOptions, take_apart
+from junctor.options import CallOptions, EmbedOptions, Inputs, Wish, take_apart, take_apart_inputs
 from junctor.router import Router
 from junctor.streaming import ReplyStream
 from junctor.transport import default_transport
@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from junctor.adapters import Adapter
+    from junctor.embed import EmbedCall
+    from junctor.observe import Observer
+    from junctor.observe.watch import Watchers
     from junctor.receipts import Receipt, Trail
-    from junctor.reply import Reply
+    from junctor.reply import Embeddings, Reply
     from junctor.request import ChatRequest, Message
+    from junctor.shaping import Shape
     from junctor.sink import Sink
     from junctor.transport.base import Transport
 
@@ -47,6 +51,7 @@ class Client:
     raise or use the client and its router, and can neither delay nor fail a call. `aclose` waits a few seconds for
     what is still to be told. Beside the callback's own work it costs up to a fifth more CPU per chat and a twentieth
     per stream (`python -m benches.python.bench_client`); `junctor.sink` says what is counted and what is dropped.
+    `observers` are told of the same calls on the same thread, with more than a receipt holds: see `junctor.observe`.
     `seed` makes the jitter of waits repeatable.
 
     `counters` counts since the client was made: calls, retry, hedge, hedge_error, attempt_failed, capacity_wait,
@@ -59,6 +64,7 @@ class Client:
         transport: Transport | None = None,
         *,
         on_receipt: Callback | None = None,
+        observers: Sequence[Observer] = (),
         seed: int | None = None,
     ) -> None:
         self.router = router
@@ -66,7 +72,8 @@ class Client:
         self._transport = transport
         self._owns_transport = transport is None
         self._owns_router = False
-        self._sink = None if on_receipt is None else _sink(on_receipt, self.counters)
+        self._watchers = _watchers(observers, self.counters, router.now_s) if observers else None
+        self._sink = _sink(on_receipt, self.counters, self._watchers) if on_receipt or observers else None
         self._random = random.Random(seed)
         self._adapters: dict[str, Adapter] = {}
 
@@ -77,10 +84,11 @@ class Client:
         transport: Transport | None = None,
         *,
         on_receipt: Callback | None = None,
+        observers: Sequence[Observer] = (),
         seed: int | None = None,
     ) -> Self:
         """A client for the fleet file at `path`. Raises `ConfigError` naming everything that is wrong with it."""
-        client = cls(Router.open(path, seed=seed), transport, on_receipt=on_receipt, seed=seed)
+        client = cls(Router.open(path, seed=seed), transport, on_receipt=on_receipt, observers=observers, seed=seed)
         client._owns_router = True
         return client
 
@@ -94,6 +102,7 @@ class Client:
         base_url: str | None = None,
         transport: Transport | None = None,
         on_receipt: Callback | None = None,
+        observers: Sequence[Observer] = (),
         seed: int | None = None,
         **limits: float,
     ) -> Self:
@@ -104,7 +113,7 @@ class Client:
         them together.
         """
         router = Router.over_keys(model, keys=keys, shared=shared, base_url=base_url, seed=seed, clock=None, **limits)
-        return cls(router, transport, on_receipt=on_receipt, seed=seed)
+        return cls(router, transport, on_receipt=on_receipt, observers=observers, seed=seed)
 
     async def chat(self, model: str, messages: Sequence[Message], **options: Unpack[CallOptions]) -> Reply:
         """Ask and return the whole answer. `model` is a group, a model, a deployment or `auto`.
@@ -112,14 +121,46 @@ class Client:
         Raises, each with its `receipt`: `Refused` (no deployment may take it), `NoCapacity` (nobody is free in time),
         `DeadlineExceeded`, or the `ProviderError` of the last attempt. `InvalidRequest` means that nothing was sent.
         """
-        return await complete(self._call(model, messages, options, streaming=False))
+        return cast("Reply", await complete(self.begin(model, messages, options, streaming=False)))
 
     def stream(self, model: str, messages: Sequence[Message], **options: Unpack[CallOptions]) -> ReplyStream:
         """Ask and return the answer as events: `TextDelta`, `ReasoningDelta`, `ToolCallDelta`, `Finish`, `Done`.
 
         The iterator raises what `chat` does, and `StreamInterrupted` if the stream breaks after its first content.
         """
-        return ReplyStream(self._call(model, messages, options, streaming=True))
+        return ReplyStream(self.begin(model, messages, options, streaming=True))
+
+    async def embed(
+        self, model: str, inputs: Inputs, *, dimensions: int | None = None, **options: Unpack[EmbedOptions]
+    ) -> Embeddings:
+        """The vectors of `inputs`, in their order: a text, texts, token ids or lists of token ids.
+
+        `dimensions` shortens the vectors where the model can. All inputs go to one deployment in one request, with the
+        same limits, attempts and receipts as a chat; only deployments with the capability `embeddings` are asked.
+        Vectors of different models cannot be compared, so a group for this has members of one model. Raises what
+        `chat` does.
+        """
+        return cast("Embeddings", await complete(self.begin_embedding(model, inputs, dimensions, options)))
+
+    def begin_embedding(self, model: str, inputs: Inputs, dimensions: int | None, options: EmbedOptions) -> EmbedCall:
+        """As `begin`, for vectors."""
+        from junctor.embed import EmbedCall
+
+        watch = None if self._watchers is None else self._watchers.begin()
+        router, clock = self.router, asyncio.get_running_loop().time
+        wish = take_apart_inputs(
+            inputs,
+            dimensions,
+            cast(dict[str, Any], options),
+            deadline_s=router.deadline_s,
+            max_wait_s=router.max_wait_s,
+        )
+        self.counters["calls"] += 1
+        call = EmbedCall(self, model, wish, clock=clock)
+        if watch is not None:
+            watch.asked(model, wish.request, operation="embeddings", tags=wish.tags, session=wish.session)
+            call.trail.watch = watch
+        return call
 
     async def aclose(self) -> None:
         """Close the connections that this client opened, and tell the receipts that wait for their callback.
@@ -170,28 +211,57 @@ class Client:
         if self._sink is not None:
             self._sink.put(trail)
 
-    def _call(self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool) -> Call:
+    def begin(self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool) -> Call:
+        """A call with everything decided that can be before anything is held. For doors, which make it themselves."""
+        watch = None if self._watchers is None else self._watchers.begin()
+        call, wish = self._prepared(model, messages, options, streaming=streaming)
+        if watch is not None:
+            watch.asked(model, wish.request, streamed=streaming, tags=wish.tags, session=wish.session)
+            call.trail.watch = watch
+        return call
+
+    def _prepared(
+        self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool
+    ) -> tuple[Call, Wish[ChatRequest]]:
         router, clock = self.router, asyncio.get_running_loop().time
         wish = take_apart(
             messages, cast(dict[str, Any], options), deadline_s=router.deadline_s, max_wait_s=router.max_wait_s
         )
-        request = wish.request
+        request, shape = wish.request, None
+        if router.shapes or wish.shaping is not None:
+            shape = router.shaping.shape(model, wish.shaping)
         self.counters["calls"] += 1
-        return Call(
+        call = Call(
             self,
             model,
             request,
-            self._ask(model, request, wish.tags, wish.session, streaming=streaming),
+            self._ask(model, request, wish, shape, streaming=streaming),
             clock=clock,
             deadline_s=wish.deadline_s,
             max_wait_s=wish.max_wait_s,
+            shape=shape,
         )
+        return call, wish
+
+    async def part_of_call(
+        self, model: str, messages: Sequence[Message], *, tags: dict[str, str], deadline_s: float, max_tokens: int
+    ) -> Reply:
+        """A call made for another one, whose receipt tells what it cost: callback and observers hear of that one."""
+        options: dict[str, Any] = {"tags": tags, "deadline_s": deadline_s, "max_tokens": max_tokens}
+        if self.router.shapes:
+            options |= {"prune": "off", "cache": "off"}
+        call, _ = self._prepared(model, messages, cast(CallOptions, options), streaming=False)
+        call.trail.over = True  # so it is told to nobody by itself
+        return cast("Reply", await complete(call))
 
     def _ask(
-        self, model: str, request: ChatRequest, tags: dict[str, str] | None, session: str | None, *, streaming: bool
+        self, model: str, request: ChatRequest, wish: Wish[ChatRequest], shape: Shape | None, *, streaming: bool
     ) -> dict[str, Any]:
         """What the walk is asked, the same for every attempt of a call."""
         input_tokens, prompt_chars = measure(request)
+        tags, session = wish.tags, wish.session
+        if shape is not None:
+            input_tokens = shape.input_tokens(input_tokens, request)
         needs = adapters.needs(request)
         ask: dict[str, Any] = {"input_tokens": input_tokens, "estimated": True, "prompt_chars": prompt_chars}
         if request.max_tokens is not None:
@@ -209,7 +279,13 @@ class Client:
         return ask
 
 
-def _sink(callback: Callback, counters: Counter[str]) -> Sink:
+def _sink(callback: Callback | None, counters: Counter[str], watchers: Watchers | None) -> Sink:
     from junctor.sink import Sink  # threads and queues are for those who want to be told
 
-    return Sink(callback, counters)
+    return Sink(callback, counters, watchers)
+
+
+def _watchers(observers: Sequence[Observer], counters: Counter[str], now_s: Callable[[], float]) -> Watchers:
+    from junctor.observe.watch import Watchers  # as above
+
+    return Watchers(observers, counters, now_s)

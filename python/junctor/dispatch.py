@@ -11,18 +11,19 @@ deadline; a timeout context around it would cost as much as the rest of the book
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from junctor import attempts
+from junctor import attempts, relay, summary
+from junctor.adapters.carry import REFUSES_ORPHANS, carried, left_behind
 from junctor.attempts import Plan
 from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
 from junctor.hedge import Race
 from junctor.receipts import Trail
-from junctor.reply import RateLimit, Reply, Usage
+from junctor.reply import Embeddings, RateLimit, Reply, Usage, as_tuples
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 from junctor.transport.base import TransportError
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
     from junctor.client import Client
+    from junctor.shaping import Shape
+    from junctor.transport.base import Response
 
 
 class Call:
@@ -37,6 +40,7 @@ class Call:
 
     __slots__ = (
         "ask",
+        "begun",
         "client",
         "clock",
         "cost_usd_micros",
@@ -46,8 +50,11 @@ class Call:
         "model",
         "plan",
         "race",
+        "raw",
         "request",
+        "shape",
         "trail",
+        "upstream_s",
         "wait_until",
     )
 
@@ -61,13 +68,15 @@ class Call:
         clock: Callable[[], float],
         deadline_s: float,
         max_wait_s: float,
+        shape: Shape | None = None,
     ) -> None:
+        self.shape = shape
         self.client = client
         self.model = model
         self.request = request
         self.ask = ask
         self.clock = clock
-        now = clock()
+        now = self.begun = clock()
         self.deadline_s = deadline_s
         self.deadline = now + deadline_s
         self.wait_until = now + max_wait_s
@@ -75,11 +84,18 @@ class Call:
         self.cost_usd_micros = 0
         self.plan: Plan | None = None
         self.race: Race[Any] | None = None
+        self.raw: str | None = None
+        """The dialect in which the caller takes a provider's own bytes; None if it takes none."""
+        self.upstream_s = 0.0
         self.trail = Trail()
         if client.router.note_call():
             client.router.catch_up_soon()
 
-    async def reserve(self) -> Reservation:
+    def reserve(self) -> Coroutine[Any, Any, Reservation]:
+        """Hold capacity somewhere, as `hold` does; with a summary made before it where the conversation needs one."""
+        return self.hold() if self.shape is None else summary.reserve(self)
+
+    async def hold(self) -> Reservation:
         """Hold capacity somewhere, waiting for it as long as this call may wait.
 
         Raises `NoCapacity` or `Refused` as the core says, `DeadlineExceeded` if too little time is left to start.
@@ -96,7 +112,7 @@ class Call:
                 if wait_s is None:
                     raise
             self.client.counters["capacity_wait"] += 1
-            await asyncio.sleep(wait_s)
+            await self._sleep(wait_s)
 
     async def recover(self, failure: Failure, reservation: Reservation) -> Reservation:
         """The reservation of the next attempt after a settled failure.
@@ -157,7 +173,15 @@ class Call:
     async def _pause(self, delay_s: float, failure: Failure) -> None:
         if not attempts.affordable(delay_s, remaining_s=self.deadline - self.clock()):
             raise self.failed(failure)
-        await asyncio.sleep(delay_s)
+        await self._sleep(delay_s)
+
+    async def _sleep(self, wait_s: float) -> None:
+        began = self.clock()
+        try:
+            await asyncio.sleep(wait_s)
+        finally:
+            if self.trail.watch is not None:
+                self.trail.watch.waited(self.clock() - began)
 
     def prepare(self, reservation: Reservation, *, stream: bool) -> tuple[Adapter, Endpoint, HttpRequest]:
         """The HTTP request for a reservation's endpoint. Nothing was sent if this raises, so all is refunded."""
@@ -165,26 +189,64 @@ class Call:
         self.trail.add(reservation)
         try:
             endpoint: Endpoint = reservation.endpoint
-            adapter = self.client.adapter(endpoint.adapter)
-            message = adapter.build(self.shaped(reservation), endpoint, stream=stream)
+            adapter = self.client.adapter(self.dialect_at(endpoint))
+            adapter, message = self.build(adapter, reservation, stream=stream)
         except BaseException:
             reservation.cancel(sent=False)
             raise
         if message.dropped:
             self.trail.drop(message.dropped)
+        if message.notes:
+            self.trail.note(message.notes)
+        if self.trail.watch is not None:
+            self.trail.watch.sent(reservation)
         return adapter, endpoint, message
 
+    def dialect_at(self, endpoint: Endpoint) -> str:
+        """The dialect to speak there: the caller's own if the endpoint understands it, so that nothing is lost."""
+        native = self.request.native
+        if native is not None and native.dialect in endpoint.dialects:
+            return native.dialect
+        return endpoint.adapter
+
+    def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> tuple[Adapter, HttpRequest]:
+        """What is asked of this reservation's endpoint, in its dialect, and who reads the answer."""
+        native, request, endpoint = self.request.native, self.shaped(reservation), reservation.endpoint
+        if native is not None and (request.native is None or native.dialect != adapter.name):
+            self.trail.drop(left_behind(native, adapter.name, reservation.deployment))
+        if request.tools or request.response_format is not None or adapter.name in REFUSES_ORPHANS:
+            request, adapter, notes = carried(request, adapter, endpoint.model)
+            if notes:
+                self.trail.note(notes)
+        return adapter, adapter.build(request, endpoint, stream=stream)
+
+    def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:
+        """A whole answer to what `build` made."""
+        answer = adapter.parse(response.status, response.headers, response.body)
+        if self.raw == adapter.name and type(answer) is Reply:
+            relay.keep(answer, response.body)
+        return answer
+
+    @property
+    def answer_tokens(self) -> int | None:
+        """The bound on the answer, if its caller gave one."""
+        return self.request.max_tokens
+
     def shaped(self, reservation: Reservation) -> ChatRequest:
-        """The request as this reservation's rule lets it through: the answer's length capped, effort filled in."""
+        """The request as this reservation's rule lets it through, in the shape that its deployment should get it."""
         request = self.request
         cap, effort = reservation.max_output_tokens, reservation.effort
         if cap is not None and (request.max_tokens is None or request.max_tokens > cap):
             request = msgspec.structs.replace(request, max_tokens=cap)
         if effort is not None and request.effort is None:
             request = msgspec.structs.replace(request, effort=effort)
+        if self.shape is not None:
+            request, shaped = self.shape.shaped(request, reservation, self.ask.get("affinity"))
+            if shaped is not None:
+                self.trail.shape(reservation, shaped)
         return request
 
-    def settle_ok(self, reservation: Reservation, reply: Reply, first_token_s: float | None) -> None:
+    def settle_ok(self, reservation: Reservation, reply: Reply | Embeddings, first_token_s: float | None) -> None:
         """Settle a finished answer and complete its reply."""
         if self.race is not None:
             self.race.win(reservation)
@@ -207,6 +269,8 @@ class Call:
         self.cost_usd_micros += cost
         reply.cost_usd = self.cost_usd_micros / 1_000_000
         reply.remember(self.trail)
+        if self.trail.watch is not None:
+            self.trail.watch.replied(reply)
 
     def settle_failed(
         self,
@@ -257,18 +321,20 @@ class Call:
             f"the deadline of {self.deadline_s:g} s passed after {tried}{last}; allow more by deadline_s"
         )
 
-    def conclude(self, error: JunctorError | None = None) -> None:
-        """The call is over: give the error its receipt and tell the client's sink, once."""
+    def conclude(self, error: BaseException | None = None) -> None:
+        """The call is over: give an error of ours its receipt and tell the client's sink, once."""
         trail, told = self.trail, self.trail.over
         trail.over = True
-        if error is not None:
+        if trail.watch is not None and not told:
+            trail.watch.over(trail, error)
+        if isinstance(error, JunctorError):
             trail.refused(error)
             error.receipt = trail.receipt()
         if not told:
             self.client.tell(trail)
 
 
-async def complete(call: Call) -> Reply:
+async def complete(call: Call) -> Reply | Embeddings:
     """Make attempts until one answers. Raises what `Client.chat` documents."""
     try:
         reservation = await call.reserve()
@@ -279,32 +345,31 @@ async def complete(call: Call) -> Reply:
             else:
                 call.race = call.race or Race(call)
                 answer, reservation = await call.race.run(reservation, after_s, _attempt)
-            if type(answer) is Reply:
+            if type(answer) is not Failure:
                 call.conclude()
-                return answer
-            reservation = await call.recover(cast(Failure, answer), reservation)
-    except JunctorError as error:
+                return cast("Reply | Embeddings", answer)
+            reservation = await call.recover(answer, reservation)
+    except BaseException as error:
         call.conclude(error)
         raise
-    except BaseException:
-        call.conclude()
-        raise
 
 
-async def _attempt(call: Call, reservation: Reservation) -> Reply | Failure:
-    """Send once and settle. Returns the reply, or the failure that another attempt may follow."""
+async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings | Failure:
+    """Send once and settle. Returns the answer, or the failure that another attempt may follow."""
     adapter, endpoint, message = call.prepare(reservation, stream=False)
     clock = call.clock
     sent_at = clock()
     timeout_s = attempts.whole_answer_timeout_s(
         endpoint,
-        call.request.max_tokens,
+        call.answer_tokens,
         remaining_s=call.deadline - sent_at,
         last=call.made >= call.client.router.attempts,
     )
     try:
         response = await call.client.transport.send(message, timeout_s=timeout_s)
-        answer = adapter.parse(response.status, response.headers, response.body)
+        call.upstream_s += clock() - sent_at
+        call.trail.answered(reservation, response.status)
+        answer = call.read(adapter, response)  # our own time, and no longer the provider's
     except TransportError as error:
         if error.kind == "timeout" and clock() >= call.deadline - DEADLINE_SLACK_S:
             raise call.cut_by_deadline(reservation, endpoint, sent_at) from None
@@ -314,19 +379,13 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Failure:
     except BaseException:
         reservation.cancel(sent=True)
         raise
-    call.trail.answered(reservation, response.status)
-    if type(answer) is Reply:
-        # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
-        call.settle_ok(reservation, answer, None)
+    if type(answer) is Failure:
+        call.settle_failed(reservation, answer, limits=adapter.rate_limits(response.headers))
     else:
-        call.settle_failed(reservation, cast(Failure, answer), limits=adapter.rate_limits(response.headers))
+        # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
+        call.settle_ok(reservation, cast("Reply | Embeddings", answer), None)
     return answer
 
 
 DEADLINE_SLACK_S = 0.005
 """Timers of different clocks may fire this much early; a timeout so near to the deadline is the deadline's."""
-
-
-def as_tuples(limits: tuple[RateLimit, ...]) -> list[tuple[str, int | None, int | None, float | None]]:
-    """Rate limits in the plain form that the core takes."""
-    return [(limit.dimension, limit.limit, limit.remaining, limit.reset_s) for limit in limits]

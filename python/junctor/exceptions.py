@@ -106,7 +106,7 @@ class ProviderError(JunctorError):
     """A provider answered with a failure, and no further attempt was allowed or possible.
 
     `kind` is one of `junctor.failures.KINDS`; `status` the HTTP status if there was one; `retry_after_s` the
-    provider's own hint; `deployment` and `provider` say who answered.
+    provider's own hint; `deployment` and `provider` say who answered, `words` what, without our frame around it.
     """
 
     kind: ClassVar[str] = "server"
@@ -120,8 +120,10 @@ class ProviderError(JunctorError):
         deployment: str | None = None,
         provider: str | None = None,
         code: str | None = None,
+        words: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.words = words
         self.status = status
         self.retry_after_s = retry_after_s
         self.deployment = deployment

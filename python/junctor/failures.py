@@ -104,4 +104,5 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
             deployment=deployment,
             provider=provider,
             code=self.code,
+            words=self.message,
         )

@@ -1,14 +1,14 @@
-"""What a call may say beside model and messages, defined once for `chat` and `stream`."""
+"""What a call may say beside model and messages or inputs, defined once for `chat`, `stream` and `embed`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Generic, Literal, TypedDict, TypeVar, cast
 
 import msgspec
 
 from junctor.exceptions import InvalidRequest
-from junctor.request import ChatRequest, Message
+from junctor.request import ChatRequest, EmbeddingRequest, Message
 
 
 class RequestOptions(TypedDict, total=False):
@@ -35,8 +35,8 @@ class RequestOptions(TypedDict, total=False):
     provider_options: Mapping[str, Mapping[str, Any]]
 
 
-class CallOptions(RequestOptions, total=False):
-    """Options of one call.
+class RoutingOptions(TypedDict, total=False):
+    """How one call is routed, and how long it may take.
 
     `task`, `user_tier`, `priority`, `tenant` and `data` are the well-known tags that rules and compliance read; `tags`
     holds any others. `session` keeps calls with the same value at one warm deployment. `deadline_s` bounds the whole
@@ -54,24 +54,93 @@ class CallOptions(RequestOptions, total=False):
     max_wait_s: float | None
 
 
+SHAPING: Final = frozenset({"prompt", "prompt_values", "prune", "cache"})
+
+
+class CallOptions(RequestOptions, RoutingOptions, total=False):
+    """Options of one call of `chat` or `stream`.
+
+    `prompt` names a system prompt of the fleet file, whose variant for the deployment that is picked replaces the
+    system messages at the beginning; `prompt_values` fills its `{name}` placeholders. `prune` and `cache` override what
+    the fleet file says: `auto`, `off`; for `prune` also a mapping: to_tokens, keep_turns, how, by, deadline_s, marker.
+    """
+
+    prompt: str | None
+    prompt_values: Mapping[str, Any] | None
+    prune: Literal["auto", "off"] | Mapping[str, Any] | None
+    cache: Literal["auto", "off"] | None
+
+
+class EmbedOptions(RoutingOptions, total=False):
+    """Options of one call of `embed`; `user` and `provider_options` as in `EmbeddingRequest`."""
+
+    user: str | None
+    provider_options: Mapping[str, Mapping[str, Any]]
+
+
+Inputs = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
+"""What may be embedded: a text, several, one prompt's token ids, or several prompts'."""
+
 KNOWN_TAGS: Final = ("task", "user_tier", "priority", "tenant", "data")
 
 
-class Wish(msgspec.Struct, frozen=True):
+R = TypeVar("R")
+
+
+class Wish(msgspec.Struct, Generic[R], frozen=True):
     """One call's options, taken apart: what is sent, and what routes it."""
 
-    request: ChatRequest
+    request: R
     tags: dict[str, str] | None
     session: str | None
     deadline_s: float
     max_wait_s: float
+    shaping: dict[str, Any] | None = None
 
 
-def take_apart(messages: Sequence[Message], options: dict[str, Any], *, deadline_s: float, max_wait_s: float) -> Wish:
+def take_apart(
+    messages: Sequence[Message], options: dict[str, Any], *, deadline_s: float, max_wait_s: float
+) -> Wish[ChatRequest]:
     """Sort `options` (which is consumed) into a request and its routing; the two numbers are the client's defaults.
 
     Raises `InvalidRequest` for what no provider could answer, `TypeError` for an option that does not exist.
     """
+    routing = _routing(options, deadline_s, max_wait_s)
+    shaping = None if SHAPING.isdisjoint(options) else {name: options.pop(name) for name in SHAPING & options.keys()}
+    request = ChatRequest(messages=messages, **options)
+    _refuse_nonsense(request)
+    return Wish(request, *routing, shaping)
+
+
+def take_apart_inputs(
+    inputs: Inputs, dimensions: int | None, options: dict[str, Any], *, deadline_s: float, max_wait_s: float
+) -> Wish[EmbeddingRequest]:
+    """As `take_apart`, for what is to be embedded: one input or several become a list of them."""
+    routing = _routing(options, deadline_s, max_wait_s)
+    request = EmbeddingRequest(inputs=_input_list(inputs), dimensions=dimensions, **options)
+    if dimensions is not None and dimensions < 1:
+        raise InvalidRequest(f"dimensions is {dimensions}; it must be at least 1, or left out for the model's own")
+    return Wish(request, *routing)
+
+
+def _input_list(inputs: Inputs) -> Sequence[str] | Sequence[Sequence[int]]:
+    if isinstance(inputs, str):
+        return [inputs]
+    if isinstance(inputs, Sequence) and not isinstance(inputs, bytes) and inputs:
+        if all(isinstance(each, str) for each in inputs):
+            return cast("Sequence[str]", inputs)
+        if all(type(each) is int for each in inputs):
+            return [cast("Sequence[int]", inputs)]
+        if all(isinstance(each, Sequence) and each and all(type(id) is int for id in each) for each in inputs):
+            return cast("Sequence[Sequence[int]]", inputs)
+    raise InvalidRequest(
+        f"inputs is a {type(inputs).__name__} of something else; give a text, texts, token ids or lists of token ids"
+    )
+
+
+def _routing(
+    options: dict[str, Any], deadline_s: float, max_wait_s: float
+) -> tuple[dict[str, str] | None, str | None, float, float]:
     tags: dict[str, str] = dict(options.pop("tags", None) or ())
     for name in KNOWN_TAGS:
         if (value := options.pop(name, None)) is not None:
@@ -79,10 +148,11 @@ def take_apart(messages: Sequence[Message], options: dict[str, Any], *, deadline
     session = options.pop("session", None)
     asked_deadline_s = options.pop("deadline_s", None)
     asked_wait_s = options.pop("max_wait_s", None)
-    request = ChatRequest(messages=messages, **options)
-    _refuse_nonsense(request, asked_deadline_s, asked_wait_s)
-    return Wish(
-        request,
+    if asked_deadline_s is not None and not 0 < asked_deadline_s < float("inf"):
+        raise InvalidRequest(f"deadline_s is {asked_deadline_s}; it must be a positive number of seconds")
+    if asked_wait_s is not None and not 0 <= asked_wait_s < float("inf"):
+        raise InvalidRequest(f"max_wait_s is {asked_wait_s}; it must be 0 (never wait) or a number of seconds")
+    return (
         tags or None,
         session,
         deadline_s if asked_deadline_s is None else asked_deadline_s,
@@ -90,7 +160,7 @@ def take_apart(messages: Sequence[Message], options: dict[str, Any], *, deadline
     )
 
 
-def _refuse_nonsense(request: ChatRequest, deadline_s: float | None, max_wait_s: float | None) -> None:
+def _refuse_nonsense(request: ChatRequest) -> None:
     messages = request.messages
     if isinstance(messages, str | bytes) or not isinstance(messages, Sequence) or not messages:
         raise InvalidRequest(
@@ -104,7 +174,3 @@ def _refuse_nonsense(request: ChatRequest, deadline_s: float | None, max_wait_s:
             )
     if request.max_tokens is not None and request.max_tokens < 1:
         raise InvalidRequest(f"max_tokens is {request.max_tokens}; it must be at least 1, or left out for no bound")
-    if deadline_s is not None and not 0 < deadline_s < float("inf"):
-        raise InvalidRequest(f"deadline_s is {deadline_s}; it must be a positive number of seconds")
-    if max_wait_s is not None and not 0 <= max_wait_s < float("inf"):
-        raise InvalidRequest(f"max_wait_s is {max_wait_s}; it must be 0 (never wait) or a number of seconds")

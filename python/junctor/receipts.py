@@ -8,11 +8,14 @@ candidate it looked at), so `Router.replay` can make the same decision again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from junctor.exceptions import JunctorError
+
+if TYPE_CHECKING:
+    from junctor.observe.watch import Watch
 
 
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,6 +83,29 @@ class Explanation(Decision, frozen=True, omit_defaults=True):
     reasons: Mapping[str, str] = {}
 
 
+class Pruned(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was left out of a conversation: turns that lost something, and their tokens in the common estimate.
+
+    `fits` is False when the budget could not be reached without what must stay; `summarised` when a summary stands for
+    what is gone.
+    """
+
+    turns: int
+    tokens: int
+    fits: bool = True
+    summarised: bool = False
+
+
+class Shaped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a request was shaped for the deployment of one attempt.
+
+    `variant` is `prompt/pattern`: the prompt that was asked for and which of its variants this deployment got.
+    """
+
+    variant: str | None = None
+    pruned: Pruned | None = None
+
+
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One try at one deployment: its decision, its outcome, and the money and tokens it really used.
 
@@ -102,15 +128,34 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     cost_usd_micros: int = 0
     usage_known: bool = True
     hedge: bool = False
+    shaped: Shaped | None = None
     model_status: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything that can be said about one call. The last attempt is the one that answered, if any did."""
+    """Everything that can be said about one call. The last attempt is the one that answered, if any did.
+
+    `dropped` names parameters that a provider of an attempt cannot express, `notes` what was rewritten for it; no
+    content is in either. `summary_cost_usd_micros` is what summarising older turns cost.
+    """
 
     attempts: tuple[Attempt, ...] = ()
     dropped: tuple[str, ...] = ()
     failed_decision: Decision | None = None
+    notes: tuple[str, ...] = ()
+    summary_cost_usd_micros: int = 0
+
+    @property
+    def variant(self) -> str | None:
+        """The prompt variant of the last attempt, as `prompt/pattern`; None if no prompt was asked for."""
+        shaped = self.attempts[-1].shaped if self.attempts else None
+        return None if shaped is None else shaped.variant
+
+    @property
+    def pruned(self) -> Pruned | None:
+        """What was left out of the conversation for the last attempt; None if nothing had to be."""
+        shaped = self.attempts[-1].shaped if self.attempts else None
+        return None if shaped is None else shaped.pruned
 
     @property
     def decision(self) -> Decision | None:
@@ -129,8 +174,8 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def cost_usd_micros(self) -> int:
-        """Money of all attempts together, in millionths of a dollar."""
-        return sum(attempt.cost_usd_micros for attempt in self.attempts)
+        """Money of all attempts together, and of a summary that was made for them, in millionths of a dollar."""
+        return self.summary_cost_usd_micros + sum(attempt.cost_usd_micros for attempt in self.attempts)
 
     @property
     def cost_usd(self) -> float:
@@ -159,30 +204,62 @@ class Recorded(Protocol):
         """The receipt with that one attempt."""
 
 
+MAX_NOTES: Final = 32
+"""Of one receipt: some tools with some rewritings each, at up to three providers."""
+
+MAX_NOTE_CHARS: Final = 160
+
+
 class Trail:
     """The attempts of one call, joined into one receipt when somebody asks for it.
 
     It refers to reservations, which decode their part lazily; a call that nobody asks about never decodes anything.
+    `watch` takes the notes that observers want, if the client has any.
     """
 
-    __slots__ = ("_joined", "dropped", "failed_decision", "over", "reservations", "statuses")
+    __slots__ = (
+        "_joined",
+        "_shapes",
+        "dropped",
+        "failed_decision",
+        "last",
+        "notes",
+        "over",
+        "reservations",
+        "statuses",
+        "summary_cost_usd_micros",
+        "watch",
+    )
 
     def __init__(self) -> None:
         self.reservations: list[Recorded] = []
         self.statuses: list[int | None] = []
+        self.last: Recorded | None = None
+        """The attempt that answers, if any does; it stays when the others were joined and forgotten."""
         self.dropped: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self.over = False
         self.failed_decision: Decision | None = None
+        self.summary_cost_usd_micros = 0
+        self._shapes: dict[int, Shaped] = {}
         self._joined: Receipt | None = None
+        self.watch: Watch | None = None
 
     def add(self, reservation: Recorded) -> None:
         """One more attempt. Its status, if an answer comes, is set by `answered`."""
         self.reservations.append(reservation)
         self.statuses.append(None)
+        self.last = reservation
+
+    def shape(self, reservation: Recorded, shaped: Shaped) -> None:
+        """The request of this reservation's attempt was shaped so."""
+        self._shapes[id(reservation)] = shaped
 
     def answered(self, reservation: Recorded, status: int) -> None:
         """The attempt of this reservation got an answer with this HTTP status."""
         self.statuses[self.reservations.index(reservation)] = status
+        if self.watch is not None:
+            self.watch.heard(reservation)
 
     def holds(self, reservation: Recorded) -> bool:
         """Whether this reservation's attempt was made."""
@@ -193,10 +270,16 @@ class Trail:
         place = self.reservations.index(reservation)
         self.reservations.append(self.reservations.pop(place))
         self.statuses.append(self.statuses.pop(place))
+        self.last = reservation
 
     def drop(self, names: tuple[str, ...]) -> None:
         """The provider of an attempt cannot express these parameters."""
         self.dropped = tuple(dict.fromkeys(self.dropped + names))
+
+    def note(self, notes: tuple[str, ...]) -> None:
+        """This was rewritten for the provider of an attempt. The latest attempts' notes go first out of bounds."""
+        told = dict.fromkeys(self.notes + tuple(note[:MAX_NOTE_CHARS] for note in notes))
+        self.notes = tuple(told)[:MAX_NOTES]
 
     def refused(self, error: JunctorError) -> None:
         """The walk found nobody: keep the decision that says why."""
@@ -215,8 +298,12 @@ class Trail:
         attempts: list[Attempt] = []
         for reservation, status in zip(reservations, self.statuses, strict=True):
             told = reservation.receipt.attempts
-            attempts += told if status is None else [msgspec.structs.replace(a, status=status) for a in told]
-        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision)
+            if status is not None:
+                told = tuple(msgspec.structs.replace(attempt, status=status) for attempt in told)
+            if self._shapes and (shaped := self._shapes.get(id(reservation))) is not None:
+                told = tuple(msgspec.structs.replace(attempt, shaped=shaped) for attempt in told)
+            attempts += told
+        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision, self.notes, self.summary_cost_usd_micros)
         if self.over:
             self._joined = receipt
             self.reservations = []

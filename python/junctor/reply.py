@@ -52,14 +52,33 @@ class RateLimit(msgspec.Struct, frozen=True):
     reset_s: float | None = None
 
 
-class Reply(msgspec.Struct, kw_only=True, dict=True):
+def as_tuples(limits: tuple[RateLimit, ...]) -> list[tuple[str, int | None, int | None, float | None]]:
+    """Rate limits in the plain form that the core takes."""
+    return [(limit.dimension, limit.limit, limit.remaining, limit.reset_s) for limit in limits]
+
+
+class Traced(msgspec.Struct, dict=True):
+    """What a client returns: it knows the trail of its call, which is no field, so encoding leaves it out."""
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """Why this deployment, what was tried, what it cost. None on what no client made."""
+        trail = cast("Trail | None", self.__dict__.get("trail"))
+        return None if trail is None else trail.receipt()
+
+    def remember(self, trail: Trail) -> None:
+        """Tie this to the trail of its call."""
+        self.__dict__["trail"] = trail
+
+
+class Reply(Traced, kw_only=True):
     """A finished answer.
 
     `text` is the visible text ("" if the answer is only tool calls); `reasoning` what the provider shows of the model's
     thinking. `message` is the assistant message in OpenAI's shape, ready to be appended to the conversation, with
     whatever a provider needs to see again (signatures, thinking blocks) under `provider_fields`.
     `cost_usd` and `receipt` are filled by the client; the receipt is put together when it is first looked at, because
-    most calls never look. It is no field, so encoding a reply leaves it out.
+    most calls never look.
     """
 
     text: str
@@ -75,15 +94,18 @@ class Reply(msgspec.Struct, kw_only=True, dict=True):
     rate_limits: tuple[RateLimit, ...] = ()
     cost_usd: float = 0.0
 
-    @property
-    def receipt(self) -> Receipt | None:
-        """Why this deployment, what was tried, what it cost. None on a reply that no client made."""
-        trail = cast("Trail | None", self.__dict__.get("trail"))
-        return None if trail is None else trail.receipt()
 
-    def remember(self, trail: Trail) -> None:
-        """Tie this reply to the trail of its call."""
-        self.__dict__["trail"] = trail
+class Embeddings(Traced, kw_only=True):
+    """Vectors, one per input and in the order of the inputs.
+
+    `cost_usd` and `receipt` are filled by the client, as on a `Reply`. `usage` has input tokens only.
+    """
+
+    vectors: list[list[float]]
+    usage: Usage
+    model: str = ""
+    rate_limits: tuple[RateLimit, ...] = ()
+    cost_usd: float = 0.0
 
 
 class TextDelta(msgspec.Struct, frozen=True, tag="text"):

@@ -20,11 +20,16 @@ class Native(msgspec.Struct, frozen=True):
     Where the deployment speaks the same dialect its adapter sends this body, with only the model, the stream options
     and what rules changed written anew, so nothing that the provider understands is lost. Whoever changes the messages
     or tools of a request takes its native body away.
+
+    `demands` names what the request makes no sense without and no other dialect has: there it is refused. `drops` names
+    what is left out in other dialects, for the receipt.
     """
 
     dialect: str
     body: Mapping[str, Any]
     headers: Mapping[str, str] = {}
+    demands: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,6 +63,19 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     native: Native | None = None
 
 
+class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Texts, or prompts as token ids, of which vectors are wanted. One vector per input, in their order.
+
+    `dimensions` shortens the vectors where the model can. `provider_options` maps an adapter name to fields that are
+    merged into that provider's body as they are.
+    """
+
+    inputs: Sequence[str] | Sequence[Sequence[int]]
+    dimensions: int | None = None
+    user: str | None = None
+    provider_options: Mapping[str, Mapping[str, Any]] = {}
+
+
 class Secret:
     """A secret value that shows itself to nobody: `repr`, `str` and formatting print its reference only."""
 
@@ -88,7 +106,10 @@ class Secret:
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds.
 
-    `model_status` says that the model is deprecated or retired, with the dates, as of when the fleet was read.
+    `adapter` is the dialect it is spoken to in, `dialects` all that it understands, by their adapters' names; empty
+    means that one alone. `api_version` is for providers that want it in the address, as Azure does; `bytes_per_token`
+    says how the model's tokenizer cuts text, for estimates; `model_status` that the model is deprecated or retired,
+    with the dates, as of when the fleet was read.
     """
 
     deployment: str
@@ -98,6 +119,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     key: Secret | None = None
     headers: Mapping[str, str] = {}
+    dialects: tuple[str, ...] = ()
+    api_version: str | None = None
+    bytes_per_token: float = 3.5
     max_output_tokens: int | None = None
     first_content_timeout_s: float = 20.0
     idle_timeout_s: float = 30.0
@@ -105,13 +129,17 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """What a transport sends. `dropped` names the request's parameters that this provider cannot express."""
+    """What a transport sends. `dropped` names the request's parameters that this provider cannot express.
+
+    `notes` say what was rewritten so that it can be: `tools.get_weather: $ref inlined (bedrock)`.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
     dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url.partition('?')[0]}, {len(self.body)} bytes)"

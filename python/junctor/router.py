@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from junctor.config import Config
-    from junctor.leases import Keeper
+    from junctor.leases import Courier
     from junctor.request import Secret
+    from junctor.shaping import Shaping
 
 _decision_of = msgspec.json.Decoder(Decision).decode
 _explanation_of = msgspec.json.Decoder(Explanation).decode
@@ -35,15 +36,20 @@ class Router(_core.Router):
     """Decides where each request goes, holds the capacity, learns from the outcome.
 
     Make one by `open`, `from_config` or `over_keys`. `attempts`, `deadline_s` and `max_wait_s` are the defaults
-    of the clients that use it; `config` is the fleet as it was read last, None for a router that was made of bytes.
+    of the clients that use it; `groups` names what callers can ask for beside models and deployments; `config` is the
+    fleet as it was read last, None for a router that was made of bytes.
     """
 
     attempts: int = MAX_ATTEMPTS
     deadline_s: float = DEFAULT_DEADLINE_S
     max_wait_s: float = DEFAULT_MAX_WAIT_S
+    shapes: bool = False
+    """Whether the fleet file asks for requests to be pruned or cached; prompts are asked for by calls."""
+    groups: tuple[str, ...] = ()
     config: Config | None = None
     _prefix_groups: frozenset[str] = frozenset()
-    _keeper: Keeper | None = None
+    _shaping: Shaping | None = None
+    _courier: Courier | None = None
     _coordinator: Secret | None = None
     _file: str | None = None
     _follower: Follower | None = None
@@ -125,7 +131,7 @@ class Router(_core.Router):
     @property
     def shares_limits(self) -> bool:
         """Whether a coordinator grants it a part of limits that other hosts use as well."""
-        return self._keeper is not None
+        return self._courier is not None
 
     def catch_up(self) -> bool:
         """Adopt the fleet file as it is now if another process that shares the state has; whether that was so.
@@ -183,25 +189,38 @@ class Router(_core.Router):
         """Whether calls for `model` should stay where their prompt's beginning is warm."""
         return bool(self._prefix_groups) and (model == "auto" or model in self._prefix_groups)
 
+    @property
+    def shaping(self) -> Shaping:
+        """How requests are shaped for deployments. Made when it is first needed: most fleets shape nothing."""
+        if self._shaping is None:
+            from junctor.shaping import Shaping
+
+            self._shaping = Shaping(self.config)
+        return self._shaping
+
     def _share(self, coordinator: Secret | None, *, keep: bool) -> None:
-        """Share limits by this coordinator from now on. With `keep` a thread does so, else who holds `_keeper`."""
-        if coordinator == self._coordinator and (coordinator is None) == (self._keeper is None):
+        """Share limits by this coordinator from now on. With `keep` a thread does so, else who holds `_courier`."""
+        if coordinator == self._coordinator and (coordinator is None) == (self._courier is None):
             return
-        keeper, self._keeper, self._coordinator = self._keeper, None, coordinator
-        if keeper is not None:
-            keeper.close()
+        courier, self._courier, self._coordinator = self._courier, None, coordinator
+        if courier is not None:
+            courier.close()
         if coordinator is not None:
             from junctor import leases  # threads and sockets are for those who share
 
             shown = f"the coordinator at {coordinator.reference}"
-            self._keeper = leases.Keeper(self, leases.RedisCoordinator(coordinator), name=shown)
+            self._courier = leases.Courier(self, leases.RedisCoordinator(coordinator), name=shown)
             if keep:
-                self._keeper.start()
+                self._courier.start()
 
     def _adopt(self, fleet: Config) -> None:
-        self.config = fleet
+        self.config, self._shaping = fleet, None
+        self.shapes = any(group.prune or group.cache for group in fleet.groups.values()) or any(
+            item.prune for item in fleet.rules
+        )
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s
         self.max_wait_s = fleet.dispatch.max_wait_s
+        self.groups = tuple(fleet.groups)
         self._prefix_groups = frozenset(name for name, group in fleet.groups.items() if group.affinity == "prefix")

@@ -1,4 +1,4 @@
-"""Hands the receipts of finished calls to the program's callback, on a thread of its own.
+"""Hands the receipts of finished calls to the program's callback and its observers, on a thread of its own.
 
 A callback runs code that we do not know: it writes to a file, takes a lock, waits for a database. Called on the event
 loop it would hold up every other request for as long; awaited, it would hold up its own. So finished calls go into a
@@ -26,6 +26,7 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from junctor.observe.watch import Watchers
     from junctor.receipts import Receipt, Trail
 
 MAX_WAITING: Final = 4_096
@@ -42,13 +43,18 @@ CLOSE_S: Final = 5.0
 
 
 class Sink:
-    """One callback with its queue and its thread, which starts with the first receipt and anew in a forked child.
+    """A callback, observers or both, with a queue and a thread that starts with the first receipt and anew in a fork.
 
     `counters` is told `callback_error`, `callback_slow`, `callback_dropped`, and in `callback_us` the microseconds that
     the callback has taken in all.
     """
 
-    def __init__(self, callback: Callable[[Receipt], object], counters: Counter[str]) -> None:
+    def __init__(
+        self,
+        callback: Callable[[Receipt], object] | None,
+        counters: Counter[str],
+        watchers: Watchers | None = None,
+    ) -> None:
         self._waiting: SimpleQueue[Trail | None] = SimpleQueue()
         if inspect.iscoroutinefunction(callback):
             raise TypeError(
@@ -56,6 +62,7 @@ class Sink:
                 "give a plain function, which may use asyncio.run_coroutine_threadsafe"
             )
         self._callback = callback
+        self._watchers = watchers
         self._counters = counters
         self._thread: threading.Thread | None = None
         self._closed: threading.Thread | None = None
@@ -91,7 +98,7 @@ class Sink:
         False if the system has no thread to give, or the interpreter is about to end.
         """
         self._waiting = SimpleQueue()
-        arguments = (self._waiting, self._callback, self._counters, self._closed)
+        arguments = (self._waiting, self._callback, self._watchers, self._counters, self._closed)
         thread = threading.Thread(target=_tell_all, args=arguments, name="junctor-receipts", daemon=True)
         try:
             thread.start()
@@ -103,7 +110,8 @@ class Sink:
 
 def _tell_all(
     waiting: SimpleQueue[Trail | None],
-    callback: Callable[[Receipt], object],
+    callback: Callable[[Receipt], object] | None,
+    watchers: Watchers | None,
     counts: Counter[str],
     before: threading.Thread | None,
 ) -> None:
@@ -113,7 +121,10 @@ def _tell_all(
     while (trail := waiting.get()) is not None:
         began = perf_counter()
         try:
-            callback(trail.receipt())
+            if watchers is not None:
+                watchers.tell(trail)
+            if callback is not None:
+                callback(trail.receipt())
         except BaseException:  # SystemExit too: nobody above would hear of it, and the next receipts wait
             counts["callback_error"] += 1
         took_s = perf_counter() - began

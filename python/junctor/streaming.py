@@ -16,15 +16,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from junctor.dispatch import DEADLINE_SLACK_S, Call
-from junctor.exceptions import JunctorError, StreamInterrupted
+from junctor.exceptions import StreamInterrupted
 from junctor.failures import Failure
 from junctor.hedge import Race
+from junctor.relay import Raw, RawReader
 from junctor.reply import Done, Event, Finish, ReasoningDelta, Reply, StreamError, TextDelta, ToolCallDelta, Usage
 from junctor.transport.base import StreamedResponse, TransportError
 from junctor.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from junctor._core import Reservation
+    from junctor.adapters import StreamReader
 
 MAX_ERROR_BYTES: Final = 262_144
 """How much of an error's body is read. Real ones have some hundred bytes."""
@@ -100,11 +102,8 @@ async def _events(call: Call) -> AsyncGenerator[Event, None]:
                 return
             finally:
                 await attempt.release()
-    except JunctorError as error:
+    except BaseException as error:
         call.conclude(error)
-        raise
-    except BaseException:
-        call.conclude()
         raise
 
 
@@ -130,7 +129,8 @@ class _StreamAttempt:
         self._call = call
         self._reservation = reservation
         self._adapter, self._endpoint, self._message = call.prepare(reservation, stream=True)
-        self._reader = self._adapter.reader()
+        reader = self._adapter.reader()
+        self._reader: StreamReader = RawReader(reader) if call.raw == self._adapter.name else reader
         self._sent_at = call.clock()
         self._first_content_s: float | None = None
         self._settled = False
@@ -192,6 +192,7 @@ class _StreamAttempt:
         self._reservation.first_content()
         now = call.clock()
         self._first_content_s = now - self._sent_at
+        call.upstream_s += self._first_content_s
         self._watchdog.move(min(now + self._endpoint.idle_timeout_s, call.deadline))
 
     async def more(self) -> list[Event] | None:
@@ -296,4 +297,4 @@ def _is_content(event: Event) -> bool:
     """Text, reasoning or a tool call: what a caller can show. An empty delta is not."""
     if isinstance(event, TextDelta | ReasoningDelta):
         return bool(event.text)
-    return isinstance(event, ToolCallDelta)
+    return isinstance(event, ToolCallDelta) or (isinstance(event, Raw) and event.content)

@@ -22,7 +22,7 @@ def blank() -> dict[str, Any]:
 
 
 def whole(adapter: str, found: dict[str, Any]) -> dict[str, Any]:
-    return {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}[adapter](found)
+    return _WHOLE[adapter](found)
 
 
 def _finish(out: dict[str, Any], reason: str) -> None:
@@ -103,7 +103,7 @@ def _gemini_usage(out: dict[str, Any], usage: dict[str, Any]) -> None:
 
 
 def streamed(adapter: str, events: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"openai": _openai_stream, "anthropic": _anthropic_stream, "gemini": _gemini_stream}[adapter](events)
+    return _STREAMED[adapter](events)
 
 
 def _openai_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -169,3 +169,53 @@ def _gemini_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
             reason = GEMINI_FINISH.get(candidate.get("finishReason", ""), reason)
     _finish(out, reason)
     return out
+
+
+def _responses(found: dict[str, Any]) -> dict[str, Any]:
+    out = blank()
+    for item in found["output"]:
+        if item["type"] == "message":
+            out["text"] += "".join(part["text"] for part in item["content"] if part["type"] == "output_text")
+        elif item["type"] == "function_call":
+            out["calls"].append((item["call_id"], item["name"], json.loads(item["arguments"])))
+        elif item["type"] == "reasoning":
+            out["reasoning"] |= any(part["text"] for part in [*item["summary"], *(item.get("content") or ())])
+    _responses_end(out, found)
+    return out
+
+
+def _responses_end(out: dict[str, Any], found: dict[str, Any]) -> None:
+    cause = (found.get("incomplete_details") or {}).get("reason")
+    status = found.get("status") or "completed"
+    reason = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(cause or "", "unknown")
+    _finish(out, "stop" if status == "completed" else reason)
+    usage = found.get("usage") or {}
+    out["input"], out["output"] = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
+    out["cached"] = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
+
+
+def _responses_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
+    out = blank()
+    calls: dict[int, Any] = {}
+    for event in events:
+        if event["type"] == "response.output_text.delta":
+            out["text"] += event["delta"]
+        elif event["type"].startswith("response.reasoning") and event["type"].endswith("text.delta"):
+            out["reasoning"] = True
+        elif event["type"] == "response.output_item.done" and event["item"]["type"] == "function_call":
+            item = event["item"]
+            calls[event["output_index"]] = (item["call_id"], item["name"], json.loads(item["arguments"]))
+        elif event["type"] in ("response.completed", "response.incomplete"):
+            out["calls"] = [made for _, made in sorted(calls.items())]
+            _responses_end(out, event["response"])
+            break  # some recordings hold the next answer too
+    return out
+
+
+_WHOLE = {"openai": _openai, "openai-responses": _responses, "anthropic": _anthropic, "gemini": _gemini}
+_STREAMED = {
+    "openai": _openai_stream,
+    "openai-responses": _responses_stream,
+    "anthropic": _anthropic_stream,
+    "gemini": _gemini_stream,
+}

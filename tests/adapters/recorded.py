@@ -16,6 +16,9 @@ SPOKEN = {
     ("azure", "chat_completions"): "openai",
     ("openai_compatible", "chat_completions"): "openai",
     ("mistral", "chat_completions"): "openai",  # not its own dialect yet; close enough to be read
+    ("openai", "responses"): "openai-responses",
+    ("azure", "responses"): "openai-responses",
+    ("openai_compatible", "responses"): "openai-responses",
     ("anthropic", "messages"): "anthropic",
     ("gemini", "generateContent"): "gemini",
     ("gemini", "streamGenerateContent"): "gemini",
@@ -23,6 +26,8 @@ SPOKEN = {
 
 
 NO_CHAT = {"mistral/chat_completions/mistral-transcription.0"}  # a transcription that was filed with the chats
+
+CHATS = {"azure/responses/azure-deepseek-reasoning-1.0"}  # a chat completion that was filed with the responses
 
 
 def rows(*, stream: bool | None = None, errors: bool | None = None) -> list[dict[str, Any]]:
@@ -39,8 +44,15 @@ def rows(*, stream: bool | None = None, errors: bool | None = None) -> list[dict
     ]
 
 
+def every(api: str) -> list[dict[str, Any]]:
+    """The index rows of one API, whoever spoke it; empty where the data is absent."""
+    if not (ROOT / "index.json").exists():
+        return []
+    return [row for row in json.loads((ROOT / "index.json").read_text()) if row["api"] == api]
+
+
 def adapter_of(row: dict[str, Any]) -> str:
-    return SPOKEN[row["provider"], row["api"]]
+    return "openai" if row["id"] in CHATS else SPOKEN[row["provider"], row["api"]]
 
 
 @lru_cache(maxsize=512)
@@ -63,7 +75,7 @@ def stream_bytes(row: dict[str, Any]) -> bytes:
     adapter = adapter_of(row)
     lines = []
     for event in response["events"]:
-        name = f"event: {event['type']}\n" if adapter == "anthropic" else ""
+        name = f"event: {event['type']}\n" if adapter in ("anthropic", "openai-responses") else ""
         lines.append(f"{name}data: {json.dumps(event)}\n\n")
     if adapter == "openai":
         lines.append("data: [DONE]\n\n")

@@ -47,6 +47,13 @@ def openai_judge() -> Judge:
     return typed_dict_judge("openai.types.chat.completion_create_params", f"{name}NonStreaming", f"{name}Streaming")
 
 
+def responses_judge() -> Judge:
+    load("openai.types.shared_params")
+    load("openai.types.responses")
+    name = "ResponseCreateParams"
+    return typed_dict_judge("openai.types.responses.response_create_params", f"{name}NonStreaming", f"{name}Streaming")
+
+
 def anthropic_judge() -> Judge:
     load("anthropic.types")
     name = "MessageCreateParams"
@@ -75,7 +82,12 @@ def gemini_judge() -> Judge:
     return judge
 
 
-JUDGES = {"openai": openai_judge, "anthropic": anthropic_judge, "gemini": gemini_judge}
+JUDGES = {
+    "openai": openai_judge,
+    "openai-responses": responses_judge,
+    "anthropic": anthropic_judge,
+    "gemini": gemini_judge,
+}
 
 
 def main() -> None:

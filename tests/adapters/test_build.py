@@ -15,8 +15,9 @@ from junctor import adapters
 from junctor.request import HttpRequest
 from tests.adapters.cases import ADAPTERS, BASES, CASES, KEY, MODELS, Case, at, endpoint
 from tests.adapters.effort_cases import EFFORT_CASES
+from tests.adapters.responses_cases import DROPPED, NAME, RESPONSES_CASES, SAYS
 
-ALL = [(case, adapter) for case in [*CASES, *EFFORT_CASES] for adapter in case.only]
+ALL = [(case, adapter) for case in [*CASES, *EFFORT_CASES, *RESPONSES_CASES] for adapter in case.only]
 EACH = pytest.mark.parametrize(("case", "adapter"), ALL, ids=[f"{adapter}-{case.name}" for case, adapter in ALL])
 
 
@@ -34,6 +35,12 @@ WRONG: dict[str, list[dict[str, Any]]] = {
         {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "top_k": 3},
         {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "words": "Hi"}]}]},
         {"model": "m", "messages": [{"role": "user", "content": "Hi", "cache_control": {"type": "ephemeral"}}]},
+    ],
+    "openai-responses": [
+        {"model": "m", "input": "Hi", "max_tokens": 3},
+        {"model": "m", "input": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]},
+        {"model": "m", "input": "Hi", "tools": [{"type": "function", "function": {"name": "f"}}]},
+        {"model": "m", "input": [{"type": "function_call_output", "call_id": "c"}]},
     ],
     "anthropic": [
         {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
@@ -82,13 +89,19 @@ def test_the_official_sdk_refuses_wrong_bodies(adapter: str) -> None:
 @EACH
 def test_the_body_says_what_the_request_means(case: Case, adapter: str) -> None:
     body = json.loads(build(case, adapter).body)
-    for path, value in case.says.get(adapter, {}).items():
+    further = SAYS.get(case.name, {}) if adapter == NAME else {}
+    for path, value in {**further, **case.says.get(adapter, {})}.items():
         assert at(body, path) == value, path
 
 
 @EACH
 def test_what_cannot_be_said_is_reported_and_nothing_else_is(case: Case, adapter: str) -> None:
-    assert build(case, adapter).dropped == case.dropped.get(adapter, ())
+    further = DROPPED.get(case.name, ()) if adapter == NAME else ()
+    assert build(case, adapter).dropped == case.dropped.get(adapter, further)
+
+
+def test_every_name_of_the_responses_table_is_a_case() -> None:
+    assert SAYS.keys() | DROPPED.keys() <= {case.name for case in CASES}
 
 
 @EACH
@@ -103,6 +116,7 @@ def test_the_body_carries_neither_the_key_nor_anything_of_ours(case: Case, adapt
     ("adapter", "stream", "url", "key_header"),
     [
         ("openai", False, "https://api.openai.com/v1/chat/completions", ("authorization", "Bearer sk-canary-7f3a")),
+        ("openai-responses", True, "https://api.openai.com/v1/responses", ("authorization", "Bearer sk-canary-7f3a")),
         ("anthropic", True, "https://api.anthropic.com/v1/messages", ("x-api-key", "sk-canary-7f3a")),
         (
             "gemini",
@@ -137,7 +151,12 @@ def test_the_endpoints_headers_win_and_no_key_means_no_header() -> None:
 
 
 def test_the_answer_bound_is_cut_to_what_the_deployment_gives() -> None:
-    names = {"openai": "max_completion_tokens", "anthropic": "max_tokens", "gemini": "generationConfig.maxOutputTokens"}
+    names = {
+        "openai": "max_completion_tokens",
+        "openai-responses": "max_output_tokens",
+        "anthropic": "max_tokens",
+        "gemini": "generationConfig.maxOutputTokens",
+    }
     for adapter, path in names.items():
         request = CASES[0].request
         http = adapters.get(adapter).build(request, endpoint(adapter, max_output_tokens=32))

@@ -191,6 +191,7 @@ def test_a_page_of_somebody_else_is_not_quoted(adapter: str) -> None:
 def test_a_providers_message_is_bounded(adapter: str) -> None:
     bodies = {
         "openai": openai("x" * 9000),
+        "openai-responses": openai("x" * 9000),
         "anthropic": anthropic("y", "x" * 9000),
         "gemini": gemini(400, "", "x" * 9000),
     }
@@ -205,6 +206,16 @@ STREAM_ERRORS = [
     ("openai", openai("unnamed"), "server"),
     ("openai", {"error": "just words"}, "server"),
     ("openai", {"message": "only the event's name says error", "code": 429}, "rate_limit"),
+    ("openai-responses", {"type": "error", "code": "rate_limit_exceeded", "message": "slow"}, "rate_limit"),
+    ("openai-responses", {"type": "error", "error": {"code": "server_error", "message": "boom"}}, "server"),
+    ("openai-responses", {"type": "error", "message": "unnamed"}, "server"),
+    ("openai-responses", openai("boom", None, "server_error"), "server"),
+    (
+        "openai-responses",
+        {"type": "response.failed", "response": {"error": {"code": "invalid_prompt", "message": "no"}}},
+        "content_filter",
+    ),
+    ("openai-responses", {"type": "response.failed", "response": {"status": "failed"}}, "server"),
     ("anthropic", anthropic("overloaded_error", "Overloaded"), "overloaded"),
     ("anthropic", anthropic("api_error", "Internal server error"), "server"),
     ("anthropic", anthropic("rate_limit_error", "slow"), "rate_limit"),
@@ -215,6 +226,7 @@ STREAM_ERRORS = [
 
 FIRST = {
     "openai": b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n',
+    "openai-responses": b'data: {"type":"response.output_text.delta","output_index":0,"delta":"Hel"}\n\n',
     "anthropic": b'data: {"type":"message_start","message":{"id":"m","usage":{"input_tokens":3}}}\n\n'
     b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
     b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel"}}\n\n',
@@ -260,6 +272,7 @@ def test_a_stream_without_its_terminal_marker_is_truncated(adapter: str) -> None
 def test_an_error_body_in_place_of_a_stream_is_told_as_it_is(adapter: str) -> None:
     bodies = {
         "openai": openai("slow", 429),
+        "openai-responses": openai("slow", 429),
         "anthropic": anthropic("overloaded_error", "busy"),
         "gemini": gemini(503, "UNAVAILABLE", "busy"),
     }
@@ -267,4 +280,4 @@ def test_an_error_body_in_place_of_a_stream_is_told_as_it_is(adapter: str) -> No
     reader.feed(raw(bodies[adapter]))
     closed = reader.close()
     assert isinstance(closed, Failure)
-    assert closed.kind == {"openai": "rate_limit"}.get(adapter, "overloaded")
+    assert closed.kind == ("rate_limit" if adapter.startswith("openai") else "overloaded")

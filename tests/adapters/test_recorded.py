@@ -22,6 +22,7 @@ ERRORS = recorded.rows(errors=True)
 BROKEN = {
     "openai_compatible/chat_completions/openrouter.test-openrouter-stream-error.0": ("invalid_request", ""),
     "openai_compatible/chat_completions/groq.test-tool-use-failed-error-streaming-with-text.0": ("malformed", "maybe"),
+    "openai/responses/openai-error-1.0": ("quota", ""),
     # Two messages in one stream: the first had delivered half a tool call when the second began.
     "anthropic/messages/spliced-message-start.0": ("malformed", ""),
 }
@@ -134,7 +135,12 @@ def test_a_stream_cut_before_its_end_is_never_a_whole_answer(row: dict[str, Any]
     """B44: without its terminal marker a stream is a failure, wherever it was cut."""
     adapter = recorded.adapter_of(row)
     raw = recorded.stream_bytes(row)
-    marker = {"openai": rb'"finish_reason": ?"|\[DONE\]', "anthropic": rb'"message_stop"', "gemini": rb'"finishReason"'}
+    marker = {
+        "openai": rb'"finish_reason": ?"|\[DONE\]',
+        "openai-responses": rb'"response\.(completed|incomplete)"',
+        "anthropic": rb'"message_stop"',
+        "gemini": rb'"finishReason"',
+    }
     found = re.search(marker[adapter], raw)
     end = found.start() if found is not None else len(raw) - 2
     for cut in (end // 3, end * 2 // 3, end):
@@ -153,6 +159,9 @@ KINDS = {
     ("openai", 400, "total length of all messages"): "context_length",
     ("openai", 400, "Tool call validation failed"): "malformed",
     ("openai", 400, "Tool choice is required"): "malformed",
+    ("openai-responses", 400, "exceeds the context window"): "context_length",
+    ("openai-responses", 400, "model_not_found"): "not_found",
+    ("openai-responses", 400, "Incorrect API key"): "auth",
 }
 BY_STATUS = {400: "invalid_request", 401: "auth", 404: "not_found", 429: "rate_limit"}
 

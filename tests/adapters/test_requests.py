@@ -15,7 +15,7 @@ from tests.adapters.cases import AUDIO, IMAGE_DATA, JSON_SCHEMA, PDF_FILE, TOOLS
 
 
 def test_adapters_are_found_by_name_and_a_typo_is_corrected() -> None:
-    assert adapters.names() == ("openai", "anthropic", "gemini")
+    assert adapters.names() == ("openai", "openai-responses", "anthropic", "gemini")
     for name in adapters.names():
         assert adapters.get(name).name == name
         assert adapters.get(name).default_base_url.startswith("https://")
@@ -147,7 +147,7 @@ def test_hosts_are_known_by_their_domain_and_nothing_else() -> None:
     assert not host_of("https://openai.com.evil.example/v1").official
     assert not host_of("https://myopenai.com/v1").official
     assert not host_of("not a url").official
-    assert host_of("https://acme.openai.azure.com/openai/v1").api_key_header
+    assert host_of("https://acme.openai.azure.com/openai/v1").azure
     assert not host_of("https://api.groq.com/openai/v1").top_k
 
 

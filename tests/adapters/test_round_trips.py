@@ -12,7 +12,16 @@ from junctor.reply import Reply
 from junctor.request import ChatRequest
 from tests.adapters import recorded
 from tests.adapters.cases import ABSENT, ADAPTERS, TOOLS, at, endpoint, user
-from tests.adapters.test_replies import ANTHROPIC_ANSWERS, GEMINI_ANSWERS, completion, parse
+from tests.adapters.test_replies import ANTHROPIC_ANSWERS, GEMINI_ANSWERS, calls, completion, parse
+from tests.adapters.test_responses import RESPONSES_ANSWERS, answer, called, thought
+
+CALLING: dict[str, Any] = {
+    "openai": completion({"content": None, "tool_calls": calls(("a", "f", '{"x":1}'), ("b", "g", "{}"))}, "tool_calls"),
+    "openai-responses": answer(thought("Hm"), called("a", "f", '{"x":1}'), called("b", "g", "{}")),
+    "anthropic": ANTHROPIC_ANSWERS["parallel calls"],
+    "gemini": GEMINI_ANSWERS["parallel calls"],
+}
+"""An answer of each dialect with two calls at once."""
 
 
 def rebuilt(adapter: str, *messages: Any, **place: Any) -> dict[str, Any]:
@@ -71,17 +80,37 @@ def test_a_hosts_reasoning_goes_back_only_where_it_is_wanted(base_url: str, fiel
 
 
 @pytest.mark.parametrize("target", ADAPTERS)
-@pytest.mark.parametrize("source", ["anthropic", "gemini"])
+@pytest.mark.parametrize("source", ["anthropic", "gemini", "openai-responses"])
 def test_every_other_provider_understands_the_message(source: str, target: str) -> None:
-    answers = {"anthropic": ANTHROPIC_ANSWERS, "gemini": GEMINI_ANSWERS}[source]
+    responses = {name: answer(*output) for name, output in RESPONSES_ANSWERS.items()}
+    answers = {"anthropic": ANTHROPIC_ANSWERS, "gemini": GEMINI_ANSWERS, "openai-responses": responses}[source]
     for name, body in answers.items():
         reply = parse(source, body)
         back = rebuilt(target, reply.message, *results(reply), user("And?"))
         text = json.dumps(back)
         if source != target:
             assert "signature" not in text.lower(), name
+            assert "encrypted_content" not in text, name
             assert "provider_fields" not in text
         assert reply.text in text
+        for call in reply.tool_calls:
+            assert call.name in text, name
+            assert "ok" in text
+
+
+@pytest.mark.parametrize("target", ADAPTERS)
+@pytest.mark.parametrize("source", ADAPTERS)
+def test_a_tool_loop_begun_anywhere_goes_on_anywhere_and_comes_back(source: str, target: str) -> None:
+    """Two turns with parallel calls: the first of `source`, the second of `target`, the third of `source` again."""
+    first, second = (parse(dialect, CALLING[dialect]) for dialect in (source, target))
+    assert [len(reply.tool_calls) for reply in (first, second)] == [2, 2]
+    turns = [first.message, *results(first), second.message, *results(second)]
+    for dialect in (target, source):
+        body = rebuilt(dialect, *turns)
+        text = json.dumps(body)
+        assert sum(text.count(f'"name": "{name}"') for name in ("f", "g")) >= 4, "no call is lost"
+        assert text.count("ok") >= 4, "no result is lost"
+        assert "provider_fields" not in text
 
 
 def test_what_the_official_openai_api_does_not_know_is_left_out() -> None:
@@ -105,7 +134,7 @@ def test_recorded_answers_go_back_to_their_own_provider() -> None:
         adapter = recorded.adapter_of(row)
         found = recorded.response_of(row["id"])
         reply = adapters.get(adapter).parse(200, {}, json.dumps(found["json"]).encode())
-        if not isinstance(reply, Reply) or adapter == "openai":
+        if not isinstance(reply, Reply) or adapter.startswith("openai"):
             continue
         back = rebuilt(adapter, reply.message, *results(reply), model=reply.model)
         if adapter == "anthropic" and "provider_fields" in reply.message:

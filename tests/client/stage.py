@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from junctor.client import Client
+from junctor.observe import Observer
 from junctor.receipts import Receipt
 from junctor.reply import Done, Event, Reply
 from junctor.router import Router
@@ -43,6 +44,7 @@ class Stage:
         limits: Mapping[str, list[Mapping[str, Any]]] | None = None,
         fleet: Mapping[str, Any] | None = None,
         on_receipt: Callable[[Receipt], object] | None = None,
+        observers: Sequence[Observer] = (),
         seed: int = 1,
     ) -> None:
         self.clock = ManualClock()
@@ -70,7 +72,7 @@ class Stage:
         }
         endpoints = [self.provider.endpoint(name, dialect=dialect) for name in script]
         self.router = Router(msgspec.json.encode(body), endpoints, seed=seed, clock=self.clock)
-        self.client = Client(self.router, self.provider, on_receipt=on_receipt, seed=seed)
+        self.client = Client(self.router, self.provider, on_receipt=on_receipt, observers=observers, seed=seed)
 
     def run(self, scenario: Coroutine[Any, Any, T]) -> T:
         """Run a scenario on the stage's time."""

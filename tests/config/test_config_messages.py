@@ -108,7 +108,7 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
         lambda f: f["deployments"]["opus"].update(capabilities=["tool"]),
         [
             "deployments.opus.capabilities[0]: 'tool' is not one of tools, parallel_tools, images, files, audio, "
-            "structured_output, reasoning, streaming, logprobs; did you mean 'tools'?"
+            "structured_output, reasoning, streaming, logprobs, embeddings; did you mean 'tools'?"
         ],
     ),
     (
@@ -285,7 +285,7 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
     (
         "rule without action",
         lambda f: f["rules"][3].pop("use"),
-        ["rules[3]: does nothing; give it use, refuse, max_tokens, effort or max_cost_usd"],
+        ["rules[3]: does nothing; give it use, refuse, max_tokens, effort, max_cost_usd or prune"],
     ),
     (
         "refusal with more",

@@ -11,7 +11,9 @@ from junctor._core import ManualClock
 from junctor.exceptions import ConfigError, InvalidRequest
 from tests.core.conftest import PRICED, A, B, RouterOf, fleet, pool
 
-CAPABILITIES = "tools, parallel_tools, images, files, audio, structured_output, reasoning, streaming, logprobs"
+CAPABILITIES = (
+    "tools, parallel_tools, images, files, audio, structured_output, reasoning, streaming, logprobs, embeddings"
+)
 
 
 @pytest.mark.parametrize(

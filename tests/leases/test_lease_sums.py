@@ -187,7 +187,7 @@ def test_a_host_that_was_killed_costs_its_safe_share_until_it_is_forgotten(serve
     drive(world, 60, greedy, rnd)
     assert world.total - before >= 0.97 * RPM, "ten minutes later it is forgotten"
     world.hosts[1].alive = False
-    world.hosts[1].keeper.close()
+    world.hosts[1].courier.close()
     drive(world, 2, greedy, rnd)
     before = world.total
     drive(world, 60, greedy, rnd)

@@ -1,7 +1,7 @@
 """Several hosts in one process, on manual time, against a real server that is told the same time.
 
-A host is a router with a state of its own and a keeper that is stepped by hand; only the script's clock is replaced. So
-minutes pass in a second, the same way each time, and whatever is admitted can be compared with the limit to the unit.
+A host is a router with a state of its own and a courier that is stepped by hand; only the script's clock is replaced.
+So minutes pass in a second, the same way each time, and what is admitted can be compared with the limit to the unit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from junctor import NoCapacity, Router
 from junctor._core import ManualClock, Reservation
-from junctor.leases import Keeper, RedisCoordinator, Unreachable
+from junctor.leases import Courier, RedisCoordinator, Unreachable
 from tests.leases.server import Server
 
 Line = Literal["up", "cut", "deaf", "late"]
@@ -93,7 +93,7 @@ class Host:
         self.clock = ManualClock(1_000.0 + world.t)
         self.router = Router(compiled, ["e"], seed=1, clock=self.clock)
         self.wire = Wire(world)
-        self.keeper = Keeper(self.router, self.wire, time=lambda: world.t)
+        self.courier = Courier(self.router, self.wire, time=lambda: world.t)
         self.alive = True
         self.used = 0
         self.seen = 0
@@ -146,14 +146,14 @@ class World:
         return self.hosts[-1]
 
     def tick(self) -> None:
-        """A tenth of a second passes, and every living host's keeper looks once."""
+        """A tenth of a second passes, and every living host's courier looks once."""
         self.steps += 1
         self.t = self.steps / 10
         for host in self.hosts:
             host.clock.advance(0.1)
             host.wire.deliver()
             if host.alive:
-                host.keeper.step()
+                host.courier.step()
 
     def note(self) -> None:
         """Remember what has been admitted by now."""

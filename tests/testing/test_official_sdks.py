@@ -74,6 +74,74 @@ def test_openai_chats_streams_calls_tools_and_reads_errors() -> None:
     run(scenario())
 
 
+def test_openai_answers_and_streams_responses() -> None:
+    openai = pytest.importorskip("openai", reason="the openai SDK is not installed")
+    tool: Any = {"type": "function", "name": "weather", "parameters": SCHEMA, "strict": True}
+
+    async def scenario() -> None:
+        async with (
+            SimulatedProvider([Key("sk-test")], output_tokens=5) as provider,
+            openai.AsyncOpenAI(api_key="sk-test", base_url=provider.base_url("openai"), max_retries=0) as client,
+        ):
+            create = client.responses.create
+            reply = await create(model="gpt", input="Hello", instructions="Be short.")
+            assert len(reply.output_text.split()) == 5
+            assert (reply.status, reply.usage.output_tokens) == ("completed", 5)
+
+            events = [event async for event in await create(model="gpt", input=HELLO, stream=True, max_output_tokens=3)]
+            assert [event.sequence_number for event in events] == list(range(len(events)))
+            text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+            final: Any = events[-1]
+            assert (final.type, final.response.output_text) == ("response.incomplete", text)
+            assert final.response.incomplete_details.reason == "max_output_tokens"
+
+            async with client.responses.stream(model="gpt", input=HELLO, tools=[tool]) as stream:
+                call: Any = (await stream.get_final_response()).output[0]
+            assert (call.name, json.loads(call.arguments)) == ("weather", CALLED)
+            asked: Any = [
+                *HELLO,
+                call.to_dict(),
+                {"type": "function_call_output", "call_id": call.call_id, "output": "1"},
+            ]
+            assert (await create(model="gpt", input=asked, tools=[tool])).output_text
+
+            provider.inject(faults.stream_error())
+            events = [event async for event in await create(model="gpt", input="Hello", stream=True)]
+            assert (events[-1].type, events[-1].code) == ("error", "service_unavailable_error")
+
+    run(scenario())
+
+
+def test_openai_embeds_texts_and_token_ids() -> None:
+    openai = pytest.importorskip("openai", reason="the openai SDK is not installed")
+
+    async def scenario() -> None:
+        async with (
+            SimulatedProvider([Key("sk-test")]) as provider,
+            openai.AsyncOpenAI(api_key="sk-test", base_url=provider.base_url("openai"), max_retries=0) as client,
+        ):
+            create = client.embeddings.create
+            found = await create(model="e", input=["one", "two", "one"], dimensions=4)
+            first, second, third = (row.embedding for row in found.data)
+            assert (len(first), first == third, first == second) == (4, True, False)
+            assert found.usage.prompt_tokens == 3
+            plain = await create(model="e", input="one", dimensions=4, encoding_format="float")
+            assert plain.data[0].embedding == first
+            assert (await create(model="e", input=[1, 2, 3])).usage.prompt_tokens == 3
+            with pytest.raises(openai.BadRequestError, match="input"):
+                await create(model="e", input=[])
+        async with (
+            SimulatedProvider([Key("sk-azure")]) as provider,
+            openai.AsyncAzureOpenAI(
+                api_key="sk-azure", azure_endpoint=provider.url(), api_version="2024-10-21", max_retries=0
+            ) as azure,
+        ):
+            assert (await azure.embeddings.create(model="e", input="one")).data
+            assert (await azure.chat.completions.create(model="gpt", messages=HELLO)).choices
+
+    run(scenario())
+
+
 def test_anthropic_chats_streams_calls_tools_and_reads_errors() -> None:
     anthropic = pytest.importorskip("anthropic", reason="the anthropic SDK is not installed")
     tool: Any = {"name": "weather", "input_schema": SCHEMA}

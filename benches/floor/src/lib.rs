@@ -67,7 +67,7 @@ impl Floor {
 #[pymethods]
 impl Held {
     /// Reads the arguments and answers a number.
-    #[pyo3(signature = (outcome="ok", *, input_tokens=None, output_tokens=None, cached_tokens=0, cache_write_tokens=0,
+    #[pyo3(signature = (outcome="ok", *, input_tokens=None, output_tokens=None, cached_tokens=0, cache_write_tokens=0, cache_write_1h_tokens=0,
                         first_token_s=None, retry_after_s=None, rate_limits=None, beaten=false))]
     #[expect(clippy::too_many_arguments, reason = "the signature of Reservation.settle")]
     fn settle(
@@ -77,12 +77,14 @@ impl Held {
         output_tokens: Option<u64>,
         cached_tokens: u64,
         cache_write_tokens: u64,
+        cache_write_1h_tokens: u64,
         first_token_s: Option<f64>,
         retry_after_s: Option<f64>,
         rate_limits: Option<&Bound<'_, PyAny>>,
         beaten: bool,
     ) -> u64 {
-        black_box((outcome, output_tokens, cached_tokens, cache_write_tokens, first_token_s, retry_after_s, beaten));
+        black_box((outcome, output_tokens, cached_tokens, cache_write_tokens, cache_write_1h_tokens));
+        black_box((first_token_s, retry_after_s, beaten));
         black_box((rate_limits, &self.model));
         self.input_tokens = input_tokens.unwrap_or(self.input_tokens);
         self.input_tokens

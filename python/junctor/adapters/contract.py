@@ -8,12 +8,12 @@ one (`reader`), and an adapter is a value of functions (`dialect`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from junctor.failures import Failure
-from junctor.reply import Event, RateLimit, Reply, Usage
-from junctor.request import ChatRequest, Endpoint, HttpRequest
+from junctor.reply import Embeddings, Event, RateLimit, Reply, Usage
+from junctor.request import ChatRequest, EmbeddingRequest, Endpoint, HttpRequest
 
 
 class StreamReader(Protocol):
@@ -87,4 +87,14 @@ class Adapter(Protocol):
 
     def rate_limits(self, headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
         """What the response's headers say about limits; nonsense is left out."""
+        ...
+
+    @property
+    def build_embeddings(self) -> Callable[[EmbeddingRequest, Endpoint], HttpRequest] | None:
+        """Makes the HTTP request for vectors; None if the dialect has none."""
+        ...
+
+    @property
+    def parse_embeddings(self) -> Callable[[int, Mapping[str, str], bytes], Embeddings | Failure] | None:
+        """Reads a whole response to it, as `parse` does for chats. The vectors are in the order of the inputs."""
         ...

@@ -9,8 +9,8 @@ import msgspec
 from junctor.adapters.contract import StreamReader
 from junctor.adapters.rate_limits import told_limits
 from junctor.failures import Failure
-from junctor.reply import RateLimit, Reply
-from junctor.request import HttpRequest
+from junctor.reply import Embeddings, RateLimit, Reply
+from junctor.request import EmbeddingRequest, Endpoint, HttpRequest
 
 
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,3 +24,5 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     classify: Callable[[int, Mapping[str, str], bytes], Failure]
     reader: Callable[[], StreamReader]
     rate_limits: Callable[[Mapping[str, str]], tuple[RateLimit, ...]] = told_limits
+    build_embeddings: Callable[[EmbeddingRequest, Endpoint], HttpRequest] | None = None
+    parse_embeddings: Callable[[int, Mapping[str, str], bytes], Embeddings | Failure] | None = None

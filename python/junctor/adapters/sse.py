@@ -47,6 +47,13 @@ class SseDecoder:
         if self._is_one_plain_event(chunk):
             self._head = None
             return [(b"", chunk[6:-2])]
+        return _events(self.blocks(chunk))
+
+    def blocks(self, chunk: bytes) -> list[bytes]:
+        """The events completed by `chunk` as they were sent: their lines, ends made equal, without the blank one.
+
+        Comments are among them, and empty blocks are not. Raises `EventTooLong` as `feed` does.
+        """
         if self._head is not None:
             chunk = self._after_bom(chunk)
         if self._skip_lf and chunk:
@@ -83,7 +90,7 @@ class SseDecoder:
         self._head = None
         return head[len(_BOM) :] if head.startswith(_BOM) else head
 
-    def _split(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
+    def _split(self, chunk: bytes) -> list[bytes]:
         pieces = self._pieces
         if chunk.find(b"\n\n") < 0 and not (pieces and chunk[0] == 10 and pieces[-1][-1] == 10):
             pieces.append(chunk)
@@ -100,7 +107,7 @@ class SseDecoder:
         self._size = len(last)
         if len(chunk) > self._limit and max(map(len, blocks)) > self._limit:
             raise EventTooLong(self._limit)
-        return _events(blocks)
+        return [block for block in blocks if block]
 
 
 def _events(blocks: list[bytes]) -> list[tuple[bytes, bytes]]:
@@ -108,7 +115,7 @@ def _events(blocks: list[bytes]) -> list[tuple[bytes, bytes]]:
     for block in blocks:
         if block.startswith(b"data: ") and 10 not in block:  # what nearly every event looks like
             found.append((b"", block[6:]))
-        elif block and (event := parse_block(block)) is not None:
+        elif (event := parse_block(block)) is not None:
             found.append(event)
     return found
 

@@ -8,10 +8,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from junctor.adapters.lenient import loads
+from junctor.adapters.schema import SchemaProfile, fit, loses
 from junctor.exceptions import InvalidRequest
 from junctor.request import ChatRequest
 
 Mode = Literal["auto", "none", "required"]
+
+MAX_NOTES_EACH: Final = 8  # of one tool: more say nothing new
+MAX_NAME_CHARS: Final = 64
 
 EMPTY_SCHEMA: Final[dict[str, Any]] = {"type": "object", "properties": {}}
 
@@ -49,6 +53,25 @@ def function_of(tool: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The function that a tool defines; None for a provider's own tool, which passes as it is."""
     function = tool.get("function")
     return function if tool.get("type", "function") == "function" and isinstance(function, Mapping) else None
+
+
+def fitted_parameters(function: Mapping[str, Any], profile: SchemaProfile, notes: list[str]) -> Any:
+    """The function's parameters as `profile` takes them, an empty object if it has none. What changed is noted."""
+    given = function.get("parameters")
+    if not given:
+        return EMPTY_SCHEMA
+    schema, found = fit(given, profile)
+    if found:
+        where = f"tools.{str(function.get('name'))[:MAX_NAME_CHARS]}: "
+        notes.extend(where + note for note in found[:MAX_NOTES_EACH])
+    return schema
+
+
+def fitted_format(schema: Any, profile: SchemaProfile, notes: list[str]) -> tuple[Any, bool]:
+    """(the schema of a structured answer as `profile` takes it, whether some demand of it was lost)."""
+    schema, found = fit(schema, profile)
+    notes.extend(f"response_format: {note}" for note in found[:MAX_NOTES_EACH])
+    return schema, any(map(loses, found))
 
 
 def _function(tool: Mapping[str, Any]) -> Mapping[str, Any]:

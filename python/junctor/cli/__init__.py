@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "models": "list models, what they can and cost, or what those of a fleet file resolve to",
     "simulate": "run a fleet file over a trace in a simulated world, hours in seconds",
     "top": "watch what the processes of this host make of a fleet file",
+    "serve": "answer OpenAI's and Anthropic's APIs with a fleet file, over HTTP",
+    "key": "make a key for the gateway, and the line that lets it in",
     "bench": "time one decision, beside an empty call, in fleets of growing size",
 }
 

@@ -22,6 +22,7 @@ from junctor.config.errors import Path, Problem, Problems, did_you_mean
 from junctor.config.load import examine
 from junctor.config.providers import KNOWN
 from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.shaping import warn_of_unmatched
 from junctor.config.valid import Clause, Config, Deployment, Group, Limit
 
 MINUTES_PER_DAY: Final = 1440
@@ -47,6 +48,7 @@ def check(
         _providers(config, problems)
         models(_first_of_each(config), today, problems)
         _keys(config, problems)
+        warn_of_unmatched(config, problems)
         _references(config, current_environment() if environ is None else environ, problems)
     return problems.found
 

@@ -18,6 +18,7 @@ import msgspec
 from junctor.config.errors import Path, Problems
 from junctor.config.prices import Price, Tier
 from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.shaping import digest
 from junctor.config.sites import wrong_address
 from junctor.config.spec import ObjectiveWeights
 from junctor.config.valid import Config, Deployment, Limit, Provider
@@ -68,7 +69,9 @@ def compile(
     coordinator = opener.coordinator()
     problems.raise_errors()
     body = _fleet(config)
-    config_hash = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]
+    shaped = digest(config)
+    hashed = body if shaped is None else {**body, "shaping": shaped}
+    config_hash = hashlib.sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()[:16]
     clock = {} if wall_epoch_s is None else {"wall_epoch_s": wall_epoch_s}
     fleet = msgspec.json.encode({"config_hash": config_hash, **clock, **body}, order="deterministic")
     return Compiled(fleet=fleet, endpoints=endpoints, config_hash=config_hash, coordinator=coordinator)
@@ -192,7 +195,10 @@ class _Opener:
             base_url=self._address(site),
             key=self._key(item),
             headers=Headers(headers),
+            dialects=site.dialects,
+            api_version=site.api_version,
             max_output_tokens=item.max_output_tokens,
+            bytes_per_token=item.bytes_per_token,
             first_content_timeout_s=item.first_content_timeout_s,
             idle_timeout_s=item.idle_timeout_s,
             model_status=item.facts.status(self.today),

@@ -14,7 +14,7 @@ from junctor.config.accounting import PROFILES, Accounting
 from junctor.config.catalog import Catalog, Facts
 from junctor.config.errors import Path, Problems, did_you_mean, show
 from junctor.config.prices import Price, PriceRow, TierRow, from_usd
-from junctor.config.providers import KNOWN
+from junctor.config.providers import FAMILY, KNOWN
 from junctor.config.references import Reference
 from junctor.config.sites import reference
 from junctor.config.spec import DIMENSIONS, DeploymentSpec, FleetSpec, LimitsSpec, PoolSpec, PriceSpec, TierSpec
@@ -104,7 +104,7 @@ class Plant:
         self._check_pools(spec, own, path)
         for one in names if own else ():
             self.pools[one] = Pool(name=one, limits=own, private=True)
-        facts, listed = self.catalog.find(spec.model, site.adapter)
+        facts, listed = self.catalog.find(spec.model, FAMILY.get(site.adapter, site.adapter))
         plain = _Plain(name, spec, site, facts, listed)
         return [plain.deployment(one, key, private=bool(own)) for one, key in zip(names, keys, strict=True)]
 

@@ -11,26 +11,37 @@ from typing import Final
 
 import msgspec
 
+OPENAI_BOTH: Final = ("openai", "openai-responses")
+
 
 class Known(msgspec.Struct, frozen=True):
-    """What is known of a provider by its name alone."""
+    """What is known of a provider by its name alone. `dialects` are all that it speaks; empty: its adapter's alone."""
 
     adapter: str
     base_url: str | None
     key_env: str
     accounting: str
+    dialects: tuple[str, ...] = ()
 
 
 KNOWN: Final[dict[str, Known]] = {
-    "openai": Known("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "openai"),
+    "openai": Known("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "openai", OPENAI_BOTH),
     "anthropic": Known("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY", "anthropic"),
     "gemini": Known("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY", "gemini"),
-    "azure": Known("openai", None, "AZURE_OPENAI_API_KEY", "azure"),
+    "azure": Known("openai", None, "AZURE_OPENAI_API_KEY", "azure", OPENAI_BOTH),
     "groq": Known("openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "default"),
     "deepseek": Known("openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "default"),
-    "xai": Known("openai", "https://api.x.ai/v1", "XAI_API_KEY", "default"),
+    "xai": Known("openai", "https://api.x.ai/v1", "XAI_API_KEY", "default", OPENAI_BOTH),
     "openrouter": Known("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "default"),
 }
 
-ADAPTER_ACCOUNTING: Final = {"anthropic": "anthropic", "gemini": "gemini", "openai": "default"}
+ADAPTER_ACCOUNTING: Final = {
+    "anthropic": "anthropic",
+    "gemini": "gemini",
+    "openai": "default",
+    "openai-responses": "default",
+}
 """The profile of a host that is known only by its dialect."""
+
+FAMILY: Final = {"openai-responses": "openai"}
+"""Dialects of the same models: which family of the catalog they belong to, where it is not their own name."""

@@ -57,7 +57,22 @@ def provider(name: str, spec: ProviderSpec, fleet: FleetSpec, problems: Problems
         accounting=_accounting(spec, known, adapter),
         first_content_timeout_s=fleet.dispatch.first_content_timeout_s if first is None else first,
         idle_timeout_s=fleet.dispatch.idle_timeout_s if idle is None else idle,
+        cache=spec.cache == "auto",
+        dialects=_dialects(spec, known, adapter),
+        api_version=spec.api_version,
     )
+
+
+def _dialects(spec: ProviderSpec, known: Known | None, adapter: str) -> tuple[str, ...]:
+    """All that it speaks. What is known holds at the provider's own address: others copy one of its interfaces."""
+    if spec.dialects is not None:
+        return tuple(dict.fromkeys((adapter, *spec.dialects)))
+    at_home = known is not None and (known.base_url is None or _at_home(spec, known))
+    return known.dialects if known is not None and at_home and adapter in known.dialects else (adapter,)
+
+
+def _at_home(spec: ProviderSpec, known: Known) -> bool:
+    return spec.base_url is None or spec.base_url.rstrip("/") == known.base_url
 
 
 def reference(text: str, path: Path, problems: Problems) -> Reference | None:
@@ -72,8 +87,7 @@ def _key(spec: ProviderSpec, known: Known | None, path: Path, problems: Problems
     """The provider's key. The customary variable is assumed at the provider's own address only, never elsewhere."""
     if spec.key is not None:
         return reference(spec.key, (*path, "key"), problems)
-    at_home = known is not None and (spec.base_url is None or spec.base_url.rstrip("/") == known.base_url)
-    return Reference("env", known.key_env) if known is not None and at_home else None
+    return Reference("env", known.key_env) if known is not None and _at_home(spec, known) else None
 
 
 def _address(spec: ProviderSpec, known: Known | None, path: Path, problems: Problems) -> str | Reference | None:

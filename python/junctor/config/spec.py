@@ -8,10 +8,12 @@ overflow, not large fleets.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
+
+from junctor.config.shaping import Cache, Prompts, Prune
 
 CAPABILITIES: Final = (
     "tools",
@@ -23,6 +25,7 @@ CAPABILITIES: Final = (
     "reasoning",
     "streaming",
     "logprobs",
+    "embeddings",
 )
 """The words that a deployment's `capabilities` and a condition's flags may use."""
 
@@ -39,7 +42,9 @@ Capability = Literal[
     "reasoning",
     "streaming",
     "logprobs",
+    "embeddings",
 ]
+AdapterName = Literal["openai", "openai-responses", "anthropic", "gemini"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Objective = Literal["balanced", "cheapest", "fastest", "best"]
 
@@ -65,6 +70,14 @@ Values = Value | Annotated[list[Value], Meta(min_length=1, max_length=1000)]
 Text = Annotated[str, Meta(min_length=1, max_length=2000, description="a text of 1 to 2,000 characters")]
 Url = Annotated[str, Meta(min_length=1, max_length=2000, description="an http or https address")]
 KeyReference = Annotated[str, Meta(min_length=1, max_length=5000, description="a reference: env:NAME or file:path")]
+
+ApiVersion = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?|v1|latest|preview)\Z",
+        description="a date such as 2024-10-21, with -preview at its end or not, v1, latest or preview",
+    ),
+]
 
 PerMinute = Annotated[int, Meta(ge=1, le=10**9)]
 PerDay = Annotated[int, Meta(ge=1, le=10**12)]  # the core counts in words of 2^40 units
@@ -114,13 +127,16 @@ class AccountingSpec(Closed, frozen=True, kw_only=True):
 class ProviderSpec(Closed, frozen=True, kw_only=True):
     """One account or host: how it is spoken to and reached."""
 
-    adapter: Literal["openai", "anthropic", "gemini"] | None = None
+    adapter: AdapterName | None = None
+    dialects: list[AdapterName] | None = None
+    api_version: ApiVersion | None = None
     base_url: Url | None = None
     key: KeyReference | None = None
     headers: dict[Word, Annotated[str, Meta(max_length=5000, description="a text, env:NAME or file:path")]] = {}
     accounting: Literal["openai", "azure", "anthropic", "gemini", "default"] | AccountingSpec | None = None
     first_content_timeout_s: Seconds | None = None
     idle_timeout_s: Seconds | None = None
+    cache: Cache = "off"
 
 
 class ResetSpec(Closed, frozen=True, kw_only=True):
@@ -213,8 +229,10 @@ class GroupSpec(Closed, frozen=True, kw_only=True):
     members: Annotated[list[Name], Meta(min_length=1)]
     fallback: list[Word] = []
     objective: Objective | ObjectiveWeights = "balanced"
-    affinity: Literal["off", "prefix", "session"] = "off"
+    affinity: Literal["off", "prefix", "session"] | None = None
     hedge: bool = False
+    prune: Prune | None = None
+    cache: Cache | None = None
 
 
 class RangeSpec(Closed, frozen=True, kw_only=True):
@@ -255,6 +273,7 @@ class ConditionSpec(Closed, frozen=True, kw_only=True):
     reasoning: bool | None = None
     streaming: bool | None = None
     logprobs: bool | None = None
+    embeddings: bool | None = None
     tags: dict[Word, Value | Annotated[list[Value], Meta(min_length=1, max_length=1000)] | TagSpec] = {}
     all: list[ConditionSpec] | None = None
     any: Annotated[list[ConditionSpec], Meta(min_length=1)] | None = None
@@ -290,6 +309,7 @@ class RuleSpec(Closed, frozen=True, kw_only=True):
     effort: Effort | None = None
     max_cost_usd: UsdPerCall | None = None
     refuse: Text | None = None
+    prune: Prune | None = None
 
 
 class BalanceSpec(Closed, frozen=True, kw_only=True):
@@ -330,6 +350,8 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     groups: dict[Name, GroupSpec] = {}
     compliance: list[ComplianceSpec] = []
     rules: list[RuleSpec] = []
+    gateway: dict[str, Any] | None = None  # read by `gateway_spec`, which builds on this module
     balance: BalanceSpec = BalanceSpec()
     retry: RetrySpec = RetrySpec()
     dispatch: DispatchSpec = DispatchSpec()
+    prompts: Prompts = {}

@@ -13,8 +13,10 @@ import msgspec
 
 from junctor.config.accounting import Accounting
 from junctor.config.catalog import Facts
+from junctor.config.gateway_spec import GatewaySpec
 from junctor.config.prices import Price
 from junctor.config.references import Reference
+from junctor.config.shaping import PruneSpec
 from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
 from junctor.request import Secret
 
@@ -39,6 +41,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     accounting: Accounting
     first_content_timeout_s: float
     idle_timeout_s: float
+    cache: bool = False
+    dialects: tuple[str, ...] = ()
+    api_version: str | None = None
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +109,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     affinity: Literal["off", "prefix", "session"] = "off"
     hedge: bool = False
     implied: bool = False
+    prune: PruneSpec | None = None
+    cache: bool = False
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +127,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     when: Mapping[str, Any]
     action: Mapping[str, Any]
+    prune: PruneSpec | None = None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +151,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     balance: BalanceSpec
     retry: RetrySpec
     dispatch: DispatchSpec
+    prompts: Mapping[str, Mapping[str, str]] = {}
+    gateway: GatewaySpec | None = None
 
     @property
     def names(self) -> frozenset[str]:

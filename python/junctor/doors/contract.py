@@ -6,12 +6,16 @@ the bytes (an ASGI server, an HTTP client's transport) knows no dialect.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from junctor.reply import Event, Reply, Usage
+from junctor.relay import Raw
+from junctor.reply import Embeddings, Event, Reply, Usage
+
+Kind = Literal["chat", "embeddings", "count"]
+"""What is asked for: an answer, vectors, or how many tokens a request would have."""
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -26,6 +30,18 @@ class Incoming(msgspec.Struct, frozen=True):
         return f"Incoming({self.method} {self.path}, {len(self.body)} bytes)"
 
 
+class Stream(Protocol):
+    """The bytes of a streamed answer, piece by piece."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def __anext__(self) -> Awaitable[bytes]: ...
+
+    async def aclose(self) -> None:
+        """Leave: what is still running is cancelled and settled. Harmless after the end."""
+        ...
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What goes back to the caller: a whole body, or the bytes of a stream as they come.
 
@@ -34,21 +50,42 @@ class Answer(msgspec.Struct, frozen=True):
 
     status: int
     headers: Mapping[str, str]
-    body: bytes | AsyncIterator[bytes]
+    body: bytes | Stream
+
+    def __repr__(self) -> str:
+        size = f"{len(self.body)} bytes" if isinstance(self.body, bytes) else "a stream"
+        return f"Answer({self.status}, {size})"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A caller's request in canonical form: `model` and the keyword options that `Client.chat` or `embed` take."""
+    """A caller's request in canonical form.
+
+    `options` are the messages or inputs and the keyword options that `Client.chat` or `embed` take. `person` stands for
+    whoever asks through the caller; it keeps requests together where neither a session nor a prompt's beginning does.
+    """
 
     model: str
-    stream: bool
-    options: Mapping[str, Any]
+    options: dict[str, Any]
+    stream: bool = False
+    kind: Kind = "chat"
+    person: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Asked({self.kind}, {self.model!r}, stream={self.stream})"
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """What an answer carries of its own: an id, the wall clock's time in seconds, the model that answers."""
+
+    id: str
+    at_s: int
+    model: str
 
 
 class StreamWriter(Protocol):
     """Turns the events of one answer into the bytes of the caller's dialect. One writer serves one stream."""
 
-    def write(self, event: Event) -> bytes:
+    def write(self, event: Event | Raw) -> bytes:
         """The bytes for one event; may be empty. The bytes for `Done` end the stream."""
         ...
 
@@ -69,15 +106,15 @@ class Door(Protocol):
         """What is asked. Raises `InvalidRequest`, naming the field, if it makes no sense."""
         ...
 
-    def whole(self, reply: Reply, asked: Asked) -> bytes:
+    def whole(self, reply: Reply | Embeddings, asked: Asked, stamp: Stamp) -> bytes:
         """The body of a finished answer."""
         ...
 
-    def writer(self, asked: Asked) -> StreamWriter:
+    def writer(self, asked: Asked, stamp: Stamp) -> StreamWriter:
         """A fresh writer for one stream."""
         ...
 
-    def refuse(self, error: Exception) -> Answer:
+    def refuse(self, error: Exception, request_id: str = "") -> Answer:
         """The dialect's own error for `error`: status, headers (`retry-after` among them) and body."""
         ...
 

@@ -10,6 +10,7 @@ from junctor.testing.counts import Counts
 from junctor.testing.dialects import DIALECTS
 from junctor.testing.faults import Fault, Kind
 from junctor.testing.latency import Latency
+from junctor.testing.prompt_cache import PromptCache
 from junctor.testing.quota import Limits, Quota
 
 
@@ -40,7 +41,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Account:
-    """A key at run time: its buckets, its dice, its counters and the faults that hit it now."""
+    """A key at run time: its buckets, its dice, its counters, its prompt cache and the faults that hit it now."""
 
     def __init__(self, key: Key, quota: Quota, *, seed: int) -> None:
         self.key = key
@@ -48,6 +49,7 @@ class Account:
         self.counts = Counts()
         self.random = Random(f"{seed}/{key.label}")
         self.faults: tuple[Fault, ...] = ()
+        self.cache = PromptCache()
 
     def hit_by(self) -> dict[Kind, Fault]:
         """The faults that hit the next request; of several of one kind the first."""

@@ -9,6 +9,7 @@
 use crate::fleet::{Deployment, Fleet};
 use crate::refusal::Refusal;
 use crate::request::{Needs, Request};
+use crate::rules::Flag;
 
 /// What a deployment must meet to see this request.
 #[derive(Clone, Debug)]
@@ -81,6 +82,11 @@ impl<'r> Terms<'r> {
         }
         if self.output_tokens > deployment.max_output_tokens {
             return Some(Refusal::Output);
+        }
+        // A model that embeds has its context for each input alone, and the core knows their sum only: what is too long
+        // is the provider's to refuse.
+        if self.needs.has(Flag::Embeddings) {
+            return (deployment.weight <= 0.0).then_some(Refusal::Drained);
         }
         let input_tokens = deployment.tokens_of(self.input_tokens, self.estimated);
         if input_tokens.saturating_add(self.output_tokens) > deployment.context_tokens {

@@ -9,42 +9,83 @@ import msgspec
 
 from junctor.adapters.anthropic.messages import conversation, thinking_may_start
 from junctor.adapters.anthropic.models import Model, model_of
+from junctor.adapters.anthropic.native import (
+    BETA,
+    MIN_BUDGET,
+    VERSION,
+    bounded,
+    joined_betas,
+    leaves_effort_open,
+    without_sampling,
+)
+from junctor.adapters.native import native_body, native_headers
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
-from junctor.adapters.schema import closed
-from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, function_of
+from junctor.adapters.schema import profile_for
+from junctor.adapters.tools import choice_of, fitted_format, fitted_parameters, function_of
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 API_VERSION: Final = "2023-06-01"
 DEFAULT_MAX_TOKENS: Final = 4096  # the API demands a bound; this one every model since Claude 3 accepts
-MIN_BUDGET: Final = 1024  # the API's own floor for thinking
 
 _BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 65536}
 _LADDER: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
+
+_THINKS: Final = ("enabled", "adaptive", "between_tools")
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
     """The HTTP request; see `Adapter.build`."""
-    model = model_of(endpoint.model)
     dropped: list[str] = []
+    notes: list[str] = []
+    body = native_body(request, "anthropic")
+    if body is None:
+        body = _canonical(request, endpoint, dropped, notes)
+    else:
+        _route(body, request, endpoint, dropped)
+    if stream:
+        body["stream"] = True
+    else:
+        body.pop("stream", None)
+    return HttpRequest(
+        "POST",
+        _url(endpoint.base_url),
+        _headers(endpoint, request),
+        _encode(body),
+        tuple(dict.fromkeys(dropped)),
+        tuple(notes),
+    )
+
+
+def _route(body: dict[str, Any], request: ChatRequest, endpoint: Endpoint, dropped: list[str]) -> None:
+    """Writes into the caller's own body what routing decides."""
+    body["model"] = endpoint.model
+    bounded(body, request, endpoint, dropped, endpoint.max_output_tokens or DEFAULT_MAX_TOKENS)
+    if request.effort is None or not leaves_effort_open(body):
+        return
+    if "output_config" in body:
+        body["output_config"] = dict(body["output_config"] or {})
+    _thinking(request, model_of(endpoint.model), body, dropped)
+    if body.get("thinking", {}).get("type") in _THINKS:
+        without_sampling(body, dropped)
+
+
+def _canonical(request: ChatRequest, endpoint: Endpoint, dropped: list[str], notes: list[str]) -> dict[str, Any]:
+    model = model_of(endpoint.model)
     system, turns = conversation(request.messages, endpoint.model)
     most = answer_bound(request, endpoint, dropped) or endpoint.max_output_tokens or DEFAULT_MAX_TOKENS
     body: dict[str, Any] = {"model": endpoint.model, "max_tokens": most, "messages": turns}
     if system is not None:
         body["system"] = system
-    if stream:
-        body["stream"] = True
-    _tools(request, model, body, dropped)
-    _format(request, model, body, dropped)
+    _tools(request, model, body, dropped, notes)
+    _format(request, model, body, dropped, notes)
     _thinking(request, model, body, dropped)
     _sampling(request, model, body, dropped)
     _rest(request, body, dropped)
     if extra := request.provider_options.get("anthropic"):
         merge(body, extra)
-    return HttpRequest(
-        "POST", _url(endpoint.base_url), _headers(endpoint), _encode(body), tuple(dict.fromkeys(dropped))
-    )
+    return body
 
 
 def _url(base_url: str) -> str:
@@ -53,23 +94,28 @@ def _url(base_url: str) -> str:
     return join_url(base, "/messages" if base.endswith("/v1") else "/v1/messages")
 
 
-def _headers(endpoint: Endpoint) -> Mapping[str, str]:
-    headers = {"content-type": "application/json", "anthropic-version": API_VERSION}
+def _headers(endpoint: Endpoint, request: ChatRequest) -> Mapping[str, str]:
+    headers = {"content-type": "application/json", VERSION: API_VERSION}
+    if request.native is not None and request.native.dialect == "anthropic":
+        headers.update(native_headers(request, (BETA, VERSION)))
     if endpoint.key is not None:
         headers["x-api-key"] = endpoint.key.reveal()
     if endpoint.headers:
+        betas = joined_betas(headers.get(BETA), endpoint.headers.get(BETA))
         headers.update(endpoint.headers)
+        if betas:
+            headers[BETA] = betas
     return headers
 
 
-def _tools(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+def _tools(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     if not request.tools:
         if request.tool_choice is not None:
             dropped.append("tool_choice")
         if request.parallel_tool_calls is not None:
             dropped.append("parallel_tool_calls")
         return
-    body["tools"] = [_tool(tool, model, dropped) for tool in request.tools]
+    body["tools"] = [_tool(tool, model, dropped, notes) for tool in request.tools]
     choice = _choice(request, model, dropped)
     if request.parallel_tool_calls is False:
         choice = choice or {"type": "auto"}
@@ -79,18 +125,20 @@ def _tools(request: ChatRequest, model: Model, body: dict[str, Any], dropped: li
         body["tool_choice"] = choice
 
 
-def _tool(tool: Mapping[str, Any], model: Model, dropped: list[str]) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any], model: Model, dropped: list[str], notes: list[str]) -> Mapping[str, Any]:
     function = function_of(tool)
     if function is None:
         return tool
+    strict = bool(function.get("strict")) and model.structured_output
+    profile = profile_for("anthropic", "strict" if strict else "tool")
     out: dict[str, Any] = {
         "name": function.get("name"),
-        "input_schema": function.get("parameters") or EMPTY_SCHEMA,
+        "input_schema": fitted_parameters(function, profile, notes),
     }
     if description := function.get("description"):
         out["description"] = description
     if function.get("strict"):
-        if model.structured_output:
+        if strict:
             out["strict"] = True
         else:
             dropped.append("strict")
@@ -116,7 +164,7 @@ def _choice(request: ChatRequest, model: Model, dropped: list[str]) -> dict[str,
     return {"type": "any" if choice.mode == "required" else "auto"}
 
 
-def _format(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+def _format(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     wanted = request.response_format
     if wanted is None or wanted.get("type") == "text":
         return
@@ -124,7 +172,7 @@ def _format(request: ChatRequest, model: Model, body: dict[str, Any], dropped: l
     if wanted.get("type") != "json_schema" or not schema or not model.structured_output:
         dropped.append("response_format")
         return
-    schema, lost = closed(schema)
+    schema, lost = fitted_format(schema, profile_for("anthropic", "strict"), notes)
     if lost:
         dropped.append("response_format")
     body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
@@ -192,7 +240,7 @@ def _set_effort(word: str, body: dict[str, Any]) -> None:
 
 
 def _sampling(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
-    thinking = body.get("thinking", {}).get("type") in ("enabled", "adaptive", "between_tools")
+    thinking = body.get("thinking", {}).get("type") in _THINKS
     temperature, top_p, top_k = request.temperature, request.top_p, request.top_k
     free = model.sampling and not thinking
     if temperature is not None:

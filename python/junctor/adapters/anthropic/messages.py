@@ -137,5 +137,5 @@ def thinking_may_start(turns: list[dict[str, Any]]) -> bool:
         return True
     if not any(block.get("type") == "tool_result" for block in turns[-1]["content"]):
         return True
-    first = turns[-2]["content"][0]
+    first = _as_blocks(turns[-2]["content"])[0]
     return first.get("type") in ("thinking", "redacted_thinking")

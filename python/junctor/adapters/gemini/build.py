@@ -10,8 +10,10 @@ import msgspec
 
 from junctor.adapters.gemini.contents import conversation
 from junctor.adapters.gemini.models import Model, model_of
+from junctor.adapters.native import lower_bound, native_body
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
-from junctor.adapters.tools import Choice, choice_of, function_of
+from junctor.adapters.schema import profile_for
+from junctor.adapters.tools import Choice, choice_of, fitted_format, fitted_parameters, function_of
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 MAX_STOPS: Final = 5
@@ -21,27 +23,57 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
     """The HTTP request; see `Adapter.build`. A stream asks for server-sent events (`alt=sse`)."""
-    model = model_of(endpoint.model)
     dropped: list[str] = []
+    notes: list[str] = []
+    body = native_body(request, "gemini")
+    if body is None:
+        body = _canonical(request, endpoint, dropped, notes)
+    else:
+        _route(body, request, endpoint, dropped)
+    return HttpRequest(
+        "POST", _url(endpoint, stream=stream), _headers(endpoint), _encode(body), tuple(dropped), tuple(notes)
+    )
+
+
+def _route(body: dict[str, Any], request: ChatRequest, endpoint: Endpoint, dropped: list[str]) -> None:
+    """Writes into the caller's own body what routing decides; model and streaming are in the address."""
+    name = "generation_config" if "generation_config" in body else "generationConfig"  # the API reads both spellings
+    config = dict(body.get(name) or {})
+    bound = "max_output_tokens" if "max_output_tokens" in config else "maxOutputTokens"
+    most = lower_bound(request, endpoint, config.get(bound), dropped)
+    if most is not None:
+        config[bound] = most
+    if request.effort is not None and not config.keys() & {"thinkingConfig", "thinking_config"}:
+        _effort(request.effort, model_of(endpoint.model), config, dropped)
+    if config:
+        body[name] = config
+
+
+def _effort(wanted: str, model: Model, config: dict[str, Any], dropped: list[str]) -> None:
+    thinking, exact = model.thinking(wanted)
+    if thinking is not None:
+        config["thinkingConfig"] = thinking
+    if not exact:
+        dropped.append("effort")
+
+
+def _canonical(request: ChatRequest, endpoint: Endpoint, dropped: list[str], notes: list[str]) -> dict[str, Any]:
+    model = model_of(endpoint.model)
     system, turns = conversation(request.messages, mark_foreign_calls=model.signatures)
     body: dict[str, Any] = {"contents": turns}
     if system:
         body["systemInstruction"] = {"parts": system}
-    _tools(request, body, dropped)
+    _tools(request, model, body, dropped, notes)
     config = _sampling(request, endpoint, dropped)
-    _format(request, model, config, dropped)
+    _format(request, model, config, dropped, notes)
     if request.effort is not None:
-        thinking, exact = model.thinking(request.effort)
-        if thinking is not None:
-            config["thinkingConfig"] = thinking
-        if not exact:
-            dropped.append("effort")
+        _effort(request.effort, model, config, dropped)
     if config:
         body["generationConfig"] = config
     _inexpressible(request, dropped)
     if extra := request.provider_options.get("gemini"):
         merge(body, extra)
-    return HttpRequest("POST", _url(endpoint, stream=stream), _headers(endpoint), _encode(body), tuple(dropped))
+    return body
 
 
 def _url(endpoint: Endpoint, *, stream: bool) -> str:
@@ -63,7 +95,7 @@ def _headers(endpoint: Endpoint) -> Mapping[str, str]:
     return headers
 
 
-def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+def _tools(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     if request.tool_choice is not None and not request.tools:
         dropped.append("tool_choice")
     if request.parallel_tool_calls is False or (request.parallel_tool_calls and not request.tools):
@@ -76,7 +108,7 @@ def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> No
         if function is None:
             others.append(tool)
             continue
-        declarations.append(_declaration(function))
+        declarations.append(_declaration(function, model, notes))
         if function.get("strict"):
             dropped.append("strict")
     tools: list[Mapping[str, Any]] = [{"functionDeclarations": declarations}] if declarations else []
@@ -86,12 +118,13 @@ def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> No
         body["toolConfig"] = {"functionCallingConfig": _calling(choice, dropped)}
 
 
-def _declaration(function: Mapping[str, Any]) -> dict[str, Any]:
+def _declaration(function: Mapping[str, Any], model: Model, notes: list[str]) -> dict[str, Any]:
     out: dict[str, Any] = {"name": function.get("name")}
     if description := function.get("description"):
         out["description"] = description
-    if parameters := function.get("parameters"):
-        out["parametersJsonSchema"] = parameters  # `parameters` takes only OpenAPI's part of JSON Schema
+    if function.get("parameters"):
+        key = "parametersJsonSchema" if model.json_schema else "parameters"  # the latter takes OpenAPI's part only
+        out[key] = fitted_parameters(function, profile_for(model.schemas), notes)
     return out
 
 
@@ -125,7 +158,7 @@ def _sampling(request: ChatRequest, endpoint: Endpoint, dropped: list[str]) -> d
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _format(request: ChatRequest, model: Model, config: dict[str, Any], dropped: list[str]) -> None:
+def _format(request: ChatRequest, model: Model, config: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     wanted = request.response_format
     if wanted is None or wanted.get("type") == "text":
         return
@@ -136,7 +169,10 @@ def _format(request: ChatRequest, model: Model, config: dict[str, Any], dropped:
     if wanted.get("type") == "json_schema":
         schema = (wanted.get("json_schema") or {}).get("schema")
         if schema:
-            config["responseJsonSchema"] = schema
+            key = "responseJsonSchema" if model.json_schema else "responseSchema"
+            config[key], lost = fitted_format(schema, profile_for(model.schemas, "strict"), notes)
+            if lost:
+                dropped.append("response_format")
         else:
             dropped.append("response_format")
 

@@ -31,6 +31,16 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     signatures: bool
     json_with_tools: bool
 
+    @property
+    def json_schema(self) -> bool:
+        """Whether schemas may be JSON Schema; older models take OpenAPI's part of it."""
+        return self.version >= (2, 5)
+
+    @property
+    def schemas(self) -> str:
+        """The name of this model's schema profiles."""
+        return "gemini" if self.json_schema else "gemini-openapi"
+
     def thinking(self, effort: str) -> tuple[dict[str, Any] | None, bool]:
         """(`thinkingConfig` for the effort or None, whether it says exactly that)."""
         if self.version < (2, 5):

@@ -6,6 +6,7 @@ from typing import Final
 
 from junctor.adapters.dialect import Dialect
 from junctor.adapters.openai.build import build
+from junctor.adapters.openai.embeddings import build_embeddings, parse_embeddings
 from junctor.adapters.openai.parse import classify, parse
 from junctor.adapters.openai.stream import OpenAIReader
 
@@ -17,5 +18,7 @@ DIALECT: Final = Dialect(
     parse=parse,
     classify=classify,
     reader=OpenAIReader,
+    build_embeddings=build_embeddings,
+    parse_embeddings=parse_embeddings,
 )
-"""The dialect of `POST /chat/completions`."""
+"""The dialect of `POST /chat/completions`, and of `POST /embeddings`."""

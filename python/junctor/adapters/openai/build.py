@@ -7,24 +7,41 @@ from typing import Any, Final
 
 import msgspec
 
+from junctor.adapters.native import native_body
+from junctor.adapters.openai.address import address_of, headers_of
 from junctor.adapters.openai.hosts import Host, host_of
 from junctor.adapters.openai.messages import messages_for
-from junctor.adapters.openai.models import Model, model_of
-from junctor.adapters.options import answer_bound, join_url, merge, stop_list
-from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, function_of
+from junctor.adapters.openai.models import PLAIN, Model, model_of
+from junctor.adapters.openai.native import native_chat
+from junctor.adapters.options import answer_bound, merge, stop_list
+from junctor.adapters.schema import profile_for
+from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, fitted_format, fitted_parameters, function_of
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 MAX_STOPS: Final = 4
-_PLAIN: Final = Model()
-
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
     """The HTTP request; see `Adapter.build`."""
     host = host_of(endpoint.base_url)
-    model = model_of(endpoint.model) if host.official else _PLAIN
     dropped: list[str] = []
+    notes: list[str] = []
+    body = native_body(request, "openai")
+    if body is not None:
+        native_chat(body, request, endpoint, host, stream=stream, dropped=dropped)
+    else:
+        body = _body(request, endpoint, host, dropped, notes, stream=stream)
+        if extra := request.provider_options.get("openai"):
+            merge(body, extra)
+    address = address_of(endpoint, host, "/chat/completions")
+    return HttpRequest("POST", address, headers_of(endpoint, host), _encode(body), tuple(dropped), tuple(notes))
+
+
+def _body(
+    request: ChatRequest, endpoint: Endpoint, host: Host, dropped: list[str], notes: list[str], *, stream: bool
+) -> dict[str, Any]:
+    model = model_of(endpoint.model) if host.official else PLAIN
     body: dict[str, Any] = {"model": endpoint.model, "messages": messages_for(request.messages, host)}
     if stream:
         body["stream"] = True
@@ -33,41 +50,22 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     most = answer_bound(request, endpoint, dropped)
     if most is not None:
         body["max_completion_tokens" if host.official else "max_tokens"] = most
-    _tools(request, body, dropped)
+    _tools(request, host, body, dropped, notes)
     _effort(request, host, model, body, dropped)
     _sampling(request, host, model, body, dropped)
     _rest(request, host, body, dropped)
-    if extra := request.provider_options.get("openai"):
-        merge(body, extra)
-    return HttpRequest(
-        "POST",
-        join_url(endpoint.base_url, "/chat/completions"),
-        _headers(endpoint, host),
-        _encode(body),
-        tuple(dropped),
-    )
+    _format(request, host, body, notes)
+    return body
 
 
-def _headers(endpoint: Endpoint, host: Host) -> Mapping[str, str]:
-    headers = {"content-type": "application/json"}
-    if endpoint.key is not None:
-        if host.api_key_header:
-            headers["api-key"] = endpoint.key.reveal()
-        else:
-            headers["authorization"] = f"Bearer {endpoint.key.reveal()}"
-    if endpoint.headers:
-        headers.update(endpoint.headers)
-    return headers
-
-
-def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+def _tools(request: ChatRequest, host: Host, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
     if not request.tools:
         if request.tool_choice is not None:
             dropped.append("tool_choice")
         if request.parallel_tool_calls is not None:
             dropped.append("parallel_tool_calls")
         return
-    body["tools"] = [_tool(tool) for tool in request.tools]
+    body["tools"] = [_tool(tool, host, notes) for tool in request.tools]
     if request.tool_choice is not None:
         choice_of(request)  # raises for a form nobody knows
         body["tool_choice"] = request.tool_choice
@@ -75,15 +73,34 @@ def _tools(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> No
         body["parallel_tool_calls"] = request.parallel_tool_calls
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any], host: Host, notes: list[str]) -> Mapping[str, Any]:
     function = function_of(tool)
     if function is None:
         return tool
     if "parameters" not in function:  # optional in OpenAI's own API, demanded by several hosts
         function = {**function, "parameters": EMPTY_SCHEMA}
+    elif host.official and (fitted := official_parameters(function, notes)) is not function["parameters"]:
+        function = {**function, "parameters": fitted}
     elif "cache_control" not in function and "cache_control" not in tool and "type" in tool:
         return tool
     return {"type": "function", "function": {key: value for key, value in function.items() if key != "cache_control"}}
+
+
+def official_parameters(function: Mapping[str, Any], notes: list[str]) -> Any:
+    """Copies of the API take any schema or ignore `strict`; OpenAI itself refuses what its grammar cannot say."""
+    return fitted_parameters(function, profile_for("openai", "strict" if function.get("strict") else "tool"), notes)
+
+
+def _format(request: ChatRequest, host: Host, body: dict[str, Any], notes: list[str]) -> None:
+    wanted = request.response_format
+    if wanted is None:
+        return
+    body["response_format"] = wanted
+    asked = wanted.get("json_schema")
+    if host.official and isinstance(asked, Mapping) and asked.get("strict") and asked.get("schema"):
+        schema, _ = fitted_format(asked["schema"], profile_for("openai", "strict"), notes)
+        if schema is not asked["schema"]:
+            body["response_format"] = {**wanted, "json_schema": {**asked, "schema": schema}}
 
 
 def _effort(request: ChatRequest, host: Host, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
@@ -106,8 +123,7 @@ def _sampling(request: ChatRequest, host: Host, model: Model, body: dict[str, An
         "logprobs": True if request.top_logprobs else request.logprobs,
         "top_logprobs": request.top_logprobs,
     }
-    effort = body.get("reasoning_effort")
-    fixed = bool(model.efforts) and (model.reasons_by_default if effort is None else effort != "none")
+    fixed = model.fixed_sampling(body.get("reasoning_effort"))
     for name, value in given.items():
         if value is None:
             continue
@@ -146,8 +162,6 @@ def _stop(request: ChatRequest, fixed: bool, body: dict[str, Any], dropped: list
 
 
 def _rest(request: ChatRequest, host: Host, body: dict[str, Any], dropped: list[str]) -> None:
-    if request.response_format is not None:
-        body["response_format"] = request.response_format
     if request.seed is not None:
         body["seed"] = request.seed
     if request.n is not None:

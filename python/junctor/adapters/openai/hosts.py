@@ -18,19 +18,22 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """What one host takes.
 
     `official` hosts (OpenAI, Azure) want `max_completion_tokens`, know the `developer` role and refuse unknown fields.
-    `reasoning_field` is the message field in which the host wants its own reasoning back, if it does.
+    `azure` hosts have addresses and a key header of their own, see `address`.
+    `reasoning_field` is the message field in which the host wants its own reasoning back, if it does;
+    `encrypted_reasoning` hosts hand it out encrypted by their responses interface, whatever the model.
     """
 
     official: bool = False
-    api_key_header: bool = False
+    azure: bool = False
     top_k: bool = True
     metadata: bool = False
     stream_options: bool = True
     reasoning_field: str | None = None
+    encrypted_reasoning: bool = False
 
 
 _OFFICIAL: Final = Host(official=True, top_k=False, metadata=True)
-_AZURE: Final = Host(official=True, top_k=False, metadata=True, api_key_header=True)
+_AZURE: Final = Host(official=True, top_k=False, metadata=True, azure=True)
 _REASONING_CONTENT: Final = Host(top_k=False, reasoning_field="reasoning_content")
 
 _BY_DOMAIN: Final[dict[str, Host]] = {
@@ -46,7 +49,7 @@ _BY_DOMAIN: Final[dict[str, Host]] = {
     "openrouter.ai": Host(metadata=True, reasoning_field="reasoning_details"),
     "snowflakecomputing.com": Host(reasoning_field="reasoning_details"),
     "groq.com": Host(top_k=False),
-    "x.ai": Host(top_k=False),
+    "x.ai": Host(top_k=False, encrypted_reasoning=True),
     "cerebras.ai": Host(top_k=False),
     "mistral.ai": Host(top_k=False, stream_options=False),
 }

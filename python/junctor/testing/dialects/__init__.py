@@ -12,15 +12,20 @@ from junctor.testing.dialects.anthropic import Anthropic
 from junctor.testing.dialects.base import Ask, Dialect, ErrorKind, Frames, Invalid
 from junctor.testing.dialects.gemini import Gemini
 from junctor.testing.dialects.openai import OpenAI
+from junctor.testing.dialects.openai_embeddings import OpenAIEmbeddings
+from junctor.testing.dialects.openai_responses import OpenAIResponses
 
 __all__ = ["DIALECTS", "Ask", "Dialect", "ErrorKind", "Frames", "Invalid", "dialect_of"]
 
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (OpenAI(), Anthropic(), Gemini())}
 
+_FURTHER: Final[tuple[Dialect, ...]] = (OpenAIResponses(), OpenAIEmbeddings())
+"""Further APIs of the same providers, under the same name and for the same keys."""
+
 
 def dialect_of(path: str) -> Dialect | None:
     """The dialect whose endpoint a path names, whatever prefix stands before it."""
-    for dialect in DIALECTS.values():
+    for dialect in (*DIALECTS.values(), *_FURTHER):
         if dialect.serves(path):
             return dialect
     return None

@@ -71,7 +71,7 @@ class OpenAI:
 
     def secret(self, request: Request) -> str | None:
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        return value if scheme.lower() == "bearer" and value else None
+        return value if scheme.lower() == "bearer" and value else request.headers.get("api-key")  # Azure's header
 
     def read(self, request: Request) -> Ask:
         body = decode(request.body)

@@ -41,7 +41,7 @@ pub enum FleetError {
     },
     /// A word that is not one of the known ones.
     #[error(
-        "{place} is {value:?}; allowed are tools, parallel_tools, images, files, audio, structured_output, reasoning, streaming, logprobs"
+        "{place} is {value:?}; allowed are tools, parallel_tools, images, files, audio, structured_output, reasoning, streaming, logprobs, embeddings"
     )]
     Capability {
         /// Where.

@@ -61,11 +61,13 @@ pub enum Flag {
     Streaming,
     /// It wants log-probabilities.
     Logprobs,
+    /// It wants vectors instead of an answer.
+    Embeddings,
 }
 
 impl Flag {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Tools,
         Self::ParallelTools,
         Self::Images,
@@ -75,6 +77,7 @@ impl Flag {
         Self::Reasoning,
         Self::Streaming,
         Self::Logprobs,
+        Self::Embeddings,
     ];
 
     /// The word for it in configs and messages.
@@ -95,6 +98,7 @@ impl Flag {
             Self::Reasoning => "reasoning",
             Self::Streaming => "streaming",
             Self::Logprobs => "logprobs",
+            Self::Embeddings => "embeddings",
         }
     }
 }

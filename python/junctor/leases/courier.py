@@ -1,4 +1,4 @@
-"""Keeps a host's leases: a daemon thread per router that reports and takes over grants.
+"""Carries a host's reports and grants: a daemon thread per router that speaks with the coordinator.
 
 Grants last two seconds and must be renewed by somebody whom no request waits for, in programs that run event loops,
 threads, forks, or nothing while they compute. So one thread per router wakes ten times a second, looks at some words,
@@ -67,7 +67,7 @@ class Report(msgspec.Struct, frozen=True):
 _report_of = msgspec.json.Decoder(Report).decode
 
 
-class Keeper:
+class Courier:
     """The leases of one router's host. `name` is how messages call the coordinator: its address without secrets.
 
     `start` begins a thread; without it, call `step` as often as the thread would.
@@ -93,7 +93,7 @@ class Keeper:
         self._closed = False
         self._begin()
         self._desk.join(router)
-        _keepers.add(self)
+        _couriers.add(self)
 
     def _begin(self) -> None:
         self._owner = secrets.randbits(64)
@@ -128,7 +128,7 @@ class Keeper:
             return
         self._closed = True
         self._stop.set()
-        _keepers.discard(self)
+        _couriers.discard(self)
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSE_S)
@@ -215,27 +215,27 @@ def _others(router: Router) -> bool:
     return any(not process["own"] for process in told["processes"])
 
 
-def _keep(keeper_of: Any, stop: threading.Event) -> None:
-    """The thread: it keeps neither router nor keeper alive."""
+def _keep(courier_of: Any, stop: threading.Event) -> None:
+    """The thread: it keeps neither router nor courier alive."""
     while not stop.is_set():
-        keeper = keeper_of()
-        if keeper is None or not keeper.step():
+        courier = courier_of()
+        if courier is None or not courier.step():
             return
-        del keeper
+        del courier
         stop.wait(WAKE_S)
 
 
-_keepers: weakref.WeakSet[Keeper] = weakref.WeakSet()
+_couriers: weakref.WeakSet[Courier] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    for keeper in list(_keepers):
-        keeper.forked()
+    for courier in list(_couriers):
+        courier.forked()
 
 
 def _at_exit() -> None:
-    for keeper in list(_keepers):
-        keeper.close()
+    for courier in list(_couriers):
+        courier.close()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -1,4 +1,4 @@
-"""The keeper: when it speaks, what it survives, and what nobody gets to see."""
+"""The courier: when it speaks, what it survives, and what nobody gets to see."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from junctor import Client, ConfigError, Router
-from junctor.leases import Keeper, RedisCoordinator, Unreachable
+from junctor.leases import Courier, RedisCoordinator, Unreachable
 from junctor.request import Secret
 from tests.leases.host import FLEET
 from tests.leases.server import Server, free_port
@@ -54,11 +54,11 @@ def router() -> Router:
 def test_the_first_grant_is_there_when_the_router_is_open_and_no_request_asks_for_it() -> None:
     """`start` waits for the first answer; the thread that asks is not the caller's."""
     it, recorder = router(), Recorder()
-    keeper = Keeper(it, recorder)
-    keeper.start()
+    courier = Courier(it, recorder)
+    courier.start()
     for _ in range(10):
         it.reserve("a").settle("ok")
-    keeper.close()
+    courier.close()
     assert recorder.renewed_on - {threading.get_ident()} == recorder.renewed_on != set()
     assert recorder.asked[-1][0][4] == "bye"
     assert it.snapshot()["leases"]["hosts"] == 3
@@ -67,16 +67,16 @@ def test_the_first_grant_is_there_when_the_router_is_open_and_no_request_asks_fo
 def test_a_router_that_is_dropped_ends_its_thread() -> None:
     """The thread keeps neither alive."""
     it = router()
-    keeper = Keeper(it, Recorder())
-    keeper.start()
-    thread = keeper._thread
+    courier = Courier(it, Recorder())
+    courier.start()
+    thread = courier._thread
     assert thread is not None
     assert thread.is_alive()
     del it
     gc.collect()
     thread.join(5)
     assert not thread.is_alive()
-    keeper.close()
+    courier.close()
 
 
 def test_an_outage_is_told_once_and_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
@@ -84,18 +84,20 @@ def test_an_outage_is_told_once_and_without_secrets(caplog: pytest.LogCaptureFix
     world_time = [0.0]
     address = Secret(f"redis://user:hunter2@127.0.0.1:{free_port()}/0", "env:REDIS_URL")
     it = router()
-    keeper = Keeper(it, RedisCoordinator(address), name="the coordinator at env:REDIS_URL", time=lambda: world_time[0])
+    courier = Courier(
+        it, RedisCoordinator(address), name="the coordinator at env:REDIS_URL", time=lambda: world_time[0]
+    )
     with caplog.at_level(logging.INFO, "junctor.leases"):
         for _ in range(5):
-            keeper.step()
+            courier.step()
             world_time[0] += 10
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "env:REDIS_URL" in caplog.text
-    assert "hunter2" not in caplog.text + repr(keeper.__dict__) + repr(it.snapshot())
+    assert "hunter2" not in caplog.text + repr(courier.__dict__) + repr(it.snapshot())
     told = it.snapshot()["leases"]
     assert (told["coordinator"], told["answers"], told["hosts"]) == ("unknown", 0, 10)
     assert told["failures"] == 5
-    keeper.close()
+    courier.close()
 
 
 def test_the_snapshot_says_how_the_coordinator_stands(server: Server) -> None:
@@ -119,8 +121,8 @@ def test_the_snapshot_says_how_the_coordinator_stands(server: Server) -> None:
 def test_after_a_fork_parent_and_child_are_different_hosts_unless_they_share_a_state() -> None:
     """The child's grants would be the parent's a second time."""
     it, recorder = router(), Recorder()
-    keeper = Keeper(it, recorder)
-    keeper.step()
+    courier = Courier(it, recorder)
+    courier.step()
     parent = recorder.asked[0][0][0]
     it.reserve("a").settle("ok")
     read, write = os.pipe()
@@ -133,7 +135,7 @@ def test_after_a_fork_parent_and_child_are_different_hosts_unless_they_share_a_s
                 it.reserve("a")
             except Exception:
                 refused = True
-            keeper.step()
+            courier.step()
             it.reserve("a").settle("ok")
             other = recorder.asked[-1][0][0]
             os.write(write, b"1" if refused and other != parent else b"0")
@@ -145,7 +147,7 @@ def test_after_a_fork_parent_and_child_are_different_hosts_unless_they_share_a_s
     assert os.read(read, 1) == b"1"
     os.close(read)
     it.reserve("a").settle("ok")
-    keeper.close()
+    courier.close()
 
 
 def test_a_client_that_opened_its_router_says_goodbye_when_it_closes(
@@ -186,15 +188,15 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
 def test_an_answer_that_is_none_and_an_error_of_the_script_are_outages() -> None:
     """A server that is no Redis, or one that is out of memory, stops nobody."""
     it, recorder = router(), Recorder()
-    keeper = Keeper(it, recorder, time=lambda: 0.0)
+    courier = Courier(it, recorder, time=lambda: 0.0)
     recorder.broken = Unreachable("ResponseError", sent=True)
-    keeper.step()
+    courier.step()
     assert it.snapshot()["leases"]["coordinator"] == "unknown"
-    keeper._retry_at, recorder.broken = 0.0, None
-    keeper.step()
+    courier._retry_at, recorder.broken = 0.0, None
+    courier.step()
     assert it.snapshot()["leases"]["coordinator"] == "reachable"
     it.reserve("a").settle("ok")
-    keeper.close()
+    courier.close()
 
 
 def test_a_server_that_lost_the_script_gets_its_text(server: Server) -> None:

@@ -1,0 +1,94 @@
+"""One call that ended, as its observers are told of it: its receipt, and what a receipt has no business to hold.
+
+A receipt explains a decision and can be replayed; it knows neither addresses nor wall time nor the parameters of the
+request. Observers need those, and each would look them up again, so they are put together once for all, on the thread
+that tells them. Everything here is immutable and without content, but for the field of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from junctor.receipts import Attempt, Receipt
+from junctor.reply import ToolCall, Usage
+
+
+class ObservedAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of the call, and where it went. Times are nanoseconds since 1970, on the call's one clock."""
+
+    told: Attempt
+    provider: str
+    model: str
+    adapter: str = ""
+    provider_model: str = ""
+    address: str = ""
+    port: int | None = None
+    began_ns: int
+    ended_ns: int
+    first_content_s: float | None = None
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What the provider said of its answer. Vectors have neither an id nor a reason to end."""
+
+    id: str
+    model: str
+    finish_reason: str
+    usage: Usage
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked and answered, for observers that keep content. The messages are those of the call's beginning."""
+
+    messages: Sequence[Mapping[str, Any]]
+    tools: Sequence[Mapping[str, Any]] = ()
+    text: str = ""
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """One call that ended.
+
+    `operation` is `chat` or `embeddings`. `outcome` is `ok`, the failure kind of the last attempt, `interrupted` (a
+    stream broke), `refused`, `too_large`, `no_capacity`, `deadline`, `invalid_request`, `cancelled` or `error`.
+    `duration_s` is the whole call, `first_content_s` from its beginning to the first content of a stream, `waited_s`
+    the time that it waited for capacity and between attempts. `overhead_us` is what is left when that and the
+    providers' time are taken away: junctor's own microseconds (of a stream, until its request was sent).
+    `parameters` are those of the request that say nothing of its content.
+    """
+
+    operation: str
+    asked: str
+    streamed: bool
+    outcome: str
+    receipt: Receipt
+    attempts: tuple[ObservedAttempt, ...]
+    began_ns: int
+    duration_s: float
+    first_content_s: float | None = None
+    waited_s: float = 0.0
+    overhead_us: int = 0
+    parameters: Mapping[str, Any] = {}
+    tags: Mapping[str, str] = {}
+    session: str | None = None
+    answered: Answered | None = None
+    content: Content | None = None
+
+    @property
+    def ended_ns(self) -> int:
+        """When the call ended, in nanoseconds since 1970."""
+        return self.began_ns + round(self.duration_s * 1e9)
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose call it was, if it said so."""
+        return self.tags.get("tenant")
+
+    @property
+    def last(self) -> ObservedAttempt | None:
+        """The attempt that counts: the one that answered, else the last that was made."""
+        return self.attempts[-1] if self.attempts else None
