@@ -33,6 +33,10 @@ PROVIDERS: Final[dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]]] = {
     "xai": (("xai",), "x-ai", ("xai",)),
     "mistral": (("mistral",), "mistral", ("mistral",)),
     "cohere": (("cohere",), "cohere", ("cohere", "cohere_chat")),
+    "cerebras": (("cerebras",), "cerebras", ("cerebras",)),
+    "fireworks": (("fireworks-ai",), "fireworks", ("fireworks_ai",)),
+    "perplexity": (("perplexity",), "perplexity", ("perplexity",)),
+    "together": (("togetherai",), "together", ("together_ai",)),
     "bedrock": (("amazon-bedrock",), "aws", ("bedrock", "bedrock_converse")),
     "azure": (("azure",), "azure", ("azure_ai", "azure")),
     "vertex": (
@@ -48,7 +52,9 @@ OPEN_MAKERS: Final = (
 """Whose open models people serve themselves: listed under `open/` without a price."""
 
 Table = Mapping[str, Mapping[str, Said]]
-_PREFIX: Final = re.compile(r"(azure_ai|azure|vertex_ai|gemini|mistral|cohere|groq|deepseek|xai)/")
+_PREFIX: Final = re.compile(
+    r"(azure_ai|azure|vertex_ai|gemini|mistral|cohere|groq|deepseek|xai|cerebras|fireworks_ai|perplexity|together_ai)/"
+)
 _BATCH: Final = {"processing": "batch"}
 
 

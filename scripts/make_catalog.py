@@ -29,6 +29,9 @@ SOON: Final = (dt.date.fromisoformat(READ_ON) + dt.timedelta(days=180)).isoforma
 HOSTS: Final = ("bedrock", "azure", "vertex")
 """Who serves models of the others: written `like` the maker's row. Bedrock's own are listed too."""
 
+FEW: Final = frozenset({"cerebras", "fireworks", "perplexity", "together"})
+"""Hosts of hundreds of open models, of which only those are listed that models.dev finds worth naming."""
+
 NOTES: Final = (
     "Micro-dollars per million tokens. Of several tiers that of the longest prompt reached counts for all tokens.",
     "cache_write is the price of a five-minute write, cache_write_1h of an hour's, where writes are charged for.",
@@ -117,6 +120,8 @@ def _said(ours: str, tables: tuple[Table, ...]) -> Iterator[tuple[str, list[Said
         {name for table in tables for name in table.get(ours, {})}, key=lambda name: (bool(REGIONS.match(name)), name)
     ):
         said = [table[ours][name] for table in tables if name in table.get(ours, {})]
+        if ours in FEW and name not in tables[0][ours]:
+            continue
         kind = "embedding" if any(each.kind == "embedding" for each in said) else "chat"
         if is_general(ours, name, kind):
             yield name, said
