@@ -18,6 +18,7 @@ import msgspec
 
 from junctor import attempts, relay, summary
 from junctor.adapters.carry import REFUSES_ORPHANS, carried, left_behind
+from junctor.adapters.draft import name_model
 from junctor.attempts import Plan
 from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from junctor.adapters import Adapter
     from junctor.client import Client
     from junctor.shaping import Shape
+    from junctor.signing import Signer
     from junctor.transport.base import Response
 
 
@@ -202,6 +204,16 @@ class Call:
             self.trail.watch.sent(reservation)
         return adapter, endpoint, message
 
+    async def signed(self, message: HttpRequest, endpoint: Endpoint, timeout_s: float) -> HttpRequest:
+        """The message with what proves who asks. Raises `TransportError` if that cannot be had in time, or at all."""
+        signer = cast("Signer", endpoint.signer)
+        if not signer.ready:
+            try:
+                await asyncio.wait_for(signer.renew(), timeout_s)
+            except TimeoutError:
+                raise TransportError("timeout", f"no credentials within {timeout_s:g} s") from None
+        return signer.sign(message)
+
     def dialect_at(self, endpoint: Endpoint) -> str:
         """The dialect to speak there: the caller's own if the endpoint understands it, so that nothing is lost."""
         native = self.request.native
@@ -250,6 +262,8 @@ class Call:
         """Settle a finished answer and complete its reply."""
         if self.race is not None:
             self.race.win(reservation)
+        if type(reply) is Reply and not reply.model:
+            name_model(reply, reservation.endpoint.model)
         usage = reply.usage
         limits = as_tuples(reply.rate_limits) if reply.rate_limits else ()
         if usage.known:
@@ -366,6 +380,8 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
         last=call.made >= call.client.router.attempts,
     )
     try:
+        if endpoint.signer is not None:
+            message = await call.signed(message, endpoint, timeout_s)
         response = await call.client.transport.send(message, timeout_s=timeout_s)
         call.upstream_s += clock() - sent_at
         call.trail.answered(reservation, response.status)

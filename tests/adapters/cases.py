@@ -22,12 +22,16 @@ BASES = {
     "openai-responses": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
+    "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com",
+    "mistral": "https://api.mistral.ai/v1",
 }
 MODELS = {
     "openai": "gpt-4.1",
     "openai-responses": "gpt-4.1",
     "anthropic": "claude-sonnet-4-5",
     "gemini": "gemini-2.5-flash",
+    "bedrock": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "mistral": "mistral-small-latest",
 }
 
 

@@ -14,6 +14,7 @@ ANTHROPIC_FINISH = {
     "pause_turn": "pause",
     "refusal": "refusal",
 }
+BEDROCK_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
 GEMINI_FINISH = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter"}
 
 
@@ -171,6 +172,69 @@ def _gemini_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
     return out
 
 
+def _thought(content: Any) -> bool:
+    chunks = content if isinstance(content, list) else []
+    return any(piece["text"] for chunk in chunks if chunk["type"] == "thinking" for piece in chunk["thinking"])
+
+
+def _mistral(found: dict[str, Any]) -> dict[str, Any]:
+    out = _openai(found)
+    out["reasoning"] = _thought(found["choices"][0]["message"].get("content"))
+    out["cached"] = out["cached"] or found["usage"].get("num_cached_tokens") or 0
+    return out
+
+
+def _mistral_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
+    out = _openai_stream(events)
+    out["reasoning"] = any(_thought(choice["delta"].get("content")) for event in events for choice in event["choices"])
+    return out
+
+
+def _bedrock_usage(out: dict[str, Any], usage: dict[str, Any]) -> None:
+    out["cached"] = usage.get("cacheReadInputTokens", 0)
+    out["input"] = usage["inputTokens"] + out["cached"] + usage.get("cacheWriteInputTokens", 0)
+    out["output"] = usage["outputTokens"]
+    assert usage["totalTokens"] == out["input"] + out["output"]
+
+
+def _bedrock(found: dict[str, Any]) -> dict[str, Any]:
+    out = blank()
+    for block in found["output"]["message"]["content"]:
+        out["text"] += block.get("text", "")
+        out["text"] += "".join(piece["text"] for piece in block.get("citationsContent", {}).get("content", ()))
+        out["reasoning"] |= bool(block.get("reasoningContent", {}).get("reasoningText", {}).get("text"))
+        use = block.get("toolUse")
+        if use and use.get("type") != "server_tool_use":
+            out["calls"].append((use["toolUseId"], use["name"], use["input"]))
+    _finish(out, BEDROCK_FINISH[found["stopReason"]])
+    _bedrock_usage(out, found["usage"])
+    return out
+
+
+def _bedrock_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
+    out = blank()
+    calls: dict[int, list[str]] = {}
+    reason = ""
+    for event in events:
+        (name, body), *_ = event.items()
+        if name == "contentBlockStart" and body["start"].get("toolUse", {}).get("type") != "server_tool_use":
+            if use := body["start"].get("toolUse"):
+                calls[body["contentBlockIndex"]] = [use["toolUseId"], use["name"], ""]
+        elif name == "contentBlockDelta":
+            delta = body["delta"]
+            out["text"] += delta.get("text", "")
+            out["reasoning"] |= bool(delta.get("reasoningContent", {}).get("text"))
+            if "toolUse" in delta and body["contentBlockIndex"] in calls:
+                calls[body["contentBlockIndex"]][2] += delta["toolUse"]["input"]
+        elif name == "messageStop":
+            reason = body["stopReason"]
+        elif name == "metadata":
+            _bedrock_usage(out, body["usage"])
+    out["calls"] = [(id, name, json.loads(text or "{}")) for _, (id, name, text) in sorted(calls.items())]
+    _finish(out, BEDROCK_FINISH[reason])
+    return out
+
+
 def _responses(found: dict[str, Any]) -> dict[str, Any]:
     out = blank()
     for item in found["output"]:
@@ -212,10 +276,19 @@ def _responses_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
     return out
 
 
-_WHOLE = {"openai": _openai, "openai-responses": _responses, "anthropic": _anthropic, "gemini": _gemini}
+_WHOLE = {
+    "openai": _openai,
+    "openai-responses": _responses,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+    "bedrock": _bedrock,
+    "mistral": _mistral,
+}
 _STREAMED = {
     "openai": _openai_stream,
     "openai-responses": _responses_stream,
     "anthropic": _anthropic_stream,
     "gemini": _gemini_stream,
+    "bedrock": _bedrock_stream,
+    "mistral": _mistral_stream,
 }

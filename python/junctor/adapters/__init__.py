@@ -17,7 +17,7 @@ from junctor.exceptions import ConfigError
 
 __all__ = ["Adapter", "StreamReader", "get", "names", "needs"]
 
-_ADAPTERS: Final = ("openai", "openai-responses", "anthropic", "gemini")
+_ADAPTERS: Final = ("openai", "openai-responses", "anthropic", "gemini", "bedrock", "mistral")
 """Each is a package here (with `_` for `-`) that calls its adapter `DIALECT`."""
 
 

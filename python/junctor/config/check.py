@@ -194,7 +194,7 @@ def _in_the_open(address: str) -> bool:
 def _keys(config: Config, problems: Problems) -> None:
     for item in _first_of_each(config):
         path: Path = ("deployments", item.declared)
-        if item.key is None and item.provider in KNOWN:
+        if item.key is None and item.provider in KNOWN and config.providers[item.provider].identity is None:
             problems.warning(
                 path, "has no key, and base_url is not the provider's own; give key: env:NAME if it needs one"
             )
@@ -222,6 +222,8 @@ def _all_references(config: Config) -> Iterator[tuple[Path, Reference]]:
         for header, text in site.headers.items():
             if isinstance(text, Reference):
                 yield ("providers", name, "headers", header), text
+        for key, found in [] if site.identity is None else site.identity.references():
+            yield ("providers", name, "credentials", key), found
     if isinstance(config.state.url, Reference):
         yield ("state", "redis"), config.state.url
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from junctor.config.cloud_spec import CredentialsSpec, Project, Region
 from junctor.config.shaping import Cache, Prompts, Prune
 
 CAPABILITIES: Final = (
@@ -44,7 +45,7 @@ Capability = Literal[
     "logprobs",
     "embeddings",
 ]
-AdapterName = Literal["openai", "openai-responses", "anthropic", "gemini"]
+AdapterName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock", "mistral", "vertex"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Objective = Literal["balanced", "cheapest", "fastest", "best"]
 
@@ -131,9 +132,12 @@ class ProviderSpec(Closed, frozen=True, kw_only=True):
     dialects: list[AdapterName] | None = None
     api_version: ApiVersion | None = None
     base_url: Url | None = None
+    region: Region | None = None
+    project: Project | None = None
     key: KeyReference | None = None
+    credentials: CredentialsSpec | None = None
     headers: dict[Word, Annotated[str, Meta(max_length=5000, description="a text, env:NAME or file:path")]] = {}
-    accounting: Literal["openai", "azure", "anthropic", "gemini", "default"] | AccountingSpec | None = None
+    accounting: Literal["openai", "azure", "anthropic", "gemini", "bedrock", "default"] | AccountingSpec | None = None
     first_content_timeout_s: Seconds | None = None
     idle_timeout_s: Seconds | None = None
     cache: Cache = "off"

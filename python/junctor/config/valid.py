@@ -13,6 +13,7 @@ import msgspec
 
 from junctor.config.accounting import Accounting
 from junctor.config.catalog import Facts
+from junctor.config.clouds import Identity
 from junctor.config.gateway_spec import GatewaySpec
 from junctor.config.prices import Price
 from junctor.config.references import Reference
@@ -31,7 +32,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """How one account or host is spoken to and reached. `headers` may hold references."""
+    """How one account or host is spoken to and reached. `headers` may hold references; `identity` says who asks where
+    no key does.
+    """
 
     name: str
     adapter: str
@@ -41,6 +44,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     accounting: Accounting
     first_content_timeout_s: float
     idle_timeout_s: float
+    identity: Identity | None = None
     cache: bool = False
     dialects: tuple[str, ...] = ()
     api_version: str | None = None

@@ -18,8 +18,9 @@ class Key(msgspec.Struct, frozen=True):
     """One API key.
 
     `secret` is what the client sends; `name` is how counters and faults call it (default: the secret itself, which is
-    a made-up one here). `dialect` is `openai`, `anthropic` or `gemini`. Keys that name the same `quota` share its
-    limits, as keys of one organisation do, and must state the same `limits`. `latency` overrides the provider's.
+    a made-up one here). `dialect` is `openai`, `anthropic`, `gemini`, `bedrock` (there a bearer token, or
+    the access key id of signatures) or `mistral`. Keys that name the same `quota` share its limits, as keys of one
+    organisation do, and must state the same `limits`. `latency` overrides the provider's.
     """
 
     secret: str

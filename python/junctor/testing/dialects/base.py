@@ -65,7 +65,7 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """`openai`, `anthropic` or `gemini`."""
+        """As the adapter that speaks it is called."""
 
     @property
     def base_path(self) -> str:
