@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from benches.python import show
-from benches.python.bench_client import chat
+from benches.python.bench_client import chat, len_of_attempts
 from benches.python.constant import TEXT, provider
 from benches.python.fleets import serving
 from benches.python.harness import Rounds, Suite, Verdict, in_rounds, ratio, rows
@@ -35,7 +35,9 @@ from junctor.transport.direct import DirectTransport
 
 CHATS: Final = 3_200
 ALONE: Final = "no observer"
+CALLBACK: Final = "on_receipt alone"
 BUDGETS: Final = {"an observer that does nothing": 1.4, "prometheus": 1.7}
+"""Beside a callback, because telling has its own price and reasons (docs/decisions/015)."""
 COMMAND: Final = "python -m benches.python.bench_observe"
 METHOD: Final = (
     "CPU time of the client's process (user and system, all threads, `getrusage`) per chat, 64 at once, the observers' "
@@ -77,6 +79,7 @@ class Contenders:
         self.clients = {
             name: Client(router, self.transport, seed=1, observers=each) for name, each in observers.items()
         }
+        self.clients[CALLBACK] = Client(router, self.transport, seed=1, on_receipt=len_of_attempts)
 
     async def told(self, name: str) -> None:
         """Every call reached the observers."""
@@ -113,10 +116,10 @@ def _run(runner: asyncio.Runner, there: Contenders, name: str) -> float:
 def _suite(found: Rounds) -> Suite:
     verdicts = []
     for name, budget in BUDGETS.items():
-        beside = ratio(found, name, ALONE)
+        beside = ratio(found, name, CALLBACK)
         verdicts.append(
             Verdict(
-                what=f"a chat with {name}, beside none",
+                what=f"a chat with {name}, beside one with {CALLBACK}",
                 budget=f"≤ {budget} ×",
                 measured=f"{beside.told()} ×",
                 met=beside.median <= budget,
@@ -127,7 +130,7 @@ def _suite(found: Rounds) -> Suite:
         what=f"`client.chat` with observers, {CONCURRENT} at once: CPU per call",
         method=METHOD,
         command=COMMAND,
-        rows=rows(found, unit="µs", floors=(ALONE,)),
+        rows=rows(found, unit="µs", floors=(ALONE, CALLBACK)),
         verdicts=verdicts,
     )
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from junctor import config
-from junctor.config import spec
+from junctor.config import gateway_spec, spec
 from junctor.config.cloud_spec import CredentialsSpec
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -34,6 +34,8 @@ SECTIONS = [
     spec.BalanceSpec,
     spec.RetrySpec,
     spec.DispatchSpec,
+    gateway_spec.GatewaySpec,
+    gateway_spec.KeySpec,
 ]
 
 

@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any, Final
 
-from junctor.config.catalog import catalog
+from junctor.config.catalog import Catalog, catalog
 from junctor.config.conditions import condition
 from junctor.config.errors import Path, Problems, did_you_mean, show
 from junctor.config.gateway_spec import gateway
@@ -20,6 +20,7 @@ from junctor.config.shaping import check_summarisers, prompts_of, prune_of
 from junctor.config.sites import providers
 from junctor.config.spec import ComplianceSpec, FleetSpec, GroupSpec, RedisSpec, RequireSpec, RuleSpec
 from junctor.config.valid import Clause, Config, Deployment, Group, Pool, Rule, State
+from junctor.exceptions import ConfigError
 
 MAX_DEPLOYMENTS: Final = 20_000  # after keys are counted out; the core's tests go to ten thousand
 MAX_RULES: Final = 20_000
@@ -33,7 +34,7 @@ _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://", "valkey://", "valke
 def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Config | None:
     """The config, or None if there is any error (all of them are in `problems`)."""
     sites = providers(spec, problems)
-    plant = Plant(spec, sites, catalog(), problems)
+    plant = Plant(spec, sites, _catalog(spec, folder, problems), problems)
     deployments = plant.deployments()
     pools = plant.pools
     warm = frozenset(item.name for item in deployments if sites[item.provider].cache)
@@ -62,6 +63,16 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
     _check_weights(config, problems)
     _check_sizes(config, problems)
     return None if any(problem.severity == "error" for problem in problems.found) else config
+
+
+def _catalog(spec: FleetSpec, folder: pathlib.Path, problems: Problems) -> Catalog:
+    if spec.catalog is None:
+        return catalog()
+    try:
+        return Catalog.load(folder / spec.catalog)
+    except ConfigError as error:
+        problems.error(("catalog",), str(error))
+        return catalog()
 
 
 def _state(spec: FleetSpec, problems: Problems) -> State:

@@ -348,6 +348,7 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     deployments: dict[Name, DeploymentSpec]
     name: Name | None = None
     state: Literal["process", "host"] | RedisSpec | None = None
+    catalog: Word | None = None
     providers: dict[Name, ProviderSpec] = {}
     pools: dict[Name, PoolSpec] = {}
     groups: dict[Name, GroupSpec] = {}
