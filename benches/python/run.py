@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from benches.python import (
+    bench_adapters,
     bench_client,
     bench_decision,
     bench_failover,
@@ -24,6 +25,7 @@ from benches.python import (
     bench_hedge,
     bench_host,
     bench_import,
+    bench_observe,
     bench_walk,
     show,
 )
@@ -34,6 +36,8 @@ SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
     "host": lambda quick: [bench_host.measure(rounds=3 if quick else 15)],
     "walk": lambda quick: [bench_walk.measure(with_time=not quick)],
     "client": lambda quick: bench_client.measure(rounds=2 if quick else 9),
+    "adapters": lambda quick: [bench_adapters.measure(rounds=3 if quick else 15)],
+    "observe": lambda quick: [bench_observe.measure(rounds=2 if quick else 9)],
     "import": lambda quick: [bench_import.measure(rounds=3 if quick else 15)],
     "hedge": lambda quick: [bench_hedge.measure(seeds=1 if quick else 3)],
     "failover": lambda quick: [bench_failover.measure(rounds=1 if quick else 5)],

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from junctor import adapters
 from junctor.dispatch import Call, complete
 from junctor.estimate import measure, prefix_affinity
-from junctor.options import CallOptions, EmbedOptions, Inputs, take_apart, take_apart_inputs
+from junctor.options import CallOptions, EmbedOptions, Inputs, Wish, take_apart, take_apart_inputs
 from junctor.router import Router
 from junctor.streaming import ReplyStream
 from junctor.transport import default_transport
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from junctor.receipts import Receipt, Trail
     from junctor.reply import Embeddings, Reply
     from junctor.request import ChatRequest, Message
+    from junctor.shaping import Shape
     from junctor.sink import Sink
     from junctor.transport.base import Transport
 
@@ -145,6 +146,7 @@ class Client:
         """As `begin`, for vectors."""
         from junctor.embed import EmbedCall
 
+        watch = None if self._watchers is None else self._watchers.begin()
         router, clock = self.router, asyncio.get_running_loop().time
         wish = take_apart_inputs(
             inputs,
@@ -154,7 +156,11 @@ class Client:
             max_wait_s=router.max_wait_s,
         )
         self.counters["calls"] += 1
-        return EmbedCall(self, model, wish, clock=clock)
+        call = EmbedCall(self, model, wish, clock=clock)
+        if watch is not None:
+            watch.asked(model, wish.request, operation="embeddings", tags=wish.tags, session=wish.session)
+            call.trail.watch = watch
+        return call
 
     async def aclose(self) -> None:
         """Close the connections that this client opened, and tell the receipts that wait for their callback.
@@ -208,31 +214,54 @@ class Client:
     def begin(self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool) -> Call:
         """A call with everything decided that can be before anything is held. For doors, which make it themselves."""
         watch = None if self._watchers is None else self._watchers.begin()
+        call, wish = self._prepared(model, messages, options, streaming=streaming)
+        if watch is not None:
+            watch.asked(model, wish.request, streamed=streaming, tags=wish.tags, session=wish.session)
+            call.trail.watch = watch
+        return call
+
+    def _prepared(
+        self, model: str, messages: Sequence[Message], options: CallOptions, *, streaming: bool
+    ) -> tuple[Call, Wish[ChatRequest]]:
         router, clock = self.router, asyncio.get_running_loop().time
         wish = take_apart(
             messages, cast(dict[str, Any], options), deadline_s=router.deadline_s, max_wait_s=router.max_wait_s
         )
-        request = wish.request
+        request, shape = wish.request, None
+        if router.shapes or wish.shaping is not None:
+            shape = router.shaping.shape(model, wish.shaping)
         self.counters["calls"] += 1
         call = Call(
             self,
             model,
             request,
-            self._ask(model, request, wish.tags, wish.session, streaming=streaming),
+            self._ask(model, request, wish, shape, streaming=streaming),
             clock=clock,
             deadline_s=wish.deadline_s,
             max_wait_s=wish.max_wait_s,
+            shape=shape,
         )
-        if watch is not None:
-            watch.asked(model, request, streamed=streaming, tags=wish.tags, session=wish.session)
-            call.trail.watch = watch
-        return call
+        return call, wish
+
+    async def part_of_call(
+        self, model: str, messages: Sequence[Message], *, tags: dict[str, str], deadline_s: float, max_tokens: int
+    ) -> Reply:
+        """A call made for another one, whose receipt tells what it cost: callback and observers hear of that one."""
+        options: dict[str, Any] = {"tags": tags, "deadline_s": deadline_s, "max_tokens": max_tokens}
+        if self.router.shapes:
+            options |= {"prune": "off", "cache": "off"}
+        call, _ = self._prepared(model, messages, cast(CallOptions, options), streaming=False)
+        call.trail.over = True  # so it is told to nobody by itself
+        return cast("Reply", await complete(call))
 
     def _ask(
-        self, model: str, request: ChatRequest, tags: dict[str, str] | None, session: str | None, *, streaming: bool
+        self, model: str, request: ChatRequest, wish: Wish[ChatRequest], shape: Shape | None, *, streaming: bool
     ) -> dict[str, Any]:
         """What the walk is asked, the same for every attempt of a call."""
         input_tokens, prompt_chars = measure(request)
+        tags, session = wish.tags, wish.session
+        if shape is not None:
+            input_tokens = shape.input_tokens(input_tokens, request)
         needs = adapters.needs(request)
         ask: dict[str, Any] = {"input_tokens": input_tokens, "estimated": True, "prompt_chars": prompt_chars}
         if request.max_tokens is not None:

@@ -11,18 +11,20 @@ deadline; a timeout context around it would cost as much as the rest of the book
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from junctor import attempts, relay
+from junctor import attempts, relay, summary
+from junctor.adapters.carry import REFUSES_ORPHANS, carried, left_behind
+from junctor.adapters.draft import name_model
 from junctor.attempts import Plan
-from junctor.exceptions import DeadlineExceeded, InvalidRequest, JunctorError, NoCapacity, Refused
+from junctor.exceptions import DeadlineExceeded, JunctorError, NoCapacity, Refused
 from junctor.failures import Failure
 from junctor.hedge import Race
 from junctor.receipts import Trail
-from junctor.reply import Embeddings, RateLimit, Reply, Usage
+from junctor.reply import Embeddings, RateLimit, Reply, Usage, as_tuples
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 from junctor.transport.base import TransportError
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
     from junctor.client import Client
+    from junctor.shaping import Shape
+    from junctor.signing import Signer
     from junctor.transport.base import Response
 
 
@@ -50,6 +54,7 @@ class Call:
         "race",
         "raw",
         "request",
+        "shape",
         "trail",
         "upstream_s",
         "wait_until",
@@ -65,7 +70,9 @@ class Call:
         clock: Callable[[], float],
         deadline_s: float,
         max_wait_s: float,
+        shape: Shape | None = None,
     ) -> None:
+        self.shape = shape
         self.client = client
         self.model = model
         self.request = request
@@ -86,7 +93,11 @@ class Call:
         if client.router.note_call():
             client.router.catch_up_soon()
 
-    async def reserve(self) -> Reservation:
+    def reserve(self) -> Coroutine[Any, Any, Reservation]:
+        """Hold capacity somewhere, as `hold` does; with a summary made before it where the conversation needs one."""
+        return self.hold() if self.shape is None else summary.reserve(self)
+
+    async def hold(self) -> Reservation:
         """Hold capacity somewhere, waiting for it as long as this call may wait.
 
         Raises `NoCapacity` or `Refused` as the core says, `DeadlineExceeded` if too little time is left to start.
@@ -181,7 +192,7 @@ class Call:
         try:
             endpoint: Endpoint = reservation.endpoint
             adapter = self.client.adapter(self.dialect_at(endpoint))
-            message = self.build(adapter, reservation, stream=stream)
+            adapter, message = self.build(adapter, reservation, stream=stream)
         except BaseException:
             reservation.cancel(sent=False)
             raise
@@ -193,6 +204,16 @@ class Call:
             self.trail.watch.sent(reservation)
         return adapter, endpoint, message
 
+    async def signed(self, message: HttpRequest, endpoint: Endpoint, timeout_s: float) -> HttpRequest:
+        """The message with what proves who asks. Raises `TransportError` if that cannot be had in time, or at all."""
+        signer = cast("Signer", endpoint.signer)
+        if not signer.ready:
+            try:
+                await asyncio.wait_for(signer.renew(), timeout_s)
+            except TimeoutError:
+                raise TransportError("timeout", f"no credentials within {timeout_s:g} s") from None
+        return signer.sign(message)
+
     def dialect_at(self, endpoint: Endpoint) -> str:
         """The dialect to speak there: the caller's own if the endpoint understands it, so that nothing is lost."""
         native = self.request.native
@@ -200,18 +221,16 @@ class Call:
             return native.dialect
         return endpoint.adapter
 
-    def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> HttpRequest:
-        """What is asked of this reservation's endpoint, in its dialect."""
-        native = self.request.native
-        if native is not None and native.dialect != adapter.name:
-            if native.demands:
-                raise InvalidRequest(
-                    f"{', '.join(native.demands)}: only a deployment that speaks {native.dialect} understands this, "
-                    f"and {reservation.deployment!r} speaks {adapter.name}; leave it out or ask for another model"
-                )
-            if native.drops:
-                self.trail.drop(native.drops)
-        return adapter.build(self.shaped(reservation), reservation.endpoint, stream=stream)
+    def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> tuple[Adapter, HttpRequest]:
+        """What is asked of this reservation's endpoint, in its dialect, and who reads the answer."""
+        native, request, endpoint = self.request.native, self.shaped(reservation), reservation.endpoint
+        if native is not None and (request.native is None or native.dialect != adapter.name):
+            self.trail.drop(left_behind(native, adapter.name, reservation.deployment))
+        if request.tools or request.response_format is not None or adapter.name in REFUSES_ORPHANS:
+            request, adapter, notes = carried(request, adapter, endpoint.model)
+            if notes:
+                self.trail.note(notes)
+        return adapter, adapter.build(request, endpoint, stream=stream)
 
     def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:
         """A whole answer to what `build` made."""
@@ -226,19 +245,25 @@ class Call:
         return self.request.max_tokens
 
     def shaped(self, reservation: Reservation) -> ChatRequest:
-        """The request as this reservation's rule lets it through: the answer's length capped, effort filled in."""
+        """The request as this reservation's rule lets it through, in the shape that its deployment should get it."""
         request = self.request
         cap, effort = reservation.max_output_tokens, reservation.effort
         if cap is not None and (request.max_tokens is None or request.max_tokens > cap):
             request = msgspec.structs.replace(request, max_tokens=cap)
         if effort is not None and request.effort is None:
             request = msgspec.structs.replace(request, effort=effort)
+        if self.shape is not None:
+            request, shaped = self.shape.shaped(request, reservation, self.ask.get("affinity"))
+            if shaped is not None:
+                self.trail.shape(reservation, shaped)
         return request
 
     def settle_ok(self, reservation: Reservation, reply: Reply | Embeddings, first_token_s: float | None) -> None:
         """Settle a finished answer and complete its reply."""
         if self.race is not None:
             self.race.win(reservation)
+        if type(reply) is Reply and not reply.model:
+            name_model(reply, reservation.endpoint.model)
         usage = reply.usage
         limits = as_tuples(reply.rate_limits) if reply.rate_limits else ()
         if usage.known:
@@ -355,8 +380,12 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
         last=call.made >= call.client.router.attempts,
     )
     try:
+        if endpoint.signer is not None:
+            message = await call.signed(message, endpoint, timeout_s)
         response = await call.client.transport.send(message, timeout_s=timeout_s)
-        answer = call.read(adapter, response)
+        call.upstream_s += clock() - sent_at
+        call.trail.answered(reservation, response.status)
+        answer = call.read(adapter, response)  # our own time, and no longer the provider's
     except TransportError as error:
         if error.kind == "timeout" and clock() >= call.deadline - DEADLINE_SLACK_S:
             raise call.cut_by_deadline(reservation, endpoint, sent_at) from None
@@ -366,8 +395,6 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
     except BaseException:
         reservation.cancel(sent=True)
         raise
-    call.upstream_s += clock() - sent_at
-    call.trail.answered(reservation, response.status)
     if type(answer) is Failure:
         call.settle_failed(reservation, answer, limits=adapter.rate_limits(response.headers))
     else:
@@ -378,8 +405,3 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
 
 DEADLINE_SLACK_S = 0.005
 """Timers of different clocks may fire this much early; a timeout so near to the deadline is the deadline's."""
-
-
-def as_tuples(limits: tuple[RateLimit, ...]) -> list[tuple[str, int | None, int | None, float | None]]:
-    """Rate limits in the plain form that the core takes."""
-    return [(limit.dimension, limit.limit, limit.remaining, limit.reset_s) for limit in limits]

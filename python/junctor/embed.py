@@ -42,14 +42,14 @@ class EmbedCall(Call):
             max_wait_s=wish.max_wait_s,
         )
 
-    def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> HttpRequest:  # noqa: ARG002 - vectors are never streamed
+    def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> tuple[Adapter, HttpRequest]:  # noqa: ARG002 - vectors are never streamed
         """The inputs in the endpoint's dialect. Raises `InvalidRequest` if that dialect has no embeddings."""
         if adapter.build_embeddings is None:
             raise InvalidRequest(
                 f"{reservation.deployment!r} speaks {adapter.name}, a dialect without embeddings; take the capability "
                 "'embeddings' from it, or route this call to a deployment of another adapter"
             )
-        return adapter.build_embeddings(self.inputs, reservation.endpoint)
+        return adapter, adapter.build_embeddings(self.inputs, reservation.endpoint)
 
     def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:
         """The vectors. An answer with another number of them than there were inputs is none."""

@@ -26,6 +26,9 @@ BYTES_PER_TOKEN: Final = 3.5
 TOKENS_PER_MESSAGE: Final = 4
 """The role and the separators that every chat format adds."""
 
+SUMMARY_TOKENS: Final = 512
+"""How long a summary of turns that are left out may be, and what is kept free for it."""
+
 PART_TOKENS: Final[Mapping[str, int]] = {"image_url": 1_000, "input_audio": 1_000, "file": 3_000}
 """Parts that are no text: a full-size image costs 750 to 1,600 tokens, a few pages of a document some thousand."""
 
@@ -57,6 +60,28 @@ def measure(request: ChatRequest) -> tuple[int, int]:
     if request.response_format:
         size_bytes += _rough_bytes(request.response_format)
     return tokens + int(size_bytes / BYTES_PER_TOKEN), chars
+
+
+def weigh(message: Message) -> float:
+    """Estimated tokens of one message in the common measure, its role and separators included."""
+    content = message.get("content")
+    size_bytes, tokens = 0, TOKENS_PER_MESSAGE
+    if type(content) is str:
+        size_bytes = len(content.encode("utf-8", "replace"))
+    elif content:
+        size_bytes, _, tokens = _measure_parts(content)
+        tokens += TOKENS_PER_MESSAGE
+    if "tool_calls" in message:
+        size_bytes += _rough_bytes(message["tool_calls"])
+    return tokens + size_bytes / BYTES_PER_TOKEN
+
+
+def beside_messages(request: ChatRequest) -> float:
+    """Estimated tokens of what is sent beside the messages: tools and the schema of the answer."""
+    size_bytes = _rough_bytes(request.tools) if request.tools else 0
+    if request.response_format:
+        size_bytes += _rough_bytes(request.response_format)
+    return 3 + size_bytes / BYTES_PER_TOKEN
 
 
 def measure_inputs(inputs: Sequence[str] | Sequence[Sequence[int]]) -> tuple[int, int, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Generic, TypedDict, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypedDict, TypeVar, cast
 
 import msgspec
 
@@ -54,8 +54,21 @@ class RoutingOptions(TypedDict, total=False):
     max_wait_s: float | None
 
 
+SHAPING: Final = frozenset({"prompt", "prompt_values", "prune", "cache"})
+
+
 class CallOptions(RequestOptions, RoutingOptions, total=False):
-    """Options of one call of `chat` or `stream`."""
+    """Options of one call of `chat` or `stream`.
+
+    `prompt` names a system prompt of the fleet file, whose variant for the deployment that is picked replaces the
+    system messages at the beginning; `prompt_values` fills its `{name}` placeholders. `prune` and `cache` override what
+    the fleet file says: `auto`, `off`; for `prune` also a mapping: to_tokens, keep_turns, how, by, deadline_s, marker.
+    """
+
+    prompt: str | None
+    prompt_values: Mapping[str, Any] | None
+    prune: Literal["auto", "off"] | Mapping[str, Any] | None
+    cache: Literal["auto", "off"] | None
 
 
 class EmbedOptions(RoutingOptions, total=False):
@@ -82,6 +95,7 @@ class Wish(msgspec.Struct, Generic[R], frozen=True):
     session: str | None
     deadline_s: float
     max_wait_s: float
+    shaping: dict[str, Any] | None = None
 
 
 def take_apart(
@@ -92,9 +106,10 @@ def take_apart(
     Raises `InvalidRequest` for what no provider could answer, `TypeError` for an option that does not exist.
     """
     routing = _routing(options, deadline_s, max_wait_s)
+    shaping = None if SHAPING.isdisjoint(options) else {name: options.pop(name) for name in SHAPING & options.keys()}
     request = ChatRequest(messages=messages, **options)
     _refuse_nonsense(request)
-    return Wish(request, *routing)
+    return Wish(request, *routing, shaping)
 
 
 def take_apart_inputs(

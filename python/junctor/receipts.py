@@ -83,6 +83,29 @@ class Explanation(Decision, frozen=True, omit_defaults=True):
     reasons: Mapping[str, str] = {}
 
 
+class Pruned(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was left out of a conversation: turns that lost something, and their tokens in the common estimate.
+
+    `fits` is False when the budget could not be reached without what must stay; `summarised` when a summary stands for
+    what is gone.
+    """
+
+    turns: int
+    tokens: int
+    fits: bool = True
+    summarised: bool = False
+
+
+class Shaped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a request was shaped for the deployment of one attempt.
+
+    `variant` is `prompt/pattern`: the prompt that was asked for and which of its variants this deployment got.
+    """
+
+    variant: str | None = None
+    pruned: Pruned | None = None
+
+
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One try at one deployment: its decision, its outcome, and the money and tokens it really used.
 
@@ -105,6 +128,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     cost_usd_micros: int = 0
     usage_known: bool = True
     hedge: bool = False
+    shaped: Shaped | None = None
     model_status: str = ""
 
 
@@ -112,13 +136,26 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything that can be said about one call. The last attempt is the one that answered, if any did.
 
     `dropped` names parameters that a provider of an attempt cannot express, `notes` what was rewritten for it; no
-    content is in either.
+    content is in either. `summary_cost_usd_micros` is what summarising older turns cost.
     """
 
     attempts: tuple[Attempt, ...] = ()
     dropped: tuple[str, ...] = ()
     failed_decision: Decision | None = None
     notes: tuple[str, ...] = ()
+    summary_cost_usd_micros: int = 0
+
+    @property
+    def variant(self) -> str | None:
+        """The prompt variant of the last attempt, as `prompt/pattern`; None if no prompt was asked for."""
+        shaped = self.attempts[-1].shaped if self.attempts else None
+        return None if shaped is None else shaped.variant
+
+    @property
+    def pruned(self) -> Pruned | None:
+        """What was left out of the conversation for the last attempt; None if nothing had to be."""
+        shaped = self.attempts[-1].shaped if self.attempts else None
+        return None if shaped is None else shaped.pruned
 
     @property
     def decision(self) -> Decision | None:
@@ -137,8 +174,8 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def cost_usd_micros(self) -> int:
-        """Money of all attempts together, in millionths of a dollar."""
-        return sum(attempt.cost_usd_micros for attempt in self.attempts)
+        """Money of all attempts together, and of a summary that was made for them, in millionths of a dollar."""
+        return self.summary_cost_usd_micros + sum(attempt.cost_usd_micros for attempt in self.attempts)
 
     @property
     def cost_usd(self) -> float:
@@ -180,7 +217,19 @@ class Trail:
     `watch` takes the notes that observers want, if the client has any.
     """
 
-    __slots__ = ("_joined", "dropped", "failed_decision", "last", "notes", "over", "reservations", "statuses", "watch")
+    __slots__ = (
+        "_joined",
+        "_shapes",
+        "dropped",
+        "failed_decision",
+        "last",
+        "notes",
+        "over",
+        "reservations",
+        "statuses",
+        "summary_cost_usd_micros",
+        "watch",
+    )
 
     def __init__(self) -> None:
         self.reservations: list[Recorded] = []
@@ -191,6 +240,8 @@ class Trail:
         self.notes: tuple[str, ...] = ()
         self.over = False
         self.failed_decision: Decision | None = None
+        self.summary_cost_usd_micros = 0
+        self._shapes: dict[int, Shaped] = {}
         self._joined: Receipt | None = None
         self.watch: Watch | None = None
 
@@ -199,6 +250,10 @@ class Trail:
         self.reservations.append(reservation)
         self.statuses.append(None)
         self.last = reservation
+
+    def shape(self, reservation: Recorded, shaped: Shaped) -> None:
+        """The request of this reservation's attempt was shaped so."""
+        self._shapes[id(reservation)] = shaped
 
     def answered(self, reservation: Recorded, status: int) -> None:
         """The attempt of this reservation got an answer with this HTTP status."""
@@ -243,8 +298,12 @@ class Trail:
         attempts: list[Attempt] = []
         for reservation, status in zip(reservations, self.statuses, strict=True):
             told = reservation.receipt.attempts
-            attempts += told if status is None else [msgspec.structs.replace(a, status=status) for a in told]
-        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision, self.notes)
+            if status is not None:
+                told = tuple(msgspec.structs.replace(attempt, status=status) for attempt in told)
+            if self._shapes and (shaped := self._shapes.get(id(reservation))) is not None:
+                told = tuple(msgspec.structs.replace(attempt, shaped=shaped) for attempt in told)
+            attempts += told
+        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision, self.notes, self.summary_cost_usd_micros)
         if self.over:
             self._joined = receipt
             self.reservations = []

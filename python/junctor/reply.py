@@ -52,6 +52,11 @@ class RateLimit(msgspec.Struct, frozen=True):
     reset_s: float | None = None
 
 
+def as_tuples(limits: tuple[RateLimit, ...]) -> list[tuple[str, int | None, int | None, float | None]]:
+    """Rate limits in the plain form that the core takes."""
+    return [(limit.dimension, limit.limit, limit.remaining, limit.reset_s) for limit in limits]
+
+
 class Traced(msgspec.Struct, dict=True):
     """What a client returns: it knows the trail of its call, which is no field, so encoding leaves it out."""
 

@@ -7,9 +7,12 @@ callers already have them in that form. Adapters read them; nothing rewrites the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from junctor.signing import Signer
 
 Message = Mapping[str, Any]
 
@@ -107,9 +110,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a deployment is reached: address, model name at the provider, key and timeouts in seconds.
 
     `adapter` is the dialect it is spoken to in, `dialects` all that it understands, by their adapters' names; empty
-    means that one alone. `api_version` is for providers that want it in the address, as Azure does; `bytes_per_token`
-    says how the model's tokenizer cuts text, for estimates; `model_status` that the model is deprecated or retired,
-    with the dates, as of when the fleet was read.
+    means that one alone. A `signer` proves who asks where a key alone does not; an endpoint has one or the other.
+    `api_version` is for providers that want it in the address, as Azure does; `bytes_per_token` says how the model's
+    tokenizer cuts text, for estimates; `model_status` that the model is deprecated or retired, with the dates, as of
+    when the fleet was read.
     """
 
     deployment: str
@@ -118,6 +122,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     base_url: str
     key: Secret | None = None
+    signer: Signer | None = None
     headers: Mapping[str, str] = {}
     dialects: tuple[str, ...] = ()
     api_version: str | None = None

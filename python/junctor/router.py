@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from junctor.config import Config
     from junctor.leases import Courier
     from junctor.request import Secret
+    from junctor.shaping import Shaping
 
 _decision_of = msgspec.json.Decoder(Decision).decode
 _explanation_of = msgspec.json.Decoder(Explanation).decode
@@ -42,9 +43,12 @@ class Router(_core.Router):
     attempts: int = MAX_ATTEMPTS
     deadline_s: float = DEFAULT_DEADLINE_S
     max_wait_s: float = DEFAULT_MAX_WAIT_S
+    shapes: bool = False
+    """Whether the fleet file asks for requests to be pruned or cached; prompts are asked for by calls."""
     groups: tuple[str, ...] = ()
     config: Config | None = None
     _prefix_groups: frozenset[str] = frozenset()
+    _shaping: Shaping | None = None
     _courier: Courier | None = None
     _coordinator: Secret | None = None
     _file: str | None = None
@@ -185,6 +189,15 @@ class Router(_core.Router):
         """Whether calls for `model` should stay where their prompt's beginning is warm."""
         return bool(self._prefix_groups) and (model == "auto" or model in self._prefix_groups)
 
+    @property
+    def shaping(self) -> Shaping:
+        """How requests are shaped for deployments. Made when it is first needed: most fleets shape nothing."""
+        if self._shaping is None:
+            from junctor.shaping import Shaping
+
+            self._shaping = Shaping(self.config)
+        return self._shaping
+
     def _share(self, coordinator: Secret | None, *, keep: bool) -> None:
         """Share limits by this coordinator from now on. With `keep` a thread does so, else who holds `_courier`."""
         if coordinator == self._coordinator and (coordinator is None) == (self._courier is None):
@@ -201,7 +214,10 @@ class Router(_core.Router):
                 self._courier.start()
 
     def _adopt(self, fleet: Config) -> None:
-        self.config = fleet
+        self.config, self._shaping = fleet, None
+        self.shapes = any(group.prune or group.cache for group in fleet.groups.values()) or any(
+            item.prune for item in fleet.rules
+        )
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

@@ -156,6 +156,9 @@ class _StreamAttempt:
 
     async def _prelude(self) -> list[Event] | Failure:
         timeout_s = self._call.deadline - self._sent_at
+        if self._endpoint.signer is not None:
+            signing = self._call.signed(self._message, self._endpoint, timeout_s)
+            self._message = await self._watchdog.guard(signing)
         exchange = self._exchange = self._call.client.transport.stream(self._message, timeout_s=timeout_s)
         response = self._response = await self._watchdog.guard(exchange.__aenter__())
         self._opened = True

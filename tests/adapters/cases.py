@@ -14,15 +14,25 @@ import msgspec
 from junctor.request import ChatRequest, Endpoint, Secret
 
 KEY = Secret("sk-canary-7f3a", "env:TEST_KEY")
-ADAPTERS = ("openai", "anthropic", "gemini")
+ADAPTERS = ("openai", "openai-responses", "anthropic", "gemini")
 ABSENT = "<absent>"
 
 BASES = {
     "openai": "https://api.openai.com/v1",
+    "openai-responses": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
+    "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com",
+    "mistral": "https://api.mistral.ai/v1",
 }
-MODELS = {"openai": "gpt-4.1", "anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
+MODELS = {
+    "openai": "gpt-4.1",
+    "openai-responses": "gpt-4.1",
+    "anthropic": "claude-sonnet-4-5",
+    "gemini": "gemini-2.5-flash",
+    "bedrock": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "mistral": "mistral-small-latest",
+}
 
 
 def endpoint(adapter: str, **changes: Any) -> Endpoint:
@@ -473,6 +483,38 @@ CASES = [
             },
         },
         dropped={"anthropic": ("response_format",)},
+    ),
+    Case(
+        name="schemas at a Gemini that takes OpenAPI's part only",
+        request=asking(tools=[WEATHER]),
+        models={"gemini": "gemini-2.0-flash"},
+        says={
+            "gemini": {
+                "tools.0.functionDeclarations.0.parametersJsonSchema": ABSENT,
+                "tools.0.functionDeclarations.0.parameters.properties.days.items.properties.date": {
+                    "type": "string",
+                    "enum": ["today", "tomorrow"],
+                },
+            }
+        },
+        only=("gemini",),
+    ),
+    Case(
+        name="a strict schema with an optional property",
+        request=asking(
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "n", "strict": True, "schema": {**CLOSED, "required": ["name"]}},
+            }
+        ),
+        says={
+            "openai": {
+                "response_format.json_schema.schema.properties.age": {"type": ["integer", "null"]},
+                "response_format.json_schema.schema.required": ["name", "age"],
+            },
+            "anthropic": {"output_config.format.schema.required": ["name"]},
+        },
+        only=("openai", "anthropic"),
     ),
     Case(
         name="JSON without a schema",

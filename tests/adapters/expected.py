@@ -14,6 +14,7 @@ ANTHROPIC_FINISH = {
     "pause_turn": "pause",
     "refusal": "refusal",
 }
+BEDROCK_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
 GEMINI_FINISH = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter"}
 
 
@@ -22,7 +23,7 @@ def blank() -> dict[str, Any]:
 
 
 def whole(adapter: str, found: dict[str, Any]) -> dict[str, Any]:
-    return {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}[adapter](found)
+    return _WHOLE[adapter](found)
 
 
 def _finish(out: dict[str, Any], reason: str) -> None:
@@ -103,7 +104,7 @@ def _gemini_usage(out: dict[str, Any], usage: dict[str, Any]) -> None:
 
 
 def streamed(adapter: str, events: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"openai": _openai_stream, "anthropic": _anthropic_stream, "gemini": _gemini_stream}[adapter](events)
+    return _STREAMED[adapter](events)
 
 
 def _openai_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -169,3 +170,125 @@ def _gemini_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
             reason = GEMINI_FINISH.get(candidate.get("finishReason", ""), reason)
     _finish(out, reason)
     return out
+
+
+def _thought(content: Any) -> bool:
+    chunks = content if isinstance(content, list) else []
+    return any(piece["text"] for chunk in chunks if chunk["type"] == "thinking" for piece in chunk["thinking"])
+
+
+def _mistral(found: dict[str, Any]) -> dict[str, Any]:
+    out = _openai(found)
+    out["reasoning"] = _thought(found["choices"][0]["message"].get("content"))
+    out["cached"] = out["cached"] or found["usage"].get("num_cached_tokens") or 0
+    return out
+
+
+def _mistral_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
+    out = _openai_stream(events)
+    out["reasoning"] = any(_thought(choice["delta"].get("content")) for event in events for choice in event["choices"])
+    return out
+
+
+def _bedrock_usage(out: dict[str, Any], usage: dict[str, Any]) -> None:
+    out["cached"] = usage.get("cacheReadInputTokens", 0)
+    out["input"] = usage["inputTokens"] + out["cached"] + usage.get("cacheWriteInputTokens", 0)
+    out["output"] = usage["outputTokens"]
+    assert usage["totalTokens"] == out["input"] + out["output"]
+
+
+def _bedrock(found: dict[str, Any]) -> dict[str, Any]:
+    out = blank()
+    for block in found["output"]["message"]["content"]:
+        out["text"] += block.get("text", "")
+        out["text"] += "".join(piece["text"] for piece in block.get("citationsContent", {}).get("content", ()))
+        out["reasoning"] |= bool(block.get("reasoningContent", {}).get("reasoningText", {}).get("text"))
+        use = block.get("toolUse")
+        if use and use.get("type") != "server_tool_use":
+            out["calls"].append((use["toolUseId"], use["name"], use["input"]))
+    _finish(out, BEDROCK_FINISH[found["stopReason"]])
+    _bedrock_usage(out, found["usage"])
+    return out
+
+
+def _bedrock_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
+    out = blank()
+    calls: dict[int, list[str]] = {}
+    reason = ""
+    for event in events:
+        (name, body), *_ = event.items()
+        if name == "contentBlockStart" and body["start"].get("toolUse", {}).get("type") != "server_tool_use":
+            if use := body["start"].get("toolUse"):
+                calls[body["contentBlockIndex"]] = [use["toolUseId"], use["name"], ""]
+        elif name == "contentBlockDelta":
+            delta = body["delta"]
+            out["text"] += delta.get("text", "")
+            out["reasoning"] |= bool(delta.get("reasoningContent", {}).get("text"))
+            if "toolUse" in delta and body["contentBlockIndex"] in calls:
+                calls[body["contentBlockIndex"]][2] += delta["toolUse"]["input"]
+        elif name == "messageStop":
+            reason = body["stopReason"]
+        elif name == "metadata":
+            _bedrock_usage(out, body["usage"])
+    out["calls"] = [(id, name, json.loads(text or "{}")) for _, (id, name, text) in sorted(calls.items())]
+    _finish(out, BEDROCK_FINISH[reason])
+    return out
+
+
+def _responses(found: dict[str, Any]) -> dict[str, Any]:
+    out = blank()
+    for item in found["output"]:
+        if item["type"] == "message":
+            out["text"] += "".join(part["text"] for part in item["content"] if part["type"] == "output_text")
+        elif item["type"] == "function_call":
+            out["calls"].append((item["call_id"], item["name"], json.loads(item["arguments"])))
+        elif item["type"] == "reasoning":
+            out["reasoning"] |= any(part["text"] for part in [*item["summary"], *(item.get("content") or ())])
+    _responses_end(out, found)
+    return out
+
+
+def _responses_end(out: dict[str, Any], found: dict[str, Any]) -> None:
+    cause = (found.get("incomplete_details") or {}).get("reason")
+    status = found.get("status") or "completed"
+    reason = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(cause or "", "unknown")
+    _finish(out, "stop" if status == "completed" else reason)
+    usage = found.get("usage") or {}
+    out["input"], out["output"] = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
+    out["cached"] = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
+
+
+def _responses_stream(events: list[dict[str, Any]]) -> dict[str, Any]:
+    out = blank()
+    calls: dict[int, Any] = {}
+    for event in events:
+        if event["type"] == "response.output_text.delta":
+            out["text"] += event["delta"]
+        elif event["type"].startswith("response.reasoning") and event["type"].endswith("text.delta"):
+            out["reasoning"] = True
+        elif event["type"] == "response.output_item.done" and event["item"]["type"] == "function_call":
+            item = event["item"]
+            calls[event["output_index"]] = (item["call_id"], item["name"], json.loads(item["arguments"]))
+        elif event["type"] in ("response.completed", "response.incomplete"):
+            out["calls"] = [made for _, made in sorted(calls.items())]
+            _responses_end(out, event["response"])
+            break  # some recordings hold the next answer too
+    return out
+
+
+_WHOLE = {
+    "openai": _openai,
+    "openai-responses": _responses,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+    "bedrock": _bedrock,
+    "mistral": _mistral,
+}
+_STREAMED = {
+    "openai": _openai_stream,
+    "openai-responses": _responses_stream,
+    "anthropic": _anthropic_stream,
+    "gemini": _gemini_stream,
+    "bedrock": _bedrock_stream,
+    "mistral": _mistral_stream,
+}

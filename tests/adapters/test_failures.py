@@ -10,6 +10,7 @@ import pytest
 from junctor import adapters
 from junctor.failures import KINDS, Failure
 from junctor.reply import StreamError
+from tests.adapters.frames import frame
 
 
 def openai(message: str, code: Any = None, kind: str | None = None, **more: Any) -> dict[str, Any]:
@@ -22,6 +23,11 @@ def anthropic(kind: str, message: str) -> dict[str, Any]:
 
 def gemini(code: int, status: str, message: str, *details: Any) -> dict[str, Any]:
     return {"error": {"code": code, "status": status, "message": message, "details": list(details)}}
+
+
+def bedrock(name: str, message: str) -> dict[str, Any]:
+    """Bedrock names an error in a header as a rule, and in the body where a proxy dropped it."""
+    return {"__type": f"com.amazon.bedrock#{name}", "message": message}
 
 
 def quota_failure(quota: str) -> dict[str, Any]:
@@ -115,6 +121,52 @@ TABLE: list[tuple[str, int, Any, str]] = [
     ("gemini", 500, gemini(500, "INTERNAL", "oops"), "server"),
     ("gemini", 503, gemini(503, "UNAVAILABLE", "The model is overloaded."), "overloaded"),
     ("gemini", 504, gemini(504, "DEADLINE_EXCEEDED", "slow"), "timeout"),
+    ("mistral", 401, {"detail": "Invalid API Key"}, "auth"),
+    ("mistral", 401, {"message": "Unauthorized", "request_id": "r"}, "auth"),
+    ("mistral", 422, {"detail": [{"loc": ["body", "top_j"], "type": "extra_forbidden"}]}, "invalid_request"),
+    ("mistral", 429, {"object": "error", "message": "Rate limit exceeded", "type": "rate_limited"}, "rate_limit"),
+    (
+        "mistral",
+        429,
+        {"object": "error", "message": "x", "type": "service_tier_capacity_exceeded", "code": "3505"},
+        "overloaded",
+    ),
+    (
+        "mistral",
+        400,
+        {"object": "error", "message": "Prompt contains 9 tokens, too large for model with 8 maximum context length"},
+        "context_length",
+    ),
+    ("mistral", 500, {"object": "error", "message": "Service unavailable.", "code": 1000}, "server"),
+    ("bedrock", 400, bedrock("ValidationException", "messages: field required"), "invalid_request"),
+    ("bedrock", 400, bedrock("ValidationException", "Input is too long for requested model."), "context_length"),
+    ("bedrock", 400, bedrock("ValidationException", "prompt is too long: 9 tokens > 8 maximum"), "context_length"),
+    (
+        "bedrock",
+        400,
+        bedrock("ValidationException", "Invocation of model ID x with on-demand throughput isn\u2019t supported."),
+        "not_found",
+    ),
+    ("bedrock", 400, bedrock("ServiceQuotaExceededException", "Your request exceeds the service quota"), "quota"),
+    ("bedrock", 403, bedrock("AccessDeniedException", "You don't have access to the model"), "permission"),
+    (
+        "bedrock",
+        403,
+        bedrock("AccessDeniedException", "Authentication failed: Please make sure your API Key is valid."),
+        "auth",
+    ),
+    ("bedrock", 403, bedrock("ExpiredTokenException", "The security token included is expired"), "auth"),
+    ("bedrock", 403, bedrock("InvalidSignatureException", "Signature expired: 1 is now earlier than 2"), "auth"),
+    ("bedrock", 404, bedrock("ResourceNotFoundException", "no such model"), "not_found"),
+    ("bedrock", 408, bedrock("ModelTimeoutException", "Model has timed out"), "timeout"),
+    ("bedrock", 424, bedrock("ModelErrorException", "The model had an error"), "server"),
+    ("bedrock", 429, bedrock("ThrottlingException", "Too many requests, please wait"), "rate_limit"),
+    ("bedrock", 429, bedrock("ThrottlingException", "Too many tokens per day, please wait"), "quota"),
+    ("bedrock", 429, bedrock("ModelNotReadyException", "Model is not ready"), "overloaded"),
+    ("bedrock", 500, bedrock("InternalServerException", "oops"), "server"),
+    ("bedrock", 503, bedrock("ServiceUnavailableException", "Bedrock is unable to process"), "overloaded"),
+    ("bedrock", 418, bedrock("BrandNewException", "?"), "invalid_request"),
+    ("bedrock", 503, {"message": "no name at all"}, "overloaded"),
     ("gemini", 429, [gemini(429, "RESOURCE_EXHAUSTED", "in a list, as streams without alt=sse have it")], "rate_limit"),
 ]
 
@@ -191,8 +243,11 @@ def test_a_page_of_somebody_else_is_not_quoted(adapter: str) -> None:
 def test_a_providers_message_is_bounded(adapter: str) -> None:
     bodies = {
         "openai": openai("x" * 9000),
+        "openai-responses": openai("x" * 9000),
         "anthropic": anthropic("y", "x" * 9000),
         "gemini": gemini(400, "", "x" * 9000),
+        "bedrock": bedrock("ValidationException", "x" * 9000),
+        "mistral": {"detail": "x" * 9000},
     }
     failure = adapters.get(adapter).parse(400, {}, raw(bodies[adapter]))
     assert isinstance(failure, Failure)
@@ -205,20 +260,39 @@ STREAM_ERRORS = [
     ("openai", openai("unnamed"), "server"),
     ("openai", {"error": "just words"}, "server"),
     ("openai", {"message": "only the event's name says error", "code": 429}, "rate_limit"),
+    ("openai-responses", {"type": "error", "code": "rate_limit_exceeded", "message": "slow"}, "rate_limit"),
+    ("openai-responses", {"type": "error", "error": {"code": "server_error", "message": "boom"}}, "server"),
+    ("openai-responses", {"type": "error", "message": "unnamed"}, "server"),
+    ("openai-responses", openai("boom", None, "server_error"), "server"),
+    (
+        "openai-responses",
+        {"type": "response.failed", "response": {"error": {"code": "invalid_prompt", "message": "no"}}},
+        "content_filter",
+    ),
+    ("openai-responses", {"type": "response.failed", "response": {"status": "failed"}}, "server"),
     ("anthropic", anthropic("overloaded_error", "Overloaded"), "overloaded"),
     ("anthropic", anthropic("api_error", "Internal server error"), "server"),
     ("anthropic", anthropic("rate_limit_error", "slow"), "rate_limit"),
     ("anthropic", anthropic("invalid_request_error", "prompt is too long"), "context_length"),
     ("gemini", gemini(503, "UNAVAILABLE", "overloaded"), "overloaded"),
     ("gemini", gemini(429, "RESOURCE_EXHAUSTED", "slow"), "rate_limit"),
+    ("mistral", {"object": "error", "message": "slow", "code": 429}, "rate_limit"),
+    ("bedrock", bedrock("throttlingException", "Too many requests"), "rate_limit"),
+    ("bedrock", bedrock("modelStreamErrorException", "The model broke off"), "server"),
+    ("bedrock", bedrock("internalServerException", "oops"), "server"),
+    ("bedrock", bedrock("serviceUnavailableException", "busy"), "overloaded"),
+    ("bedrock", bedrock("validationException", "Input is too long for requested model."), "context_length"),
 ]
 
 FIRST = {
     "openai": b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n',
+    "openai-responses": b'data: {"type":"response.output_text.delta","output_index":0,"delta":"Hel"}\n\n',
     "anthropic": b'data: {"type":"message_start","message":{"id":"m","usage":{"input_tokens":3}}}\n\n'
     b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
     b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel"}}\n\n',
     "gemini": b'data: {"candidates":[{"content":{"parts":[{"text":"Hel"}]}}]}\n\n',
+    "mistral": b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n',
+    "bedrock": frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hel"}}),
 }
 
 
@@ -229,7 +303,10 @@ def test_an_error_inside_a_stream_is_a_failure_of_its_class(adapter: str, body: 
     reader = adapters.get(adapter).reader()
     if began:
         reader.feed(FIRST[adapter])
-    events = reader.feed(b"event: error\ndata: " + raw(body) + b"\n\n")
+    if adapter == "bedrock":
+        events = reader.feed(frame(body["__type"].partition("#")[2], body, kind="exception"))
+    else:
+        events = reader.feed(b"event: error\ndata: " + raw(body) + b"\n\n")
     assert [type(event) for event in events] == [StreamError]
     assert reader.feed(FIRST[adapter]) == [], "nothing is delivered after an error"
     closed = reader.close()
@@ -260,11 +337,15 @@ def test_a_stream_without_its_terminal_marker_is_truncated(adapter: str) -> None
 def test_an_error_body_in_place_of_a_stream_is_told_as_it_is(adapter: str) -> None:
     bodies = {
         "openai": openai("slow", 429),
+        "openai-responses": openai("slow", 429),
         "anthropic": anthropic("overloaded_error", "busy"),
         "gemini": gemini(503, "UNAVAILABLE", "busy"),
+        "bedrock": bedrock("ServiceUnavailableException", "busy"),
+        "mistral": {"object": "error", "message": "slow", "code": 429},
     }
     reader = adapters.get(adapter).reader()
     reader.feed(raw(bodies[adapter]))
     closed = reader.close()
     assert isinstance(closed, Failure)
-    assert closed.kind == {"openai": "rate_limit"}.get(adapter, "overloaded")
+    slow = adapter.startswith("openai") or adapter == "mistral"
+    assert closed.kind == ("rate_limit" if slow else "overloaded")

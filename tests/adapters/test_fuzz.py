@@ -13,12 +13,15 @@ from junctor import adapters
 from junctor.failures import Failure
 from junctor.reply import Event, Reply, TextDelta
 from tests.adapters import recorded
+from tests.adapters.frames import raw_frame, text_header
 
 WORDS = """
 choices message delta content tool_calls function arguments usage prompt_tokens error type code id index text input
 stop_reason content_block partial_json thinking candidates parts functionCall args finishReason usageMetadata
 promptTokenCount details retryDelay violations promptFeedback blockReason partialArgs jsonPath stringValue name
 willContinue x_groq reasoning_details logprobs status message_start
+output toolUse toolUseId reasoningContent reasoningText citationsContent stopReason inputTokens __type detail thinking
+contentBlockIndex start redactedContent signature citation toolResult
 """
 KEYS = WORDS.split()
 JSON = st.recursive(
@@ -46,6 +49,8 @@ def test_no_body_raises(adapter: str, status: int, body: bytes) -> None:
 
 TYPES = ["message_start", "content_block_start", "content_block_delta", "message_delta", "message_stop", "error", "x"]
 
+EVENTS = ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata", "x"]
+
 
 @given(
     st.sampled_from(adapters.names()),
@@ -58,7 +63,11 @@ def test_no_stream_raises(adapter: str, bodies: list[bytes], data: st.DataObject
         if adapter == "anthropic" and body[:1] == b"{" and data.draw(st.booleans()):
             kind = data.draw(st.sampled_from(TYPES))
             body = f'{{"type":"{kind}",'.encode() + body[1:] if len(body) > 2 else f'{{"type":"{kind}"}}'.encode()
-        reader.feed(b"data: " + body + b"\n\n")
+        if adapter == "bedrock" and data.draw(st.booleans()):
+            name = data.draw(st.sampled_from(EVENTS))
+            reader.feed(raw_frame(text_header(":event-type", name), body))
+        else:
+            reader.feed(b"data: " + body + b"\n\n")
     assert isinstance(reader.close(), Reply | Failure)
     assert reader.output_chunks >= 0
     assert isinstance(reader.text, str)

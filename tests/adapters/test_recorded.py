@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ ERRORS = recorded.rows(errors=True)
 BROKEN = {
     "openai_compatible/chat_completions/openrouter.test-openrouter-stream-error.0": ("invalid_request", ""),
     "openai_compatible/chat_completions/groq.test-tool-use-failed-error-streaming-with-text.0": ("malformed", "maybe"),
+    "openai/responses/openai-error-1.0": ("quota", ""),
     # Two messages in one stream: the first had delivered half a tool call when the second began.
     "anthropic/messages/spliced-message-start.0": ("malformed", ""),
 }
@@ -74,12 +74,6 @@ def test_a_whole_answer_says_what_its_json_says(row: dict[str, Any]) -> None:
     assert_like(reply, expected.whole(recorded.adapter_of(row), response["json"]))
 
 
-def events_of(raw: bytes) -> Iterator[dict[str, Any]]:
-    for line in re.split(rb"\r\n|\r|\n", raw):
-        if line.startswith(b"data:") and line[5:].strip() not in (b"", b"[DONE]"):
-            yield json.loads(line[5:])
-
-
 def read(adapter: str, raw: bytes, size: int) -> tuple[dict[str, Any], Reply | Failure, Usage]:
     """The joined events of a stream fed in pieces of `size` bytes, and how it closed."""
     reader = adapters.get(adapter).reader()
@@ -126,7 +120,17 @@ def test_a_stream_says_what_its_events_say_however_it_is_cut(row: dict[str, Any]
     if row["id"] in PARTIAL_ARGUMENTS:
         assert [(call.name, json.loads(call.arguments)) for call in closed.tool_calls] == PARTIAL_ARGUMENTS[row["id"]]
         return
-    assert_like(closed, expected.streamed(adapter, list(events_of(raw))))
+    assert_like(closed, expected.streamed(adapter, recorded.stream_events(row)))
+
+
+MARKERS = {
+    "openai": rb'"finish_reason": ?"|\[DONE\]',
+    "openai-responses": rb'"response\.(completed|incomplete)"',
+    "mistral": rb'"finish_reason": ?"|\[DONE\]',
+    "anthropic": rb'"message_stop"',
+    "gemini": rb'"finishReason"',
+    "bedrock": rb"messageStop",
+}
 
 
 @each(STREAMS)
@@ -134,8 +138,7 @@ def test_a_stream_cut_before_its_end_is_never_a_whole_answer(row: dict[str, Any]
     """B44: without its terminal marker a stream is a failure, wherever it was cut."""
     adapter = recorded.adapter_of(row)
     raw = recorded.stream_bytes(row)
-    marker = {"openai": rb'"finish_reason": ?"|\[DONE\]', "anthropic": rb'"message_stop"', "gemini": rb'"finishReason"'}
-    found = re.search(marker[adapter], raw)
+    found = re.search(MARKERS[adapter], raw)
     end = found.start() if found is not None else len(raw) - 2
     for cut in (end // 3, end * 2 // 3, end):
         _, closed, _ = read(adapter, raw[:cut], max(cut, 1))
@@ -148,13 +151,19 @@ KINDS = {
     ("gemini", 400, "API key not valid"): "auth",
     ("gemini", 400, "input token count"): "context_length",
     ("gemini", 400, "exceeded your current quota"): "rate_limit",
+    ("bedrock", 403, "security token"): "auth",
+    ("bedrock", 400, "Input Tokens Exceeded"): "context_length",
+    ("bedrock", 400, "model identifier is invalid"): "not_found",
     ("openai", 400, "maximum context length"): "context_length",
     ("openai", 400, "prompt too long"): "context_length",
     ("openai", 400, "total length of all messages"): "context_length",
     ("openai", 400, "Tool call validation failed"): "malformed",
     ("openai", 400, "Tool choice is required"): "malformed",
+    ("openai-responses", 400, "exceeds the context window"): "context_length",
+    ("openai-responses", 400, "model_not_found"): "not_found",
+    ("openai-responses", 400, "Incorrect API key"): "auth",
 }
-BY_STATUS = {400: "invalid_request", 401: "auth", 404: "not_found", 429: "rate_limit"}
+BY_STATUS = {400: "invalid_request", 401: "auth", 403: "permission", 404: "not_found", 429: "rate_limit"}
 
 
 @each(ERRORS)

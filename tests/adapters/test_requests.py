@@ -15,11 +15,11 @@ from tests.adapters.cases import AUDIO, IMAGE_DATA, JSON_SCHEMA, PDF_FILE, TOOLS
 
 
 def test_adapters_are_found_by_name_and_a_typo_is_corrected() -> None:
-    assert adapters.names() == ("openai", "anthropic", "gemini")
+    assert adapters.names() == ("openai", "openai-responses", "anthropic", "gemini", "bedrock", "mistral")
     for name in adapters.names():
         assert adapters.get(name).name == name
         assert adapters.get(name).default_base_url.startswith("https://")
-        assert adapters.get(name).key_env.endswith("_API_KEY")
+        assert adapters.get(name).key_env.endswith(("_API_KEY", "_TOKEN_BEDROCK"))
     with pytest.raises(ConfigError, match=r"'antropic' is not one of .*; did you mean 'anthropic'\?"):
         adapters.get("antropic")
 

@@ -29,7 +29,7 @@ from tests.client.stage import CAPABILITIES, MESSAGES, Streamed, outcomes, read,
 
 TRANSPORTS: list[Callable[[], Transport]] = [DirectTransport, HttpxTransport, PyreqwestTransport]
 every_transport = pytest.mark.parametrize("make", TRANSPORTS, ids=lambda make: make.__name__)
-DIALECTS = ("openai", "anthropic", "gemini")
+DIALECTS = ("openai", "anthropic", "gemini", "bedrock", "mistral")
 
 
 def endpoint_of(provider: SimulatedProvider, key: Key) -> Endpoint:

@@ -62,6 +62,7 @@ def test_prices_limits_and_accounting_come_from_the_catalog_and_the_profiles(des
         "output": 25_000_000,
         "cached_input": 500_000,
         "cache_write": 6_250_000,
+        "cache_write_1h": 10_000_000,
     }
     assert opus["accounting"] == {"output": "learned", "count_cached_input": False, "reconcile": True}
     assert (opus["context_tokens"], opus["max_output_tokens"]) == (1_000_000, 128_000)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from junctor import config
-from junctor.config import spec
+from junctor.config import gateway_spec, spec
 
 ROOT = pathlib.Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guides" / "config.md").read_text(encoding="utf-8")
@@ -30,6 +30,8 @@ SECTIONS = [
     spec.BalanceSpec,
     spec.RetrySpec,
     spec.DispatchSpec,
+    gateway_spec.GatewaySpec,
+    gateway_spec.KeySpec,
 ]
 
 

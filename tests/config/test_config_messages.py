@@ -16,6 +16,95 @@ Spoil = Callable[[dict[str, Any]], Any]
 
 KEYS = "accounting, adapter, base_url, first_content_timeout_s, headers, idle_timeout_s, key"
 
+
+def _provider(name: str, **keys: Any) -> Spoil:
+    return lambda f: f["providers"].update({name: keys})
+
+
+_AWS = {"access_key_id": "env:A", "secret_access_key": "env:B"}
+CLOUDS: list[tuple[str, Spoil, list[str]]] = [
+    (
+        "Bedrock without a region",
+        _provider("bedrock"),
+        [
+            "providers.bedrock: region is missing; write the AWS region, such as region: us-east-1",
+        ],
+    ),
+    (
+        "Bedrock behind a gateway without a region",
+        _provider("bedrock", base_url="https://gate.example"),
+        [
+            "providers.bedrock: region is missing; requests are signed for one: write it, such as region: us-east-1",
+        ],
+    ),
+    (
+        "a region that is none",
+        _provider("bedrock", region="US East"),
+        ["providers.bedrock.region: 'US East' is not a cloud region such as us-east-1, europe-west4 or global"],
+    ),
+    (
+        "Vertex without a project",
+        _provider("vertex", region="europe-west4"),
+        [
+            "providers.vertex: project is missing; write the Google Cloud project's id, such as project: acme-prod",
+        ],
+    ),
+    (
+        "a region where there are none",
+        lambda f: f["providers"]["anthropic"].update(region="us"),
+        ["providers.anthropic.region: binds nothing: only bedrock and vertex have it; a region is a deployment's"],
+    ),
+    (
+        "credentials where there are none",
+        lambda f: f["providers"]["anthropic"].update(credentials={"profile": "x"}, project="acme"),
+        [
+            "providers.anthropic.project: binds nothing: only bedrock and vertex have it; remove it",
+            "providers.anthropic.credentials: binds nothing: only bedrock and vertex have it; remove it",
+        ],
+    ),
+    (
+        "a project of Bedrock",
+        _provider("bedrock", region="us-east-1", project="acme"),
+        ["providers.bedrock.project: binds nothing: only vertex has projects; remove it"],
+    ),
+    (
+        "a key and credentials",
+        _provider("bedrock", region="us-east-1", key="env:K", credentials=_AWS),
+        ["providers.bedrock: has both key and credentials; use one of them"],
+    ),
+    (
+        "half of a pair",
+        _provider("bedrock", region="us-east-1", credentials={"access_key_id": "env:A"}),
+        ["providers.bedrock.credentials: has half of a pair; give access_key_id and secret_access_key"],
+    ),
+    (
+        "a pair and a profile",
+        _provider("bedrock", region="us-east-1", credentials={**_AWS, "profile": "prod"}),
+        ["providers.bedrock.credentials: has both profile and access_key_id; use one of them"],
+    ),
+    (
+        "a secret in clear among credentials",
+        _provider("bedrock", region="us-east-1", credentials={**_AWS, "access_key_id": "canary/secret"}),
+        [
+            "providers.bedrock.credentials.access_key_id: is written in clear; secrets are references: "
+            "write env:NAME or file:path instead"
+        ],
+    ),
+    (
+        "Google's credentials at AWS",
+        _provider("bedrock", region="us-east-1", credentials={"service_account": "file:sa.json"}),
+        [
+            "providers.bedrock.credentials.service_account: means nothing here; "
+            "bedrock takes access_key_id, secret_access_key, profile"
+        ],
+    ),
+    (
+        "AWS's credentials at Google",
+        _provider("vertex", project="acme", credentials={"profile": "prod"}),
+        ["providers.vertex.credentials.profile: means nothing here; vertex takes service_account"],
+    ),
+]
+
 SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
     ("unknown section", lambda f: f.update(deployment={}), ["deployment: unknown key; did you mean 'deployments'?"]),
     (
@@ -147,9 +236,10 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
         lambda f: f["providers"]["vllm"].pop("adapter"),
         [
             "providers.vllm: is no known provider, so its adapter is needed; known providers: openai, anthropic, "
-            "gemini, azure, groq, deepseek, xai, openrouter"
+            "gemini, azure, groq, deepseek, xai, bedrock, …"
         ],
     ),
+    *CLOUDS,
     (
         "own host without address",
         lambda f: f["providers"]["vllm"].pop("base_url"),
@@ -285,7 +375,7 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
     (
         "rule without action",
         lambda f: f["rules"][3].pop("use"),
-        ["rules[3]: does nothing; give it use, refuse, max_tokens, effort or max_cost_usd"],
+        ["rules[3]: does nothing; give it use, refuse, max_tokens, effort, max_cost_usd or prune"],
     ),
     (
         "refusal with more",

@@ -50,6 +50,14 @@ def test_every_invariant_holds(told: dict[str, Any], run: str) -> None:
     assert [check for check in checks if not check["held"]] == []
 
 
+def test_the_gateway_keeps_its_promises(told: dict[str, Any]) -> None:
+    """Every dialect reaches every model; law, limits and keys hold in two worker processes."""
+    assert [(check["promise"], check["held"]) for check in told["gateway"]["checks"] if not check["held"]] == []
+    assert {(seen["dialect"], seen["status"]) for seen in told["gateway"]["seen"]} == {
+        ("openai", 200), ("openai-responses", 200), ("anthropic", 200),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("run", ["junctor", "random_choice"])
 def test_every_call_is_told_and_no_prompt_left_its_region(told: dict[str, Any], run: str) -> None:
     figures = told["runs"][run]

@@ -1,11 +1,11 @@
-"""The official SDKs of the three providers take a simulated one for the real thing."""
+"""The official SDKs of the providers take a simulated one for the real thing."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -212,5 +212,101 @@ def test_gemini_chats_streams_calls_tools_and_reads_errors() -> None:
             assert (refused.value.code, refused.value.status) == (429, "RESOURCE_EXHAUSTED")
             await client.aio.aclose()
             client.close()
+
+    run(scenario())
+
+
+def test_boto3_converses_streams_calls_tools_and_reads_errors() -> None:
+    boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
+    config = pytest.importorskip("botocore.config", reason="botocore is not installed")
+    exceptions = pytest.importorskip("botocore.exceptions", reason="botocore is not installed")
+    tools = {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": SCHEMA}}}]}
+    hello = [{"role": "user", "content": [{"text": "Hello, how are you?"}]}]
+
+    with served("bedrock").in_thread() as provider:
+        client = boto3.client(
+            "bedrock-runtime",
+            region_name="us-east-1",
+            endpoint_url=provider.base_url("bedrock"),
+            aws_access_key_id="sk-test",
+            aws_secret_access_key="not looked at",
+            config=config.Config(retries={"total_max_attempts": 1}),
+        )
+        reply = client.converse(modelId="us.amazon.nova-lite-v1:0", messages=hello)
+        assert len(reply["output"]["message"]["content"][0]["text"].split()) == 5
+        assert (reply["stopReason"], reply["usage"]["outputTokens"]) == ("end_turn", 5)
+
+        streamed = client.converse_stream(modelId="m", messages=hello, inferenceConfig={"maxTokens": 3})
+        events = list(streamed["stream"])
+        text = "".join(event.get("contentBlockDelta", {}).get("delta", {}).get("text", "") for event in events)
+        assert (len(text.split()), events[-2]["messageStop"]["stopReason"]) == (3, "max_tokens")
+        assert events[-1]["metadata"]["usage"]["outputTokens"] == 3
+
+        provider.inject(faults.stream_error(after_events=1, cause="rate_limit"))
+        broken = client.converse_stream(modelId="m", messages=hello, toolConfig=tools)
+        with pytest.raises(exceptions.EventStreamError, match="throttlingException"):
+            list(broken["stream"])
+        provider.clear()
+
+        with pytest.raises(client.exceptions.ThrottlingException, match="Too many requests"):
+            client.converse(modelId="m", messages=hello, toolConfig=tools)
+        provider.inject(faults.dead())
+        with pytest.raises(exceptions.ClientError, match="UnrecognizedClientException"):
+            client.converse(modelId="m", messages=hello)
+        client.close()
+
+    with served("bedrock").in_thread() as provider:
+        client = boto3.client(
+            "bedrock-runtime",
+            region_name="us-east-1",
+            endpoint_url=provider.base_url("bedrock"),
+            aws_access_key_id="sk-test",
+            aws_secret_access_key="not looked at",
+        )
+        reply = client.converse(modelId="m", messages=hello, toolConfig=tools)
+        call = reply["output"]["message"]["content"][0]["toolUse"]
+        assert (reply["stopReason"], call["name"], call["input"]) == ("tool_use", "weather", CALLED)
+        streamed = client.converse_stream(modelId="m", messages=hello, toolConfig=tools)
+        events = list(streamed["stream"])
+        starts = [event["contentBlockStart"] for event in events if "contentBlockStart" in event]
+        assert starts[0]["start"]["toolUse"]["name"] == "weather"
+        deltas = [event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event]
+        assert json.loads("".join(delta["toolUse"]["input"] for delta in deltas)) == CALLED
+        client.close()
+
+
+def test_mistral_chats_streams_calls_tools_and_reads_errors() -> None:
+    mistralai = pytest.importorskip("mistralai.client", reason="the mistralai SDK is not installed")
+    errors = pytest.importorskip("mistralai.client.errors", reason="the mistralai SDK is not installed")
+    tool: Any = {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
+
+    async def scenario() -> None:
+        async with (
+            served("mistral") as provider,
+            mistralai.Mistral(api_key="sk-test", server_url=provider.base_url("mistral")) as client,
+        ):
+            reply = await client.chat.complete_async(model="mistral-small-latest", messages=HELLO)
+            assert len(reply.choices[0].message.content.split()) == 5
+            assert (reply.choices[0].finish_reason, reply.usage.completion_tokens) == ("stop", 5)
+
+            text, last = "", cast(Any, None)
+            stream = await client.chat.stream_async(model="mistral-small-latest", messages=HELLO, max_tokens=3)
+            async for event in stream:
+                text += event.data.choices[0].delta.content or ""
+                last = event.data
+            assert (len(text.split()), last.choices[0].finish_reason) == (3, "length")
+            assert last.usage.completion_tokens == 3
+
+            reply = await client.chat.complete_async(model="m", messages=HELLO, tools=[tool], tool_choice="any")
+            call = reply.choices[0].message.tool_calls[0]
+            assert (call.function.name, json.loads(call.function.arguments)) == ("weather", CALLED)
+            assert len(call.id) == 9
+
+            with pytest.raises(errors.SDKError) as refused:
+                await client.chat.complete_async(model="m", messages=HELLO)
+            assert refused.value.status_code == 429
+            provider.inject(faults.dead())
+            with pytest.raises(errors.SDKError, match="Invalid API Key"):
+                await client.chat.complete_async(model="m", messages=HELLO)
 
     run(scenario())

@@ -11,11 +11,16 @@ import pytest
 from junctor.testing import Delivery, Key, Latency, Limits, Server, SimulatedProvider, faults
 from junctor.testing.scripted import fail, stream
 
+DIALECTS = "openai, anthropic, gemini, bedrock, mistral"
+
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Key("k", dialect="opnai"), "key 'k': dialect is 'opnai', allowed are openai, anthropic, gemini"),
+        (
+            lambda: Key("k", dialect="opnai"),
+            f"key 'k': dialect is 'opnai', allowed are {DIALECTS}",
+        ),
         (lambda: Limits(rpm=0), "rpm is 0, allowed is 1 or more; faults.throttle() admits nothing at all"),
         (lambda: Limits(rpm=5, burst_s=0), "burst_s is 0, allowed is above 0"),
         (lambda: Latency(first_token_s=-1), "first_token_s is -1, allowed is 0 or more"),
@@ -72,7 +77,10 @@ def test_there_is_no_address_before_there_is_a_port() -> None:
     ("key", "said"),
     [
         ("bad", "argument --key: 'bad' is not DIALECT:SECRET, such as openai:sk-test"),
-        ("opnai:sk", "argument --key: key 'sk': dialect is 'opnai', allowed are openai, anthropic, gemini"),
+        (
+            "opnai:sk",
+            f"argument --key: key 'sk': dialect is 'opnai', allowed are {DIALECTS}",
+        ),
     ],
 )
 def test_the_command_answers_a_wrong_key_in_one_line(key: str, said: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, assert_type
 
 import junctor
 from junctor.receipts import Attempt, Decision, Explanation, Receipt
-from junctor.reply import Done, Event, Reply, TextDelta, Usage
+from junctor.reply import Done, Embeddings, Event, Reply, TextDelta, Usage
 
 
 async def chat(llm: junctor.Client) -> None:
@@ -22,6 +22,14 @@ async def chat(llm: junctor.Client) -> None:
     assert_type(reply.cost_usd, float)
     if reply.receipt is not None:
         assert_type(reply.receipt.attempts, tuple[Attempt, ...])
+
+
+async def embed(llm: junctor.Client) -> None:
+    """Vectors, with a chat's routing options."""
+    found = await llm.embed("vectors", ["one", "two"], dimensions=8, tenant="t", max_wait_s=1.0)
+    assert_type(found, Embeddings)
+    assert_type(found.vectors, list[list[float]])
+    assert_type(found.receipt, Receipt | None)
 
 
 async def stream(llm: junctor.Client) -> None:

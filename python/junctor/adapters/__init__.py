@@ -17,8 +17,8 @@ from junctor.exceptions import ConfigError
 
 __all__ = ["Adapter", "StreamReader", "get", "names", "needs"]
 
-_ADAPTERS: Final = ("openai", "anthropic", "gemini")
-"""Each is a package here that calls its adapter `DIALECT`."""
+_ADAPTERS: Final = ("openai", "openai-responses", "anthropic", "gemini", "bedrock", "mistral")
+"""Each is a package here (with `_` for `-`) that calls its adapter `DIALECT`."""
 
 
 @cache
@@ -30,7 +30,7 @@ def get(name: str) -> Adapter:
         near = get_close_matches(name, _ADAPTERS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"adapter: {name!r} is not one of {', '.join(_ADAPTERS)}{hint}")
-    adapter: Adapter = import_module(f"{__name__}.{name}").DIALECT
+    adapter: Adapter = import_module(f"{__name__}.{name.replace('-', '_')}").DIALECT
     return adapter
 
 

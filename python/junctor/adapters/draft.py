@@ -69,6 +69,14 @@ def settled_finish(reason: FinishReason, calls: object) -> FinishReason:
     return "tool_calls" if calls and reason in ("stop", "unknown") else reason
 
 
+def name_model(reply: Reply, model: str) -> None:
+    """The model that was asked for stands in where a provider does not say which one answered (Bedrock)."""
+    reply.model = model
+    for native in reply.message.get("provider_fields", {}).values():
+        if isinstance(native, dict) and native.get("model") == "":
+            native["model"] = model
+
+
 def make_reply(
     *,
     text: str,

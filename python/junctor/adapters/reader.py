@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from junctor.adapters import faults
 from junctor.adapters.draft import Draft
-from junctor.adapters.sse import EventTooLong, SseDecoder
+from junctor.adapters.sse import BrokenFraming, SseDecoder
 from junctor.failures import Failure
 from junctor.reply import Event, StreamError, Usage
 
@@ -44,18 +44,16 @@ class DraftReader:
         if self._failure is not None:
             return events
         try:
-            found = self._payloads(chunk)
-        except EventTooLong as error:
+            for name, data in self._payloads(chunk):
+                if self._done or self._failure is not None:
+                    break
+                self._read(name, data, events)
+        except BrokenFraming as error:
             self._fail(faults.malformed(str(error)), events)
-            return events
-        for name, data in found:
-            if self._done or self._failure is not None:
-                break
-            self._read(name, data, events)
         return events
 
     def _payloads(self, chunk: bytes) -> Iterable[tuple[bytes, bytes]]:
-        """Name and data of every event that these bytes complete. Raises `EventTooLong`."""
+        """Name and data of every event that these bytes complete. Raises `BrokenFraming`."""
         return self._sse.feed(chunk)
 
     def _read(self, name: bytes, data: bytes, events: list[Event], /) -> None:

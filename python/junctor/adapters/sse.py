@@ -19,7 +19,11 @@ MAX_EVENT_BYTES: Final = 16 * 1024 * 1024  # a base64 image of 10 MB fits; more 
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class EventTooLong(ValueError):
+class BrokenFraming(ValueError):
+    """The bytes of a stream cannot be split into events any further."""
+
+
+class EventTooLong(BrokenFraming):
     """An event grew beyond the bound without ending."""
 
     def __init__(self, limit: int) -> None:

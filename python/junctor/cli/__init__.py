@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "demo": "drive a simulated fleet through a bad day, without key or network",
     "check": "find what is wrong or doubtful in a fleet file",
     "explain": "walk one request through a fleet file, nothing sent, every stage told",
+    "models": "list models, what they can and cost, or what those of a fleet file resolve to",
     "simulate": "run a fleet file over a trace in a simulated world, hours in seconds",
     "top": "watch what the processes of this host make of a fleet file",
     "serve": "answer OpenAI's and Anthropic's APIs with a fleet file, over HTTP",

@@ -7,6 +7,7 @@ that is no document at all (not YAML, not text, empty) is status 2, as one that 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import sys
 from typing import Any
 
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check and print; 1 if there is an error (with `--strict`: anything at all), 2 if there was nothing to check."""
     from junctor.config import Problem, check
 
-    problems: list[Problem] = check(readable(arguments.file))
+    problems: list[Problem] = check(readable(arguments.file), today=dt.date.today().isoformat())
     errors = sum(problem.severity == "error" for problem in problems)
     ok = not errors and not (arguments.strict and problems)
     told = {

@@ -58,6 +58,13 @@ PROFILES: Final[dict[str, Accounting]] = {
         reset_zone="America/Los_Angeles",
         source="ai.google.dev, rate limits: tokens per minute count input only, days begin at midnight Pacific",
     ),
+    # Claude's output counts fivefold against its tokens when an answer is settled; limits in a fleet file are counted
+    # once, so a limit that is to hold for such a model is to be written lower (docs/guides/clouds.md).
+    "bedrock": Accounting(
+        name="bedrock",
+        count_cached_input=False,
+        source="docs.aws.amazon.com, Bedrock quotas-token-burndown: input, cache writes and max_tokens at admission",
+    ),
     "default": Accounting(
         name="default", source="no provider's word: the careful reading, used for hosts that have no profile"
     ),

@@ -10,15 +10,17 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any, Final
 
-from junctor.config.catalog import catalog
+from junctor.config.catalog import Catalog, catalog
 from junctor.config.conditions import condition
 from junctor.config.errors import Path, Problems, did_you_mean, show
 from junctor.config.gateway_spec import gateway
 from junctor.config.plant import Plant
 from junctor.config.references import parse
+from junctor.config.shaping import check_summarisers, prompts_of, prune_of
 from junctor.config.sites import providers
 from junctor.config.spec import ComplianceSpec, FleetSpec, GroupSpec, RedisSpec, RequireSpec, RuleSpec
 from junctor.config.valid import Clause, Config, Deployment, Group, Pool, Rule, State
+from junctor.exceptions import ConfigError
 
 MAX_DEPLOYMENTS: Final = 20_000  # after keys are counted out; the core's tests go to ten thousand
 MAX_RULES: Final = 20_000
@@ -32,10 +34,11 @@ _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://", "valkey://", "valke
 def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Config | None:
     """The config, or None if there is any error (all of them are in `problems`)."""
     sites = providers(spec, problems)
-    plant = Plant(spec, sites, catalog(), problems)
+    plant = Plant(spec, sites, _catalog(spec, folder, problems), problems)
     deployments = plant.deployments()
     pools = plant.pools
-    groups = _groups(spec, plant.expanded, problems)
+    warm = frozenset(item.name for item in deployments if sites[item.provider].cache)
+    groups = _groups(spec, plant.expanded, warm, problems)
     names = {*groups, *plant.expanded, *(item.model for item in deployments), *(item.name for item in deployments)}
     config = Config(
         source=problems.source,
@@ -51,13 +54,25 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
         balance=spec.balance,
         retry=spec.retry,
         dispatch=spec.dispatch,
+        prompts=prompts_of(spec, folder, problems),
         gateway=gateway(spec.gateway, names, problems),
     )
+    check_summarisers(config, names, problems)
     _check_names(spec, names, pools, problems)
     _check_fallbacks(config, names, problems)
     _check_weights(config, problems)
     _check_sizes(config, problems)
     return None if any(problem.severity == "error" for problem in problems.found) else config
+
+
+def _catalog(spec: FleetSpec, folder: pathlib.Path, problems: Problems) -> Catalog:
+    if spec.catalog is None:
+        return catalog()
+    try:
+        return Catalog.load(folder / spec.catalog)
+    except ConfigError as error:
+        problems.error(("catalog",), str(error))
+        return catalog()
 
 
 def _state(spec: FleetSpec, problems: Problems) -> State:
@@ -75,16 +90,26 @@ def _state(spec: FleetSpec, problems: Problems) -> State:
     return State(kind="redis", url=text, hosts=spec.state.hosts)
 
 
-def _groups(spec: FleetSpec, expanded: dict[str, tuple[str, ...]], problems: Problems) -> dict[str, Group]:
-    """The named groups, and one implied group for each deployment that stands for several keys."""
-    groups = {name: _group(name, item, expanded, problems) for name, item in spec.groups.items()}
+def _groups(
+    spec: FleetSpec, expanded: dict[str, tuple[str, ...]], warm: frozenset[str], problems: Problems
+) -> dict[str, Group]:
+    """The named groups, and one implied group for each deployment that stands for several keys.
+
+    `warm` are the deployments whose provider says `cache: auto`.
+    """
+    groups = {name: _group(name, item, expanded, warm, problems) for name, item in spec.groups.items()}
     for declared, members in expanded.items():
         if members != (declared,) and declared not in groups:
-            groups[declared] = Group(name=declared, members=members, implied=True)
+            cached = bool(warm.intersection(members))
+            groups[declared] = Group(
+                name=declared, members=members, implied=True, cache=cached, affinity="prefix" if cached else "off"
+            )
     return groups
 
 
-def _group(name: str, spec: GroupSpec, expanded: dict[str, tuple[str, ...]], problems: Problems) -> Group:
+def _group(
+    name: str, spec: GroupSpec, expanded: dict[str, tuple[str, ...]], warm: frozenset[str], problems: Problems
+) -> Group:
     single = {member: (member,) for members in expanded.values() for member in members}
     known = {**single, **expanded}
     members: list[str] = []
@@ -100,13 +125,16 @@ def _group(name: str, spec: GroupSpec, expanded: dict[str, tuple[str, ...]], pro
                     path, f"{show(one)} is a member already; name it once and give it a higher weight instead"
                 )
             members.append(one)
+    cached = spec.cache == "auto" if spec.cache is not None else bool(warm.intersection(members))
     return Group(
         name=name,
         members=tuple(dict.fromkeys(members)),
         fallback=tuple(spec.fallback),
         objective=spec.objective,
-        affinity=spec.affinity,
+        affinity=spec.affinity or ("prefix" if cached else "off"),
         hedge=spec.hedge,
+        prune=prune_of(spec.prune, ("groups", name, "prune"), problems),
+        cache=cached,
     )
 
 
@@ -143,11 +171,18 @@ def _rule(index: int, spec: RuleSpec, names: Iterable[str], problems: Problems) 
         hint = did_you_mean(spec.use, names, what="groups, models and deployments")
         problems.error((*path, "use"), f"there is no group, model or deployment {show(spec.use)}; {hint}")
     action = _action(spec)
-    if not action:
-        problems.error(path, "does nothing; give it use, refuse, max_tokens, effort or max_cost_usd")
+    if not action and spec.prune is None:
+        problems.error(path, "does nothing; give it use, refuse, max_tokens, effort, max_cost_usd or prune")
+    if spec.prune is not None and not spec.name:
+        problems.error((*path, "name"), "is missing; a rule that prunes needs a name of its own")
     if spec.refuse is not None and len(action) > 1:
         problems.error((*path, "refuse"), "a rule that refuses does nothing else; remove the other actions")
-    return Rule(name=spec.name or "", when=condition(spec.when, (*path, "when"), problems), action=action)
+    return Rule(
+        name=spec.name or "",
+        when=condition(spec.when, (*path, "when"), problems),
+        action=action,
+        prune=prune_of(spec.prune, (*path, "prune"), problems),
+    )
 
 
 def _action(spec: RuleSpec) -> dict[str, Any]:

@@ -11,11 +11,12 @@ reviewed. It costs a few milliseconds to read, once, in programs that load a fle
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from junctor.config.valid import Config, Deployment
 
 _FILE: Final = pathlib.Path(__file__).with_name("catalog.json")
-_DATE: Final = re.compile(r"([-@](\d{8}|\d{4}-\d{2}-\d{2}|default))?(-v\d+(:\d+)?)?\Z")
-_REGION: Final = re.compile(r"(us|eu|apac|au|jp|ca|us-gov|global)\.")
+_DATE: Final = re.compile(r"[-@](\d{8}|\d{4}-\d{2}-\d{2}|default)\Z")
+_VERSION: Final = re.compile(r"(-v\d+(:\d+)?|-\d+:\d+)\Z")
+_REGION: Final = re.compile(r"/(us|eu|apac|au|jp|ca|in|us-gov|global)\.(?=[a-z]+\.)")
 _MAKERS: Final = {
     "openai": "openai",
     "anthropic": "anthropic",
@@ -37,6 +39,8 @@ _MAKERS: Final = {
     "mistralai": "mistral",
 }
 """What resellers call the makers of closed models, whose prices they pass on; open models cost what each host asks."""
+
+SOON_DAYS: Final = 90
 
 MAX_BYTES: Final = 16 * 1024 * 1024  # of a catalog of one's own: LiteLLM's whole table has three
 
@@ -72,13 +76,23 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     source: str = ""
 
     def status(self, today: str) -> str:
-        """`retired: …` or `deprecated: …` with the dates, or "" while neither is so; `today` is YYYY-MM-DD."""
+        """`retired: …` or `deprecated: …` with the dates, or "" while neither is so; `today` is YYYY-MM-DD.
+
+        A model that retires within three months counts as deprecated.
+        """
         use = f", use {self.replacement}" if self.replacement else ""
         if self.retires_on and self.retires_on <= today:
             return f"retired: since {self.retires_on}{use}"
-        if self.deprecated_on and self.deprecated_on <= today:
+        if not today:
+            return ""
+        soon = self.retires_on and _days(today, self.retires_on) <= SOON_DAYS
+        if soon or (self.deprecated_on and self.deprecated_on <= today):
             return f"deprecated: {f'retires {self.retires_on}' if self.retires_on else 'no date is known'}{use}"
         return ""
+
+
+def _days(first: str, last: str) -> int:
+    return (dt.date.fromisoformat(last) - dt.date.fromisoformat(first)).days
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,14 +162,18 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         return self.families.get(adapter) or self.families["openai"], False
 
 
-def _names(model: str, adapter: str) -> tuple[str, ...]:
+def _names(model: str, adapter: str) -> Iterator[str]:
     """The names under which a model may be listed, the most exact first."""
-    short = _DATE.sub("", model)
-    provider, _, tail = short.partition("/")
-    maker, _, last = tail.rpartition("/")
-    made = f"{_MAKERS.get(maker)}/{last.replace('.', '-') if maker == 'anthropic' else last}"
-    placeless = f"{provider}/{_REGION.sub('', tail, count=1)}" if _REGION.match(tail) else short
-    return model, short, placeless, f"{adapter}/{tail}", made, f"open/{last.lower()}"
+    undated = _DATE.sub("", model)
+    unversioned = _DATE.sub("", _VERSION.sub("", model))
+    for short in dict.fromkeys((model, undated, unversioned)):
+        _, _, tail = short.partition("/")
+        maker, _, last = tail.rpartition("/")
+        yield short
+        yield _REGION.sub("/", short, count=1)
+        yield f"{adapter}/{tail}"
+        yield f"{_MAKERS.get(maker)}/{last.replace('.', '-') if maker == 'anthropic' else last}"
+        yield f"open/{last.lower()}"
 
 
 @functools.cache
@@ -170,40 +188,50 @@ def _read(raw: bytes, source: str, below: Catalog) -> Catalog:
         document = msgspec.json.decode(raw, type=_Document)
     except msgspec.MsgspecError as error:
         raise ConfigError(f'{source}: is no catalog ({error}); write {{"models": {{"provider/model": …}}}}') from None
-    plain = dict(below.models)
-    models: dict[str, Facts] = {}
-    for name, row in document.models.items():
-        try:
-            models[name] = plain[name] = _facts(row, plain)
-        except (msgspec.ValidationError, LookupError) as error:
-            raise ConfigError(f"{source}: models.{name}: {_wrong(error)}") from None
+    rows = _Rows(document, below.models, source)
     own = Catalog(
         as_of=document.as_of,
         sources=document.sources,
         notes=document.notes,
         families=document.families,
-        models=models,
+        models={name: rows.facts(name) for name in document.models},
     )
     return own.over(below)
 
 
-def _facts(row: dict[str, Any], known: Mapping[str, Facts]) -> Facts:
-    like = row.pop("like", None)
-    if like is None:
-        return msgspec.convert(row, Facts)
-    return msgspec.convert({**_rows_of(known[like]), **row}, Facts)
+class _Rows:
+    """The rows of a file as facts: what one leaves out is found in the row that it is like."""
+
+    def __init__(self, document: _Document, below: Mapping[str, Facts], source: str) -> None:
+        self.document, self.below, self.source = document, below, source
+        self.found: dict[str, Facts] = {}
+
+    def facts(self, name: str, asked: tuple[str, ...] = ()) -> Facts:
+        """The facts of a row of the file; `asked` are the rows whose likeness led here."""
+        if name in self.found:
+            return self.found[name]
+        row: dict[str, Any] = {"as_of": self.document.as_of, **self.document.models[name]}
+        like = row.pop("like", None)
+        base: dict[str, Any] = {} if like is None else _shared(self._like(name, like, asked))
+        try:
+            self.found[name] = msgspec.convert({**base, **row}, Facts)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{self.source}: models.{name}: {error}; see the rows of the shipped catalog") from None
+        return self.found[name]
+
+    def _like(self, name: str, like: object, asked: tuple[str, ...]) -> Facts:
+        if isinstance(like, str) and like in self.document.models and like not in (name, *asked):
+            return self.facts(like, (name, *asked))
+        if isinstance(like, str) and like in self.below:
+            return self.below[like]
+        text = f"is like {like!r}, which is listed neither before it nor in the shipped catalog; name a provider/model"
+        raise ConfigError(f"{self.source}: models.{name}: {text}")
 
 
-def _rows_of(facts: Facts) -> dict[str, Any]:
+def _shared(facts: Facts) -> dict[str, Any]:
     """A row's fields without its end of life: a model ends at each host on a day of its own."""
     own = {"deprecated_on", "retires_on", "replacement"}
     return {name: getattr(facts, name) for name in Facts.__struct_fields__ if name not in own}
-
-
-def _wrong(error: Exception) -> str:
-    if isinstance(error, LookupError):
-        return f"is like {error}, which is not listed; name a row of this catalog or of the one that is shipped"
-    return f"{error}; see the rows of the catalog that is shipped"
 
 
 def facts_of(config: Config, deployment: str | Deployment) -> Facts:

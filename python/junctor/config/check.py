@@ -16,11 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from junctor.config.build import chain
+from junctor.config.check_models import models
 from junctor.config.compile import compile
 from junctor.config.errors import Path, Problem, Problems, did_you_mean
 from junctor.config.load import examine
 from junctor.config.providers import KNOWN
 from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.shaping import warn_of_unmatched
 from junctor.config.valid import Clause, Config, Deployment, Group, Limit
 
 MINUTES_PER_DAY: Final = 1440
@@ -29,10 +31,13 @@ _DAY_OF: Final = {"rpd": "rpm", "tpd": "tpm"}
 _PART_OF: Final = {"input_tpm": "tpm", "output_tpm": "tpm"}
 
 
-def check(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> list[Problem]:
+def check(
+    path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None, today: str | None = None
+) -> list[Problem]:
     """Every problem of a fleet file: errors that loading would raise, then errors and warnings about its meaning.
 
-    `environ` replaces the process's environment when references are tried.
+    `environ` replaces the process's environment when references are tried. `today` (YYYY-MM-DD) is what the ends of
+    models and the age of prices are compared with; without it nothing is said of them.
     """
     config, problems = examine(path)
     if config is not None:
@@ -41,7 +46,9 @@ def check(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = N
         _groups(config, problems)
         _clauses(config, problems)
         _providers(config, problems)
-        _deployments(config, problems)
+        models(_first_of_each(config), today, problems)
+        _keys(config, problems)
+        warn_of_unmatched(config, problems)
         _references(config, current_environment() if environ is None else environ, problems)
     return problems.found
 
@@ -184,15 +191,10 @@ def _in_the_open(address: str) -> bool:
     return parts.scheme == "http" and not private
 
 
-def _deployments(config: Config, problems: Problems) -> None:
+def _keys(config: Config, problems: Problems) -> None:
     for item in _first_of_each(config):
         path: Path = ("deployments", item.declared)
-        if not item.in_catalog and not item.price.output:
-            text = (
-                f"{item.model} is not in the catalog, so it counts as free and able to {', '.join(item.capabilities)}"
-            )
-            problems.warning((*path, "model"), f"{text}; give price, capabilities and context_tokens")
-        if item.key is None and item.provider in KNOWN:
+        if item.key is None and item.provider in KNOWN and config.providers[item.provider].identity is None:
             problems.warning(
                 path, "has no key, and base_url is not the provider's own; give key: env:NAME if it needs one"
             )
@@ -220,6 +222,8 @@ def _all_references(config: Config) -> Iterator[tuple[Path, Reference]]:
         for header, text in site.headers.items():
             if isinstance(text, Reference):
                 yield ("providers", name, "headers", header), text
+        for key, found in [] if site.identity is None else site.identity.references():
+            yield ("providers", name, "credentials", key), found
     if isinstance(config.state.url, Reference):
         yield ("state", "redis"), config.state.url
 

@@ -11,19 +11,25 @@ import hashlib
 import pathlib
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems
 from junctor.config.prices import Price, Tier
 from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.shaping import digest
+from junctor.config.signers import sign_by
 from junctor.config.sites import wrong_address
 from junctor.config.spec import ObjectiveWeights
 from junctor.config.valid import Config, Deployment, Limit, Provider
 from junctor.config.zones import Transitions, transitions
 from junctor.estimate import BYTES_PER_TOKEN
 from junctor.request import Endpoint, Secret
+
+if TYPE_CHECKING:
+    from junctor.signing import Signer
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +74,9 @@ def compile(
     coordinator = opener.coordinator()
     problems.raise_errors()
     body = _fleet(config)
-    config_hash = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]
+    shaped = digest(config)
+    hashed = body if shaped is None else {**body, "shaping": shaped}
+    config_hash = hashlib.sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()[:16]
     clock = {} if wall_epoch_s is None else {"wall_epoch_s": wall_epoch_s}
     fleet = msgspec.json.encode({"config_hash": config_hash, **clock, **body}, order="deterministic")
     return Compiled(fleet=fleet, endpoints=endpoints, config_hash=config_hash, coordinator=coordinator)
@@ -178,21 +186,24 @@ class _Opener:
         self.problems = problems
         self.really = really
         self.opened: dict[Reference, Secret | None] = {}
+        self.identities: dict[str, Secret | Signer | None] = {}
 
     def endpoint(self, item: Deployment) -> Endpoint:
         site = self.config.providers[item.provider]
         headers = {
             name: self._text(value, ("providers", site.name, "headers", name)) for name, value in site.headers.items()
         }
+        key, signer = self._identity(item, site)
         return Endpoint(
             deployment=item.name,
             provider=item.provider,
-            adapter=site.adapter,
+            adapter=dialect_of(site.adapter, item.provider_model),
             model=item.provider_model,
             base_url=self._address(site),
-            key=self._key(item),
+            key=key,
+            signer=signer,
             headers=Headers(headers),
-            dialects=site.dialects,
+            dialects=tuple(dialect_of(word, item.provider_model) for word in site.dialects),
             api_version=site.api_version,
             max_output_tokens=item.max_output_tokens,
             bytes_per_token=item.bytes_per_token,
@@ -207,6 +218,16 @@ class _Opener:
         if url is None or not self.really:
             return None
         return self._open(url, ("state", "redis")) if isinstance(url, Reference) else Secret(url, url)
+
+    def _identity(self, item: Deployment, site: Provider) -> tuple[Secret | None, Signer | None]:
+        """Key or signer: whoever has no key of its own asks as its provider's identity, made once for all of them."""
+        if item.key is not None or site.identity is None or not self.really:
+            return self._key(item), None
+        if site.name not in self.identities:
+            path = ("providers", site.name)
+            self.identities[site.name] = sign_by(site.identity, path, self.environ, self._open, self.problems)
+        found = self.identities[site.name]
+        return (found, None) if isinstance(found, Secret) else (None, found)
 
     def _key(self, item: Deployment) -> Secret | None:
         if not isinstance(item.key, Reference):

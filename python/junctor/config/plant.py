@@ -12,6 +12,7 @@ from typing import Final, TypedDict, cast
 
 from junctor.config.accounting import PROFILES, Accounting
 from junctor.config.catalog import Catalog, Facts
+from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems, did_you_mean, show
 from junctor.config.prices import Price, PriceRow, TierRow, from_usd
 from junctor.config.providers import FAMILY, KNOWN
@@ -104,7 +105,8 @@ class Plant:
         self._check_pools(spec, own, path)
         for one in names if own else ():
             self.pools[one] = Pool(name=one, limits=own, private=True)
-        facts, listed = self.catalog.find(spec.model, FAMILY.get(site.adapter, site.adapter))
+        dialect = dialect_of(site.adapter, spec.model)
+        facts, listed = self.catalog.find(spec.model, FAMILY.get(dialect, dialect))
         plain = _Plain(name, spec, site, facts, listed)
         return [plain.deployment(one, key, private=bool(own)) for one, key in zip(names, keys, strict=True)]
 

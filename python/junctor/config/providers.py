@@ -32,14 +32,25 @@ KNOWN: Final[dict[str, Known]] = {
     "groq": Known("openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "default"),
     "deepseek": Known("openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "default"),
     "xai": Known("openai", "https://api.x.ai/v1", "XAI_API_KEY", "default", OPENAI_BOTH),
+    "bedrock": Known("bedrock", None, "AWS_BEARER_TOKEN_BEDROCK", "bedrock"),
+    "mistral": Known("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "default"),
+    "vertex": Known("vertex", None, "", "default"),
+    "cerebras": Known("openai", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", "default"),
+    "cohere": Known("openai", "https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY", "default"),
+    "fireworks": Known("openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", "default"),
+    "perplexity": Known("openai", "https://api.perplexity.ai", "PERPLEXITY_API_KEY", "default"),
+    "together": Known("openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "default"),
     "openrouter": Known("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "default"),
 }
 
 ADAPTER_ACCOUNTING: Final = {
     "anthropic": "anthropic",
+    "bedrock": "bedrock",
     "gemini": "gemini",
+    "mistral": "default",
     "openai": "default",
     "openai-responses": "default",
+    "vertex": "default",
 }
 """The profile of a host that is known only by its dialect."""
 

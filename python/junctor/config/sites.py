@@ -10,6 +10,7 @@ import urllib.parse
 from typing import Final
 
 from junctor.config.accounting import PROFILES, Accounting
+from junctor.config.clouds import CLOUDS, check_cloud_keys, cloud_address, identity
 from junctor.config.errors import Path, Problems, did_you_mean, looks_secret, show
 from junctor.config.providers import ADAPTER_ACCOUNTING, KNOWN, Known
 from junctor.config.references import HINT, Reference, parse
@@ -44,7 +45,8 @@ def provider(name: str, spec: ProviderSpec, fleet: FleetSpec, problems: Problems
             path, f"is no known provider, so its adapter is needed; {did_you_mean(name, KNOWN, what='providers')}"
         )
         return None
-    address = _address(spec, known, path, problems)
+    check_cloud_keys(adapter, spec, path, problems)
+    address = _address(spec, known, adapter, path, problems)
     if address is None:
         return None
     first, idle = spec.first_content_timeout_s, spec.idle_timeout_s
@@ -52,11 +54,13 @@ def provider(name: str, spec: ProviderSpec, fleet: FleetSpec, problems: Problems
         name=name,
         adapter=adapter,
         base_url=address,
-        key=_key(spec, known, path, problems),
+        key=_key(spec, known, adapter, path, problems),
+        identity=identity(adapter, spec, path, problems, token_env=KNOWN["bedrock"].key_env),
         headers=_headers(spec, path, problems),
         accounting=_accounting(spec, known, adapter),
         first_content_timeout_s=fleet.dispatch.first_content_timeout_s if first is None else first,
         idle_timeout_s=fleet.dispatch.idle_timeout_s if idle is None else idle,
+        cache=spec.cache == "auto",
         dialects=_dialects(spec, known, adapter),
         api_version=spec.api_version,
     )
@@ -82,15 +86,21 @@ def reference(text: str, path: Path, problems: Problems) -> Reference | None:
     return found
 
 
-def _key(spec: ProviderSpec, known: Known | None, path: Path, problems: Problems) -> Reference | None:
+def _key(spec: ProviderSpec, known: Known | None, adapter: str, path: Path, problems: Problems) -> Reference | None:
     """The provider's key. The customary variable is assumed at the provider's own address only, never elsewhere."""
     if spec.key is not None:
         return reference(spec.key, (*path, "key"), problems)
+    if adapter in CLOUDS:  # there a key is one way among several, and none is assumed
+        return None
     return Reference("env", known.key_env) if known is not None and _at_home(spec, known) else None
 
 
-def _address(spec: ProviderSpec, known: Known | None, path: Path, problems: Problems) -> str | Reference | None:
+def _address(
+    spec: ProviderSpec, known: Known | None, adapter: str, path: Path, problems: Problems
+) -> str | Reference | None:
     if spec.base_url is None:
+        if adapter in CLOUDS:
+            return cloud_address(adapter, spec, path, problems)
         if known is not None and known.base_url is not None:
             return known.base_url
         problems.error(path, "base_url is missing; write the host's address, such as http://10.0.0.7:8000/v1")

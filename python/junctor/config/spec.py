@@ -13,6 +13,9 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from junctor.config.cloud_spec import CredentialsSpec, Project, Region
+from junctor.config.shaping import Cache, Prompts, Prune
+
 CAPABILITIES: Final = (
     "tools",
     "parallel_tools",
@@ -42,7 +45,7 @@ Capability = Literal[
     "logprobs",
     "embeddings",
 ]
-AdapterName = Literal["openai", "openai-responses", "anthropic", "gemini"]
+AdapterName = Literal["openai", "openai-responses", "anthropic", "gemini", "bedrock", "mistral", "vertex"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Objective = Literal["balanced", "cheapest", "fastest", "best"]
 
@@ -129,11 +132,15 @@ class ProviderSpec(Closed, frozen=True, kw_only=True):
     dialects: list[AdapterName] | None = None
     api_version: ApiVersion | None = None
     base_url: Url | None = None
+    region: Region | None = None
+    project: Project | None = None
     key: KeyReference | None = None
+    credentials: CredentialsSpec | None = None
     headers: dict[Word, Annotated[str, Meta(max_length=5000, description="a text, env:NAME or file:path")]] = {}
-    accounting: Literal["openai", "azure", "anthropic", "gemini", "default"] | AccountingSpec | None = None
+    accounting: Literal["openai", "azure", "anthropic", "gemini", "bedrock", "default"] | AccountingSpec | None = None
     first_content_timeout_s: Seconds | None = None
     idle_timeout_s: Seconds | None = None
+    cache: Cache = "off"
 
 
 class ResetSpec(Closed, frozen=True, kw_only=True):
@@ -226,8 +233,10 @@ class GroupSpec(Closed, frozen=True, kw_only=True):
     members: Annotated[list[Name], Meta(min_length=1)]
     fallback: list[Word] = []
     objective: Objective | ObjectiveWeights = "balanced"
-    affinity: Literal["off", "prefix", "session"] = "off"
+    affinity: Literal["off", "prefix", "session"] | None = None
     hedge: bool = False
+    prune: Prune | None = None
+    cache: Cache | None = None
 
 
 class RangeSpec(Closed, frozen=True, kw_only=True):
@@ -304,6 +313,7 @@ class RuleSpec(Closed, frozen=True, kw_only=True):
     effort: Effort | None = None
     max_cost_usd: UsdPerCall | None = None
     refuse: Text | None = None
+    prune: Prune | None = None
 
 
 class BalanceSpec(Closed, frozen=True, kw_only=True):
@@ -338,6 +348,7 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     deployments: dict[Name, DeploymentSpec]
     name: Name | None = None
     state: Literal["process", "host"] | RedisSpec | None = None
+    catalog: Word | None = None
     providers: dict[Name, ProviderSpec] = {}
     pools: dict[Name, PoolSpec] = {}
     groups: dict[Name, GroupSpec] = {}
@@ -347,3 +358,4 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     balance: BalanceSpec = BalanceSpec()
     retry: RetrySpec = RetrySpec()
     dispatch: DispatchSpec = DispatchSpec()
+    prompts: Prompts = {}

@@ -13,9 +13,11 @@ import msgspec
 
 from junctor.config.accounting import Accounting
 from junctor.config.catalog import Facts
+from junctor.config.clouds import Identity
 from junctor.config.gateway_spec import GatewaySpec
 from junctor.config.prices import Price
 from junctor.config.references import Reference
+from junctor.config.shaping import PruneSpec
 from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
 from junctor.request import Secret
 
@@ -30,7 +32,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """How one account or host is spoken to and reached. `headers` may hold references."""
+    """How one account or host is spoken to and reached. `headers` may hold references; `identity` says who asks where
+    no key does.
+    """
 
     name: str
     adapter: str
@@ -40,6 +44,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     accounting: Accounting
     first_content_timeout_s: float
     idle_timeout_s: float
+    identity: Identity | None = None
+    cache: bool = False
     dialects: tuple[str, ...] = ()
     api_version: str | None = None
 
@@ -107,6 +113,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     affinity: Literal["off", "prefix", "session"] = "off"
     hedge: bool = False
     implied: bool = False
+    prune: PruneSpec | None = None
+    cache: bool = False
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +131,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     when: Mapping[str, Any]
     action: Mapping[str, Any]
+    prune: PruneSpec | None = None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +155,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     balance: BalanceSpec
     retry: RetrySpec
     dispatch: DispatchSpec
+    prompts: Mapping[str, Mapping[str, str]] = {}
     gateway: GatewaySpec | None = None
 
     @property

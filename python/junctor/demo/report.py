@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from junctor.cli.text import Paint, dollars, table, wrapped
+from junctor.demo.by_gateway import WORKERS, Act
 from junctor.demo.tally import Figures, Spread
 from junctor.demo.traffic import Traffic
 from junctor.demo.truth import Check
@@ -45,7 +46,7 @@ def lines(runs: Sequence[Told], paint: Paint) -> list[str]:
         rows.append((name, *cells))
     found = [*table(rows, "<" + ">" * len(runs), gap=3), "", *wrapped(COMPARED, indent=2), ""]
     for run in runs:
-        found += _checks(run, paint)
+        found += _checks(run.title, run.checks, paint)
     return found
 
 
@@ -85,13 +86,28 @@ def _spread(spread: Spread) -> str:
     return f"{spread.p50_ms:,.0f} / {spread.p99_ms:,.0f} ms"
 
 
-def _checks(run: Told, paint: Paint) -> list[str]:
+def _checks(title: str, checks: Iterable[Check], paint: Paint) -> list[str]:
     marks = {True: paint("held", "green"), False: paint("BROKEN", "bold", "red")}
-    rows = [(marks[check.held], check.promise, paint(check.shown, "dim")) for check in run.checks]
-    return [f"  {run.title}:", *table(rows, "<<<", indent=4)]
+    rows = [(marks[check.held], check.promise, paint(check.shown, "dim")) for check in checks]
+    return [f"  {title}:", *table(rows, "<<<", indent=4)]
 
 
-def as_json(runs: Sequence[Told], traffic: Traffic, *, seconds: float, seed: int, took_s: float) -> bytes:
+def gateway_lines(act: Act | None, paint: Paint) -> list[str]:
+    """What callers of three dialects were answered, for people."""
+    if act is None:
+        return ["", *wrapped('The gateway was left out: pip install "junctor[gateway]".', indent=2)]
+    title = f" The same fleet behind a gateway: three dialects, any model, {WORKERS} workers"
+    header = tuple(paint(word, "bold") for word in ("asked as", "for", "answered by", "cost"))
+    rows: list[tuple[str, ...]] = [header]
+    for each in act.seen:
+        cost = f"${float(each.cost):.6f}" if each.cost else "in its last event"
+        rows.append((each.dialect + (" (stream)" if each.streamed else ""), each.asked, each.deployment, cost))
+    return ["", paint(title, "bold"), "", *table(rows, "<<<>", gap=3), "", *_checks("the gateway", act.checks, paint)]
+
+
+def as_json(
+    runs: Sequence[Told], gateway: Act | None, traffic: Traffic, *, seconds: float, seed: int, took_s: float
+) -> bytes:
     """Everything for machines, as one JSON object."""
     told: dict[str, Any] = {
         "seconds": seconds,
@@ -99,8 +115,9 @@ def as_json(runs: Sequence[Told], traffic: Traffic, *, seconds: float, seed: int
         "took_s": round(took_s, 2),
         "traffic": traffic.origin,
         "compared": COMPARED,
-        "ok": all(run.held for run in runs),
+        "ok": all(run.held for run in runs) and (gateway is None or gateway.held),
         "runs": {run.title.replace(" ", "_"): _run(run) for run in runs},
+        "gateway": gateway,
     }
     return msgspec.json.encode(told)
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import urlsplit
@@ -13,8 +14,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from junctor.cli.text import Paint, is_terminal, paint_for, wrapped
-from junctor.demo import report, truth
+from junctor.demo import by_gateway, report, truth
 from junctor.demo.by_client import ByClient
+from junctor.demo.by_gateway import Act
 from junctor.demo.fleet import KEYS, REGIONS, TIME_SCALE, fleet, provider_keys
 from junctor.demo.random_choice import RandomChoice
 from junctor.demo.report import Told
@@ -66,13 +68,34 @@ def drive(plan: Plan, *, out: IO[str], as_json: bool) -> bool:
     stage = _Stage(out, as_json=as_json)
     stage.say(*_opening(plan, calls, stage.paint))
     runs = [_one(plan, calls, make, stage) for make in (ByClient, RandomChoice)]
+    gateway = _gateway(plan)
     took_s = time.monotonic() - started_s
     if as_json:
-        told = report.as_json(runs, calls, seconds=plan.seconds, seed=plan.seed, took_s=took_s)
+        told = report.as_json(runs, gateway, calls, seconds=plan.seconds, seed=plan.seed, took_s=took_s)
         print(told.decode(), file=out)
     else:
-        stage.say(*report.lines(runs, stage.paint), "", f"  {took_s:.0f} s in all.")
-    return all(each.held for each in runs)
+        stage.say(*report.lines(runs, stage.paint), *report.gateway_lines(gateway, stage.paint))
+        stage.say("", f"  {took_s:.0f} s in all.")
+    return all(each.held for each in runs) and (gateway is None or gateway.held)
+
+
+def _gateway(plan: Plan) -> Act | None:
+    """The last act, with fresh providers and no faults. None where no server is installed."""
+    if not by_gateway.installed():
+        return None
+    with _providers(plan) as provider:
+        return by_gateway.play(provider)
+
+
+def _providers(plan: Plan) -> AbstractContextManager[RemoteProvider]:
+    """Fresh providers, which draw the same latencies and lengths for the same seed."""
+    return SimulatedProvider.in_process(
+        provider_keys(),
+        time_scale=TIME_SCALE,
+        output_tokens=OUTPUT_TOKENS,
+        output_sigma=OUTPUT_SIGMA,
+        seed=plan.seed,
+    )
 
 
 def _opening(plan: Plan, calls: Traffic, paint: Paint) -> list[str]:
@@ -92,14 +115,7 @@ def _opening(plan: Plan, calls: Traffic, paint: Paint) -> list[str]:
 
 
 def _one(plan: Plan, calls: Traffic, make: type[ByClient | RandomChoice], stage: _Stage) -> Told:
-    """One run against fresh providers, which draw the same latencies and lengths for the same seed."""
-    with SimulatedProvider.in_process(
-        provider_keys(),
-        time_scale=TIME_SCALE,
-        output_tokens=OUTPUT_TOKENS,
-        output_sigma=OUTPUT_SIGMA,
-        seed=plan.seed,
-    ) as provider:
+    with _providers(plan) as provider:
         return asyncio.run(_drive(plan, calls, make, provider, stage))
 
 

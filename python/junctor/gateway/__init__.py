@@ -16,12 +16,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from junctor.client import Callback
     from junctor.config import Config
     from junctor.gateway.access import Tell
     from junctor.gateway.application import Gateway
+    from junctor.observe import Observer
     from junctor.transport.base import Transport
 
 __all__ = ["app"]
@@ -32,20 +34,21 @@ def app(
     *,
     transport: Transport | None = None,
     on_receipt: Callback | None = None,
+    observers: Sequence[Observer] = (),
     access: Tell | None = None,
 ) -> Gateway:
     """The ASGI application for the fleet file at `config`, or for a `Config`.
 
     The file must have a section `gateway:`. It is read now, and secrets, sockets and shared state are opened at the
     start of the server (lifespan) or at the first request, so the application may be made before a fork. A host that
-    mounts it and runs no lifespan for it calls `await app.aclose()` when it ends. `transport` and `on_receipt` are
-    those of `Client`; `access` is told about every request when it has ended.
+    mounts it and runs no lifespan for it calls `await app.aclose()` when it ends. `transport`, `on_receipt` and
+    `observers` are those of `Client`; `access` is told about every request when it has ended.
 
     Raises `ConfigError` naming everything that is wrong with the file.
     """
     from junctor.gateway.application import Gateway
 
-    return Gateway(config, transport=transport, on_receipt=on_receipt, access=access)
+    return Gateway(config, transport=transport, on_receipt=on_receipt, observers=observers, access=access)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, cast
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from junctor.config.gateway_spec import GatewaySpec
     from junctor.gateway.access import Access, Tell
     from junctor.gateway.watch import Message, Receive, Send, Watch
+    from junctor.observe import Observer
     from junctor.transport.base import Transport
 
 
@@ -49,6 +50,7 @@ class Gateway:
         *,
         transport: Transport | None = None,
         on_receipt: Callback | None = None,
+        observers: Sequence[Observer] = (),
         access: Tell | None = None,
         metrics_directory: str | None = None,
     ) -> None:
@@ -58,6 +60,7 @@ class Gateway:
         self._keys = Keys(self.spec)
         self._transport = transport
         self._on_receipt = on_receipt
+        self._observers = tuple(observers)
         self._access = access
         self._metrics_directory = metrics_directory
         self._views = Views(self)
@@ -89,7 +92,8 @@ class Gateway:
             router = Router.from_config(self._fleet)
             self._limits = limits
             counted = self._views.measure(router, self.spec, self._metrics_directory)
-            self._client = Client(router, self._transport, on_receipt=self._on_receipt, **counted)
+            observers = (*self._observers, *counted)
+            self._client = Client(router, self._transport, on_receipt=self._on_receipt, observers=observers)
 
     def reload(self) -> None:
         """Adopt the fleet file as it is now: deployments, rules, keys and their limits, all levels kept.

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from junctor import config
+from junctor import _core, config
 from junctor.config.gateway_spec import GatewaySpec
 from junctor.exceptions import ConfigError
 from junctor.gateway.access import AccessLog
@@ -87,7 +87,7 @@ def prepare(serving: Serving) -> Config:
     """The fleet that is to be served, with everything checked that can be wrong. Raises `ConfigError`."""
     fleet = config.load(serving.file)
     spec = section(fleet)
-    config.compile(fleet)
+    _core.check_fleet(config.compile(fleet).fleet)
     if spec.keys == "none" and not is_loopback(serving.host):
         raise ConfigError(
             f"{serving.file}: gateway.keys is none, and {serving.host} can be reached from elsewhere; "

@@ -17,6 +17,7 @@ from junctor.gateway.keys import KeyRefused
 if TYPE_CHECKING:
     from junctor.config.gateway_spec import GatewaySpec
     from junctor.gateway.application import Gateway
+    from junctor.observe import Observer
     from junctor.router import Router
 
 JSON: Final = "application/json"
@@ -54,20 +55,20 @@ class Views:
         view = self._views.get(path)
         return self._models(path, headers) if view is None else await view(headers)
 
-    def measure(self, router: Router, spec: GatewaySpec, directory: str | None) -> dict[str, Any]:
-        """Options of a client whose calls are counted for `/metrics`; none where they cannot be, or need not be.
+    def measure(self, router: Router, spec: GatewaySpec, directory: str | None) -> list[Observer]:
+        """The observer whose calls are counted for `/metrics`; none where they cannot be, or need not be.
 
         With a `directory` that is new for this start of the service the workers' counts are added up.
         """
         if spec.metrics == "off":
-            return {}
+            return []
         try:
             prometheus = import_module("junctor.observe.prometheus")
         except ImportError:  # an extra of its own: without it the path answers that there are none
-            return {}
+            return []
         tenants = sorted({key.tenant for key in spec.named.values() if key.tenant})
         self._metrics = prometheus.Metrics(router, tenants=tenants, directory=directory)
-        return {"observers": [self._metrics.observer]}
+        return [self._metrics.observer]
 
     async def _healthz(self, _: Mapping[str, str]) -> tuple[Answer, str]:
         return _json(200, {"status": "alive"}), "-"

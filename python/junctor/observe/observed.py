@@ -32,7 +32,7 @@ class ObservedAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """What the provider said of its answer."""
+    """What the provider said of its answer. Vectors have neither an id nor a reason to end."""
 
     id: str
     model: str

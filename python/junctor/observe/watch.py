@@ -152,10 +152,8 @@ class Watch:
         shape = getattr(request, "response_format", None)
         if shape:
             self._parameters["output_type"] = "text" if shape.get("type") == "text" else "json"
-        if self._keeps_content:
-            self._content = Content(
-                messages=tuple(getattr(request, "messages", ())), tools=tuple(getattr(request, "tools", ()))
-            )
+        if self._keeps_content and operation == "chat":
+            self._content = Content(messages=tuple(request.messages), tools=tuple(request.tools))
 
     def sent(self, reservation: object) -> None:
         """The request of this attempt is ready and leaves."""
@@ -172,7 +170,7 @@ class Watch:
     def replied(self, reply: Reply | Embeddings) -> None:
         """The answer is whole."""
         if isinstance(reply, Embeddings):
-            self._answered = Answered("", reply.model, "stop", reply.usage)
+            self._answered = Answered("", reply.model, "", reply.usage)
             return
         self._answered = Answered(reply.id, reply.model, reply.finish_reason, reply.usage)
         if self._content is not None:
@@ -230,8 +228,8 @@ class Watch:
         )
 
     def _date(self, at_s: float) -> int:
-        """A time of the router as nanoseconds since 1970; nothing of a call is before its beginning."""
-        return self._began_ns + max(0, round((at_s - self._began_s) * 1e9))
+        """A time of the router as nanoseconds since 1970; nothing of a call is outside the call."""
+        return self._began_ns + round((min(max(at_s, self._began_s), self._ended_s) - self._began_s) * 1e9)
 
     def _overhead_us(self, pairs: Sequence[tuple[object, Attempt]]) -> int:
         """The call's time without waiting, and without any moment at which a provider was asked."""

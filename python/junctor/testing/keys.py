@@ -10,6 +10,7 @@ from junctor.testing.counts import Counts
 from junctor.testing.dialects import DIALECTS
 from junctor.testing.faults import Fault, Kind
 from junctor.testing.latency import Latency
+from junctor.testing.prompt_cache import PromptCache
 from junctor.testing.quota import Limits, Quota
 
 
@@ -17,8 +18,9 @@ class Key(msgspec.Struct, frozen=True):
     """One API key.
 
     `secret` is what the client sends; `name` is how counters and faults call it (default: the secret itself, which is
-    a made-up one here). `dialect` is `openai`, `anthropic` or `gemini`. Keys that name the same `quota` share its
-    limits, as keys of one organisation do, and must state the same `limits`. `latency` overrides the provider's.
+    a made-up one here). `dialect` is `openai`, `anthropic`, `gemini`, `bedrock` (there a bearer token, or
+    the access key id of signatures) or `mistral`. Keys that name the same `quota` share its limits, as keys of one
+    organisation do, and must state the same `limits`. `latency` overrides the provider's.
     """
 
     secret: str
@@ -40,7 +42,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Account:
-    """A key at run time: its buckets, its dice, its counters and the faults that hit it now."""
+    """A key at run time: its buckets, its dice, its counters, its prompt cache and the faults that hit it now."""
 
     def __init__(self, key: Key, quota: Quota, *, seed: int) -> None:
         self.key = key
@@ -48,6 +50,7 @@ class Account:
         self.counts = Counts()
         self.random = Random(f"{seed}/{key.label}")
         self.faults: tuple[Fault, ...] = ()
+        self.cache = PromptCache()
 
     def hit_by(self) -> dict[Kind, Fault]:
         """The faults that hit the next request; of several of one kind the first."""

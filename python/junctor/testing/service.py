@@ -19,6 +19,7 @@ from junctor.testing.faults import Fault, Kind
 from junctor.testing.keys import Account
 from junctor.testing.latency import Latency
 from junctor.testing.playback import Ending, Play, play_now, play_out
+from junctor.testing.prompt_cache import Cached
 from junctor.testing.speech import Said, example, halves, output_length, pieces_of, sentence
 
 HTML_BODY: Final = b"<!DOCTYPE html><html><body><h1>Welcome</h1><p>Sign in to continue.</p></body></html>"
@@ -149,6 +150,8 @@ class Service:
 
     def _spoken(self, account: Account, dialect: Dialect, ask: Ask, hit: Hit, number: int) -> Verdict:
         said = self._say(account, ask, number, usage="no_usage" not in hit)
+        if ask.blocks:
+            said = _cached(said, account.cache.take(ask.blocks, self._clock()))
         latency = account.key.latency or self.temper.latency
         scale = self.temper.time_scale * (hit["slow"].factor if "slow" in hit else 1.0)
         first_s = latency.draw_first_s(ask.input_tokens, account.random) * scale
@@ -223,6 +226,18 @@ class Service:
             told = dialect.limit_headers(account.quota.standings(self._clock()), now)
             headers += [(name, _lie(name, value, lying)) for name, value in told] if lying else told
         return headers
+
+
+def _cached(said: Said, cached: Cached) -> Said:
+    """What was said, with what its prompt read and wrote; no more than there was, as both are counted roughly."""
+    read = min(cached.read, said.input_tokens)
+    written = min(cached.written, said.input_tokens - read)
+    return msgspec.structs.replace(
+        said,
+        cached_tokens=read,
+        cache_write_tokens=written,
+        cache_write_1h_tokens=min(cached.written_1h, written),
+    )
 
 
 def _lie(name: str, value: str, lying: Fault) -> str:

@@ -26,6 +26,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
     `pieces` are the visible text in stream events; `tool` is a call's name and `arguments` its JSON text in pieces.
     `finish` is why it ends: `stop`, `length` or `tool`. `number` counts answers and makes their ids unique.
+    Of `input_tokens`, `cached_tokens` came from the prompt cache and `cache_write_tokens` went into it.
     """
 
     pieces: tuple[str, ...]
@@ -37,6 +38,9 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 0
     created_s: int = 0
     usage: bool = True
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
     @property
     def text(self) -> str:

@@ -18,11 +18,12 @@ from junctor.request import HttpRequest
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """A whole answer; a longer one is a `TransportError`. The longest real ones carry images and have some MiB."""
 
-TransportFailure = Literal["connection", "timeout"]
+TransportFailure = Literal["connection", "timeout", "auth"]
 
 
 class TransportError(Exception):
-    """The exchange did not happen or broke: `kind` says whether time ran out or the connection failed.
+    """The exchange did not happen or broke: `kind` says whether time ran out, the connection failed, or nobody could
+    sign the request (`auth`, which no transport raises itself).
 
     The message carries neither a secret nor a URL's query.
     """

@@ -11,26 +11,22 @@ from junctor.adapters.anthropic.messages import conversation, thinking_may_start
 from junctor.adapters.anthropic.models import Model, model_of
 from junctor.adapters.anthropic.native import (
     BETA,
-    MIN_BUDGET,
     VERSION,
     bounded,
     joined_betas,
     leaves_effort_open,
     without_sampling,
 )
+from junctor.adapters.anthropic.thinking import sampling_fields, thinking_fields, thinks
 from junctor.adapters.native import native_body, native_headers
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
 from junctor.adapters.schema import profile_for
 from junctor.adapters.tools import choice_of, fitted_format, fitted_parameters, function_of
+from junctor.adapters.vertex import CLAUDE_VERSION, on_vertex, vertex_url
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 API_VERSION: Final = "2023-06-01"
 DEFAULT_MAX_TOKENS: Final = 4096  # the API demands a bound; this one every model since Claude 3 accepts
-
-_BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 65536}
-_LADDER: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
-
-_THINKS: Final = ("enabled", "adaptive", "between_tools")
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -48,10 +44,15 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
         body["stream"] = True
     else:
         body.pop("stream", None)
+    if vertex := on_vertex(endpoint.base_url):
+        body.pop("model", None)
+        body.setdefault("anthropic_version", CLAUDE_VERSION)
     return HttpRequest(
         "POST",
-        _url(endpoint.base_url),
-        _headers(endpoint, request),
+        vertex_url(endpoint, "anthropic", "streamRawPredict" if stream else "rawPredict")
+        if vertex
+        else _url(endpoint.base_url),
+        _headers(endpoint, request, vertex=vertex),
         _encode(body),
         tuple(dict.fromkeys(dropped)),
         tuple(notes),
@@ -64,10 +65,8 @@ def _route(body: dict[str, Any], request: ChatRequest, endpoint: Endpoint, dropp
     bounded(body, request, endpoint, dropped, endpoint.max_output_tokens or DEFAULT_MAX_TOKENS)
     if request.effort is None or not leaves_effort_open(body):
         return
-    if "output_config" in body:
-        body["output_config"] = dict(body["output_config"] or {})
-    _thinking(request, model_of(endpoint.model), body, dropped)
-    if body.get("thinking", {}).get("type") in _THINKS:
+    _think(request, model_of(endpoint.model), body, dropped)
+    if thinks(body):
         without_sampling(body, dropped)
 
 
@@ -80,8 +79,8 @@ def _canonical(request: ChatRequest, endpoint: Endpoint, dropped: list[str], not
         body["system"] = system
     _tools(request, model, body, dropped, notes)
     _format(request, model, body, dropped, notes)
-    _thinking(request, model, body, dropped)
-    _sampling(request, model, body, dropped)
+    _think(request, model, body, dropped)
+    body.update(sampling_fields(request, model, thinking=thinks(body), dropped=dropped))
     _rest(request, body, dropped)
     if extra := request.provider_options.get("anthropic"):
         merge(body, extra)
@@ -94,12 +93,17 @@ def _url(base_url: str) -> str:
     return join_url(base, "/messages" if base.endswith("/v1") else "/v1/messages")
 
 
-def _headers(endpoint: Endpoint, request: ChatRequest) -> Mapping[str, str]:
-    headers = {"content-type": "application/json", VERSION: API_VERSION}
+def _headers(endpoint: Endpoint, request: ChatRequest, *, vertex: bool) -> Mapping[str, str]:
+    headers = {"content-type": "application/json"}
+    if not vertex:
+        headers[VERSION] = API_VERSION
     if request.native is not None and request.native.dialect == "anthropic":
-        headers.update(native_headers(request, (BETA, VERSION)))
+        headers.update(native_headers(request, (BETA,) if vertex else (BETA, VERSION)))
     if endpoint.key is not None:
-        headers["x-api-key"] = endpoint.key.reveal()
+        if vertex:
+            headers["authorization"] = f"Bearer {endpoint.key.reveal()}"
+        else:
+            headers["x-api-key"] = endpoint.key.reveal()
     if endpoint.headers:
         betas = joined_betas(headers.get(BETA), endpoint.headers.get(BETA))
         headers.update(endpoint.headers)
@@ -178,86 +182,18 @@ def _format(request: ChatRequest, model: Model, body: dict[str, Any], dropped: l
     body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
 
 
-def _thinking(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
-    """`effort` as thinking. Forced tools exclude thinking, and win: they change what the answer is."""
-    wanted = request.effort
+def _think(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
     forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
-    if forced and model.thinks_by_default and model.off == "disabled":
-        body["thinking"] = {"type": "disabled"}
-    if wanted is None:
-        return
-    if wanted == "none":
-        _off(model, body, dropped)
-    elif model.thinking == "none" or wanted not in _LADDER:
-        dropped.append("effort")
-    elif model.thinking == "budget":
-        _budget(wanted, model, body, dropped, forced=forced)
-    else:
-        _adaptive(wanted, model, body, dropped, forced=forced)
-
-
-def _off(model: Model, body: dict[str, Any], dropped: list[str]) -> None:
-    if model.off == "cannot":
-        _set_effort("low", body)
-        dropped.append("effort")
-    elif model.off != "omit":
-        body["thinking"] = {"type": model.off}
-
-
-def _budget(wanted: str, model: Model, body: dict[str, Any], dropped: list[str], *, forced: bool) -> None:
-    if model.efforts:
-        _nearest_effort(wanted, model, body, dropped)
-    room = body["max_tokens"] * 3 // 4  # a quarter is left for the answer
-    if forced or room < MIN_BUDGET or not thinking_may_start(body["messages"]):
-        dropped.append("effort")
-        return
-    body["thinking"] = {"type": "enabled", "budget_tokens": min(_BUDGETS[wanted], room)}
-    if _BUDGETS[wanted] > room:
-        dropped.append("effort")
-
-
-def _adaptive(wanted: str, model: Model, body: dict[str, Any], dropped: list[str], *, forced: bool) -> None:
-    if forced and model.off == "disabled" and wanted in ("xhigh", "max"):
-        wanted = "high"  # thinking can be disabled up to this effort only
-        dropped.append("effort")
-    _nearest_effort(wanted, model, body, dropped)
-    if forced:
-        dropped.append("effort")
-        return
-    body["thinking"] = {"type": "adaptive", "display": "summarized"} if model.display else {"type": "adaptive"}
-
-
-def _nearest_effort(wanted: str, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
-    rank = _LADDER.index(wanted)
-    nearest = next((word for word in reversed(model.efforts) if _LADDER.index(word) <= rank), model.efforts[0])
-    if nearest != wanted:
-        dropped.append("effort")
-    _set_effort(nearest, body)
-
-
-def _set_effort(word: str, body: dict[str, Any]) -> None:
-    body.setdefault("output_config", {})["effort"] = word
-
-
-def _sampling(request: ChatRequest, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
-    thinking = body.get("thinking", {}).get("type") in _THINKS
-    temperature, top_p, top_k = request.temperature, request.top_p, request.top_k
-    free = model.sampling and not thinking
-    if temperature is not None:
-        if free:
-            body["temperature"] = min(max(temperature, 0.0), 1.0)
-        if (not free and temperature != 1) or temperature > 1 or temperature < 0:
-            dropped.append("temperature")
-    if top_p is not None:
-        if (free or (model.sampling and top_p >= 0.95)) and (model.temperature_with_top_p or temperature is None):
-            body["top_p"] = top_p
-        elif top_p != 1:
-            dropped.append("top_p")
-    if top_k is not None:
-        if free:
-            body["top_k"] = top_k
-        else:
-            dropped.append("top_k")
+    fields = thinking_fields(
+        request.effort,
+        model,
+        most=body["max_tokens"],
+        forced=forced,
+        may_start=thinking_may_start(body["messages"]),
+        dropped=dropped,
+    )
+    for name, value in fields.items():
+        body[name] = {**(body.get(name) or {}), **value}
 
 
 def _rest(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from junctor.adapters.anthropic.thinking import MIN_BUDGET
 from junctor.adapters.native import lower_bound
 from junctor.request import ChatRequest, Endpoint
 
 BETA: Final = "anthropic-beta"
 VERSION: Final = "anthropic-version"
-MIN_BUDGET: Final = 1024  # the API's own floor for thinking
 
 
 def bounded(body: dict[str, Any], request: ChatRequest, endpoint: Endpoint, dropped: list[str], most: int) -> None:

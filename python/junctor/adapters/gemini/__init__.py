@@ -6,6 +6,7 @@ from typing import Final
 
 from junctor.adapters.dialect import Dialect
 from junctor.adapters.gemini.build import build
+from junctor.adapters.gemini.embeddings import build_embeddings, parse_embeddings
 from junctor.adapters.gemini.parse import classify, parse
 from junctor.adapters.gemini.stream import GeminiReader
 
@@ -17,5 +18,7 @@ DIALECT: Final = Dialect(
     parse=parse,
     classify=classify,
     reader=GeminiReader,
+    build_embeddings=build_embeddings,
+    parse_embeddings=parse_embeddings,
 )
 """The dialect of `POST /models/{model}:generateContent`."""

@@ -14,6 +14,7 @@ from junctor.adapters.native import lower_bound, native_body
 from junctor.adapters.options import answer_bound, join_url, merge, stop_list
 from junctor.adapters.schema import profile_for
 from junctor.adapters.tools import Choice, choice_of, fitted_format, fitted_parameters, function_of
+from junctor.adapters.vertex import on_vertex, vertex_url
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 MAX_STOPS: Final = 5
@@ -77,19 +78,25 @@ def _canonical(request: ChatRequest, endpoint: Endpoint, dropped: list[str], not
 
 
 def _url(endpoint: Endpoint, *, stream: bool) -> str:
-    name = endpoint.model if "/" in endpoint.model else f"models/{endpoint.model}"
-    url = join_url(
-        endpoint.base_url, f"/{quote(name, safe='/:@.-_')}:{'streamGenerateContent' if stream else 'generateContent'}"
-    )
+    verb = "streamGenerateContent" if stream else "generateContent"
+    url = vertex_url(endpoint, "google", verb) if on_vertex(endpoint.base_url) else _plain_url(endpoint, verb)
     if not stream:
         return url
     return f"{url}{'&' if '?' in url else '?'}alt=sse"
 
 
+def _plain_url(endpoint: Endpoint, verb: str) -> str:
+    name = endpoint.model if "/" in endpoint.model else f"models/{endpoint.model}"
+    return join_url(endpoint.base_url, f"/{quote(name, safe='/:@.-_')}:{verb}")
+
+
 def _headers(endpoint: Endpoint) -> Mapping[str, str]:
     headers = {"content-type": "application/json"}
     if endpoint.key is not None:
-        headers["x-goog-api-key"] = endpoint.key.reveal()
+        if on_vertex(endpoint.base_url):
+            headers["authorization"] = f"Bearer {endpoint.key.reveal()}"
+        else:
+            headers["x-goog-api-key"] = endpoint.key.reveal()
     if endpoint.headers:
         headers.update(endpoint.headers)
     return headers

@@ -7,27 +7,41 @@ from typing import Any, Final
 
 import msgspec
 
+from junctor.adapters.native import native_body
 from junctor.adapters.openai.address import address_of, headers_of
 from junctor.adapters.openai.hosts import Host, host_of
 from junctor.adapters.openai.messages import messages_for
-from junctor.adapters.openai.models import Model, model_of
+from junctor.adapters.openai.models import PLAIN, Model, model_of
+from junctor.adapters.openai.native import native_chat
 from junctor.adapters.options import answer_bound, merge, stop_list
 from junctor.adapters.schema import profile_for
 from junctor.adapters.tools import EMPTY_SCHEMA, choice_of, fitted_format, fitted_parameters, function_of
 from junctor.request import ChatRequest, Endpoint, HttpRequest
 
 MAX_STOPS: Final = 4
-_PLAIN: Final = Model()
-
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> HttpRequest:
     """The HTTP request; see `Adapter.build`."""
     host = host_of(endpoint.base_url)
-    model = model_of(endpoint.model) if host.official else _PLAIN
     dropped: list[str] = []
     notes: list[str] = []
+    body = native_body(request, "openai")
+    if body is not None:
+        native_chat(body, request, endpoint, host, stream=stream, dropped=dropped)
+    else:
+        body = _body(request, endpoint, host, dropped, notes, stream=stream)
+        if extra := request.provider_options.get("openai"):
+            merge(body, extra)
+    address = address_of(endpoint, host, "/chat/completions")
+    return HttpRequest("POST", address, headers_of(endpoint, host), _encode(body), tuple(dropped), tuple(notes))
+
+
+def _body(
+    request: ChatRequest, endpoint: Endpoint, host: Host, dropped: list[str], notes: list[str], *, stream: bool
+) -> dict[str, Any]:
+    model = model_of(endpoint.model) if host.official else PLAIN
     body: dict[str, Any] = {"model": endpoint.model, "messages": messages_for(request.messages, host)}
     if stream:
         body["stream"] = True
@@ -41,16 +55,7 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     _sampling(request, host, model, body, dropped)
     _rest(request, host, body, dropped)
     _format(request, host, body, notes)
-    if extra := request.provider_options.get("openai"):
-        merge(body, extra)
-    return HttpRequest(
-        "POST",
-        address_of(endpoint, host, "/chat/completions"),
-        headers_of(endpoint, host),
-        _encode(body),
-        tuple(dropped),
-        tuple(notes),
-    )
+    return body
 
 
 def _tools(request: ChatRequest, host: Host, body: dict[str, Any], dropped: list[str], notes: list[str]) -> None:
@@ -74,14 +79,14 @@ def _tool(tool: Mapping[str, Any], host: Host, notes: list[str]) -> Mapping[str,
         return tool
     if "parameters" not in function:  # optional in OpenAI's own API, demanded by several hosts
         function = {**function, "parameters": EMPTY_SCHEMA}
-    elif host.official and (fitted := _parameters(function, notes)) is not function["parameters"]:
+    elif host.official and (fitted := official_parameters(function, notes)) is not function["parameters"]:
         function = {**function, "parameters": fitted}
     elif "cache_control" not in function and "cache_control" not in tool and "type" in tool:
         return tool
     return {"type": "function", "function": {key: value for key, value in function.items() if key != "cache_control"}}
 
 
-def _parameters(function: Mapping[str, Any], notes: list[str]) -> Any:
+def official_parameters(function: Mapping[str, Any], notes: list[str]) -> Any:
     """Copies of the API take any schema or ignore `strict`; OpenAI itself refuses what its grammar cannot say."""
     return fitted_parameters(function, profile_for("openai", "strict" if function.get("strict") else "tool"), notes)
 
@@ -118,8 +123,7 @@ def _sampling(request: ChatRequest, host: Host, model: Model, body: dict[str, An
         "logprobs": True if request.top_logprobs else request.logprobs,
         "top_logprobs": request.top_logprobs,
     }
-    effort = body.get("reasoning_effort")
-    fixed = bool(model.efforts) and (model.reasons_by_default if effort is None else effort != "none")
+    fixed = model.fixed_sampling(body.get("reasoning_effort"))
     for name, value in given.items():
         if value is None:
             continue

@@ -1,7 +1,8 @@
 """Vectors for texts: `POST /embeddings` of OpenAI, Azure and the hosts that copy it.
 
-OpenAI and Azure are asked for base64: a vector of 1,536 numbers is then 8 kB instead of 30, and is read without
-parsing digits. Copies of the API get plain numbers, since not all of them know the other form; both are understood.
+OpenAI is asked for base64: a vector of 1,536 numbers is then 8 kB instead of 30, and is read without parsing digits.
+Everybody else is asked for plain numbers, since not all know the other form (Azure serves other makers' models behind
+the same interface); both are understood.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def build_embeddings(request: EmbeddingRequest, endpoint: Endpoint) -> HttpReque
     """The HTTP request; see `Adapter.build_embeddings`."""
     host = host_of(endpoint.base_url)
     body: dict[str, Any] = {"model": endpoint.model, "input": request.inputs}
-    if host.official:
+    if host.official and not host.azure:
         body["encoding_format"] = "base64"
     if request.dimensions is not None:
         body["dimensions"] = request.dimensions

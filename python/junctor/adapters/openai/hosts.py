@@ -19,7 +19,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     `official` hosts (OpenAI, Azure) want `max_completion_tokens`, know the `developer` role and refuse unknown fields.
     `azure` hosts have addresses and a key header of their own, see `address`.
-    `reasoning_field` is the message field in which the host wants its own reasoning back, if it does.
+    `reasoning_field` is the message field in which the host wants its own reasoning back, if it does;
+    `encrypted_reasoning` hosts hand it out encrypted by their responses interface, whatever the model.
     """
 
     official: bool = False
@@ -28,6 +29,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     metadata: bool = False
     stream_options: bool = True
     reasoning_field: str | None = None
+    encrypted_reasoning: bool = False
 
 
 _OFFICIAL: Final = Host(official=True, top_k=False, metadata=True)
@@ -47,7 +49,7 @@ _BY_DOMAIN: Final[dict[str, Host]] = {
     "openrouter.ai": Host(metadata=True, reasoning_field="reasoning_details"),
     "snowflakecomputing.com": Host(reasoning_field="reasoning_details"),
     "groq.com": Host(top_k=False),
-    "x.ai": Host(top_k=False),
+    "x.ai": Host(top_k=False, encrypted_reasoning=True),
     "cerebras.ai": Host(top_k=False),
     "mistral.ai": Host(top_k=False, stream_options=False),
 }

@@ -26,12 +26,13 @@ def messages_for(messages: Sequence[Message], host: Host) -> list[Message]:
     return [
         message
         if len(message) == 2 and message.get("role") in _PLAIN_ROLES and message.get("content").__class__ is str
-        else _message(message, index, host)
+        else message_for(message, index, host)
         for index, message in enumerate(messages)
     ]
 
 
-def _message(message: Message, index: int, host: Host) -> dict[str, Any]:
+def message_for(message: Message, index: int, host: Host) -> dict[str, Any]:
+    """One message as `host` takes it, whatever it carries."""
     role = role_of(message, index)
     if host.official:
         out = {key: value for key, value in message.items() if key in _OFFICIAL_KEYS}

@@ -37,8 +37,20 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         known = sorted(_LADDER.index(effort) for effort in self.efforts if effort != "none")
         return _LADDER[max((step for step in known if step <= rank), default=known[0])]
 
+    def fixed_sampling(self, effort: str | None) -> bool:
+        """Whether sampling parameters are refused at this effort (None: the model's own)."""
+        return bool(self.efforts) and (self.reasons_by_default if effort is None else effort != "none")
 
-_PLAIN: Final = Model()
+
+PLAIN: Final = Model()
+"""A model of which nothing is known: it gets what was asked for."""
+
+_DATE: Final = re.compile(r"-\d{4}-\d{2}-\d{2}\Z")
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two names mean one model: a vendor's prefix and a date do not count."""
+    return _DATE.sub("", one.rpartition("/")[2].lower()) == _DATE.sub("", other.rpartition("/")[2].lower())
 
 
 @lru_cache(maxsize=1024)
@@ -49,10 +61,10 @@ def model_of(name: str) -> Model:
         return Model(efforts=frozenset({"low", "medium", "high"}), reasons_by_default=True)
     found = _GPT.match(name)
     if found is None or "chat" in name:
-        return _PLAIN
+        return PLAIN
     version = (int(found[1]), int(found[2] or 0))
     if version < (5, 0):
-        return _PLAIN
+        return PLAIN
     if version < (5, 1):
         return Model(efforts=frozenset({"minimal", "low", "medium", "high"}), reasons_by_default=True)
     efforts = {"none", "low", "medium", "high"}

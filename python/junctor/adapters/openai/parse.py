@@ -35,6 +35,7 @@ BROKEN_OFF: Final[dict[str, Kind]] = {"error": "server", "insufficient_system_re
 
 _BY_CODE: Final[dict[str, Kind]] = {
     "insufficient_quota": "quota",
+    "insufficientquota": "quota",
     "billing_hard_limit_reached": "quota",
     "billing_not_active": "quota",
     "access_terminated": "permission",
@@ -42,13 +43,18 @@ _BY_CODE: Final[dict[str, Kind]] = {
     "too_many_prompt_tokens": "context_length",
     "model_not_found": "not_found",
     "deploymentnotfound": "not_found",
+    "operationnotsupported": "not_found",  # Azure: this deployment's model has no such interface
     "invalid_api_key": "auth",
     "authentication_error": "auth",
     "content_filter": "content_filter",
     "content_policy_violation": "content_filter",
+    "responsibleaipolicyviolation": "content_filter",
     "invalid_prompt": "content_filter",
     "rate_limit_exceeded": "rate_limit",
     "ratelimitreached": "rate_limit",
+    "toomanyrequests": "rate_limit",
+    "nocapacity": "overloaded",
+    "engineoverloaded": "overloaded",
     "server_error": "server",
     "internal_error": "server",
     "overloaded_error": "overloaded",

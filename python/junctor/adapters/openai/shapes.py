@@ -27,6 +27,7 @@ class UsageShape(msgspec.Struct, gc=False):
     completion_tokens_details: OutputDetails | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     cached_tokens: int | None = None  # Moonshot
+    num_cached_tokens: int | None = None  # Mistral, where it gives no details
 
     def usage(self) -> Usage:
         """The counts in canonical form; `known` is False if the host counted nothing."""
@@ -35,7 +36,7 @@ class UsageShape(msgspec.Struct, gc=False):
         details = self.prompt_tokens_details
         cached = details.cached_tokens if details is not None else None
         if cached is None:
-            cached = self.prompt_cache_hit_tokens or self.cached_tokens or 0
+            cached = self.prompt_cache_hit_tokens or self.cached_tokens or self.num_cached_tokens or 0
         reasoning = self.completion_tokens_details.reasoning_tokens or 0 if self.completion_tokens_details else 0
         prompt, completion = self.prompt_tokens or 0, self.completion_tokens or 0
         if reasoning and self.total_tokens == prompt + completion + reasoning:

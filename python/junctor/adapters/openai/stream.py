@@ -36,6 +36,9 @@ class OpenAIReader(DraftReader):
 
     __slots__ = ("_details", "_reasoning_content")
 
+    dialect = "openai"
+    """Under which name a reply carries what goes back to its provider; dialects that read alike have their own."""
+
     def __init__(self) -> None:
         super().__init__()
         self._details: list[Any] = []
@@ -50,7 +53,7 @@ class OpenAIReader(DraftReader):
             if block is not None and block[1].strip() == b"[DONE]":
                 self._done = self._seen
         if self._done or self._draft.finish is not None:
-            return self._draft.reply(self._native(), "openai")
+            return self._draft.reply(self._native(), self.dialect)
         if self._seen:
             return faults.truncated()
         return classify(200, {}, rest) if rest.startswith(b"{") else faults.malformed("a stream without any chunk")

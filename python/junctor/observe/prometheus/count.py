@@ -72,7 +72,7 @@ class Counting(Observer):
             self._refusals(decision)
             self._add(f.ATTEMPTS, (*place, told.outcome))
             if told.hedge:
-                self._add(f.HEDGES, (group, {"ok": "won", "cancelled": "lost"}.get(told.outcome, "failed")))
+                self._add(f.HEDGES, (group, _result(attempt, call)))
             elif number:
                 self._add(f.RETRIES, (group,))
             self._tokens(place, told.input_tokens, "input")
@@ -132,6 +132,13 @@ class Counting(Observer):
     def _observe(self, family: f.Family, labels: tuple[str, ...], value: float) -> None:
         if not self._slots.observe(family, labels, value):
             self._slots.add(f.OVERFLOW, (family.name,))
+
+
+def _result(hedge: ObservedAttempt, call: Observed) -> str:
+    """How a hedge did: it won if it had something to show first, whatever became of its stream afterwards."""
+    if hedge.told.outcome == "ok" or (hedge is call.last and hedge.first_content_s is not None):
+        return "won"
+    return "lost" if hedge.told.outcome in ("cancelled", "abandoned") else "failed"
 
 
 def _began(attempt: ObservedAttempt) -> int:

@@ -10,14 +10,18 @@ from typing import Final
 
 from junctor.testing.dialects.anthropic import Anthropic
 from junctor.testing.dialects.base import Ask, Dialect, ErrorKind, Frames, Invalid
+from junctor.testing.dialects.bedrock import Bedrock
 from junctor.testing.dialects.gemini import Gemini
+from junctor.testing.dialects.mistral import Mistral
 from junctor.testing.dialects.openai import OpenAI
 from junctor.testing.dialects.openai_embeddings import OpenAIEmbeddings
 from junctor.testing.dialects.openai_responses import OpenAIResponses
 
 __all__ = ["DIALECTS", "Ask", "Dialect", "ErrorKind", "Frames", "Invalid", "dialect_of"]
 
-DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (OpenAI(), Anthropic(), Gemini())}
+DIALECTS: Final[dict[str, Dialect]] = {
+    dialect.name: dialect for dialect in (OpenAI(), Anthropic(), Gemini(), Bedrock(), Mistral())
+}
 
 _FURTHER: Final[tuple[Dialect, ...]] = (OpenAIResponses(), OpenAIEmbeddings())
 """Further APIs of the same providers, under the same name and for the same keys."""
@@ -25,7 +29,7 @@ _FURTHER: Final[tuple[Dialect, ...]] = (OpenAIResponses(), OpenAIEmbeddings())
 
 def dialect_of(path: str) -> Dialect | None:
     """The dialect whose endpoint a path names, whatever prefix stands before it."""
-    for dialect in (*DIALECTS.values(), *_FURTHER):
+    for dialect in (*_FURTHER, *reversed(DIALECTS.values())):  # Mistral's paths end like OpenAI's and are longer
         if dialect.serves(path):
             return dialect
     return None

@@ -11,6 +11,7 @@ import msgspec
 
 from junctor.testing.app import Request
 from junctor.testing.dialects.base import Ask, ErrorKind, Frames, HeaderList, Invalid, count_tokens, decode, required
+from junctor.testing.prompt_cache import read_blocks
 from junctor.testing.quota import Dimension, Refusal, Standing
 from junctor.testing.speech import Said
 
@@ -66,6 +67,10 @@ class Anthropic:
         messages = required(body, "messages", list)
         if not isinstance(body.get("max_tokens"), int):
             raise Invalid("max_tokens: Field required")
+        try:
+            blocks = read_blocks(body)
+        except ValueError as error:
+            raise Invalid(str(error)) from None
         tool = wanted_tool(body, messages)
         answer_format = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
         return Ask(
@@ -76,6 +81,7 @@ class Anthropic:
             tool=tool.get("name"),
             tool_schema=tool.get("input_schema") or {},
             answer_schema=answer_format.get("schema"),
+            blocks=blocks,
         )
 
     def amounts(self, ask: Ask) -> dict[Dimension, int]:
@@ -202,9 +208,13 @@ def _message(ask: Ask, said: Said, output_tokens: int) -> dict[str, Any]:
 
 def _usage(said: Said, output_tokens: int) -> dict[str, Any]:
     return {
-        "input_tokens": said.input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "input_tokens": said.input_tokens - said.cached_tokens - said.cache_write_tokens,
+        "cache_creation_input_tokens": said.cache_write_tokens,
+        "cache_read_input_tokens": said.cached_tokens,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": said.cache_write_tokens - said.cache_write_1h_tokens,
+            "ephemeral_1h_input_tokens": said.cache_write_1h_tokens,
+        },
         "output_tokens": output_tokens,
     }
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from junctor.testing.app import Request
+from junctor.testing.prompt_cache import Block, characters
 from junctor.testing.quota import Dimension, Refusal, Standing
 from junctor.testing.speech import Said
 
@@ -33,7 +34,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A request as a provider understands it.
 
     `tool` is the function it should call, if any; `vectors` what is answered where embeddings are asked for; `echo`
-    what the answer repeats of the request.
+    what the answer repeats of the request; `blocks` are those of a prompt with cache points.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     tool: str | None = None
     tool_schema: Mapping[str, Any] = {}
     answer_schema: Mapping[str, Any] | None = None
+    blocks: tuple[Block, ...] = ()
     stream_usage: bool = True
     sse: bool = True
     vectors: tuple[tuple[float, ...], ...] = ()
@@ -63,7 +65,7 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """`openai`, `anthropic` or `gemini`."""
+        """As the adapter that speaks it is called."""
 
     @property
     def base_path(self) -> str:
@@ -131,17 +133,6 @@ def required(body: Mapping[str, Any], name: str, kind: type) -> Any:
 def count_tokens(value: Any) -> int:
     """A rough count over all strings of a JSON value: a quarter of the characters, at least one."""
     return max(1, characters(value) // 4)
-
-
-def characters(value: Any) -> int:
-    """Characters of all strings inside a JSON value."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, list):
-        return sum(map(characters, value))
-    if isinstance(value, dict):
-        return sum(map(characters, value.values()))
-    return 0
 
 
 def sse(event: object, *, end: bytes = b"\n\n") -> bytes:

@@ -1,0 +1,108 @@
+"""With `cache: auto` the second call with the same beginning lands where it is warm, and costs what reads cost."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from junctor import config
+from junctor.adapters import get
+from junctor.client import Client
+from junctor.reply import Reply
+from junctor.request import ChatRequest, Endpoint
+from junctor.router import Router
+from junctor.shaping.cache_points import keyed
+from junctor.testing import Key, SimulatedProvider
+from junctor.testing.scripted import ok
+from tests.shaping.fleet import Fleet, receipt
+
+SYSTEM = {"role": "system", "content": "You know the exchange by heart. " * 400}  # 12,800 characters
+PRICE = {"input": 3.0, "output": 0.0, "cached_input": 0.3, "cache_write": 3.75}
+
+
+def calls(folder: Path, count: int, **group: Any) -> tuple[list[Reply], int]:
+    """(replies of calls that share a beginning, how many keys saw any): five keys of one Claude."""
+    keys = [f"sk-{letter}" for letter in "abcde"]
+    for key in keys:
+        (folder / key).write_text(key, encoding="utf-8")
+
+    async def run() -> tuple[list[Reply], int]:
+        async with SimulatedProvider([Key(key, dialect="anthropic") for key in keys]) as provider:
+            fleet = config.from_mapping(
+                {
+                    "version": 1,
+                    "state": "process",
+                    "providers": {"anthropic": {"base_url": provider.base_url("anthropic")}},
+                    "deployments": {
+                        f"d{place}": {"model": "anthropic/claude-sonnet-4-5", "key": f"file:{key}", "price": PRICE}
+                        for place, key in enumerate(keys)
+                    },
+                    "groups": {"g": {"members": [f"d{place}" for place in range(len(keys))], **group}},
+                },
+                folder=folder,
+            )
+            async with Client(Router.from_config(fleet, seed=5), seed=5) as client:
+                replies = [
+                    await client.chat("g", [SYSTEM, {"role": "user", "content": f"Question {number}"}])
+                    for number in range(count)
+                ]
+            return replies, sum(provider.counts(key=key).requests > 0 for key in keys)
+
+    return asyncio.run(run())
+
+
+def test_the_second_call_reads_what_the_first_wrote_at_a_tenth_of_the_price(tmp_path: Path) -> None:
+    replies, keys = calls(tmp_path, 4, cache="auto")
+    assert keys == 1
+    first, *later = replies
+    written = first.usage.cache_write_tokens
+    assert written > 3_000
+    assert first.usage.cached_tokens == 0
+    for reply in later:
+        assert (reply.usage.cached_tokens, reply.usage.cache_write_tokens) == (written, 0)
+    for reply in replies:
+        usage = reply.usage
+        plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        micros = plain * 3.0 + usage.cached_tokens * 0.3 + usage.cache_write_tokens * 3.75
+        assert receipt(reply).cost_usd_micros == pytest.approx(micros, abs=3)
+    assert later[0].cost_usd < first.cost_usd / 10
+
+
+def test_without_it_nothing_is_cached_and_calls_spread(tmp_path: Path) -> None:
+    replies, keys = calls(tmp_path, 8)
+    assert keys > 1
+    assert {(reply.usage.cached_tokens, reply.usage.cache_write_tokens) for reply in replies} == {(0, 0)}
+
+
+def test_a_call_may_ask_for_it_or_decline() -> None:
+    messages = [SYSTEM, {"role": "user", "content": "Hi"}]
+    asked = Fleet({"claude": [ok(), ok()]})
+    asked.chat(messages, cache="auto")
+    assert b"cache_control" in asked.provider.sent[0].request.body
+    declined = Fleet({"claude": [ok()]}, groups={"g": {"members": ["claude"], "cache": "auto"}})
+    declined.chat(messages, cache="off")
+    assert b"cache_control" not in declined.provider.sent[0].request.body
+
+
+def test_a_provider_may_say_it_for_all_its_deployments() -> None:
+    fleet = Fleet({"claude": [ok()], "gpt": []}, claude={"cache": "auto"})
+    assert fleet.config.groups["g"].affinity == "prefix"
+    fleet.chat([SYSTEM, {"role": "user", "content": "Hi"}])
+    assert b"cache_control" in fleet.provider.sent[0].request.body
+    fleet = Fleet(
+        {"claude": [ok()]}, claude={"cache": "auto"}, groups={"g": {"members": ["claude"], "affinity": "off"}}
+    )
+    assert fleet.config.groups["g"].affinity == "off"
+
+
+def test_openai_itself_gets_a_key_made_from_the_session() -> None:
+    fleet = Fleet({"gpt": [ok()]}, groups={"g": {"members": ["gpt"], "cache": "auto"}})
+    fleet.chat(session="Ada's")
+    assert "prompt_cache_key" not in fleet.bodies()[0]  # a copy of the API may refuse what it does not know
+    home = "https://api.openai.com/v1"
+    endpoint = Endpoint(deployment="d", provider="openai", adapter="openai", model="gpt-5.6", base_url=home)
+    request = keyed(ChatRequest(messages=[{"role": "user", "content": "Hi"}]), "openai", "Ada's")
+    assert b'"prompt_cache_key":"' in get("openai").build(request, endpoint).body
