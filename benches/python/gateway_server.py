@@ -31,20 +31,24 @@ UPSTREAM: Final = "BENCH_UPSTREAM"
 
 
 class Served(msgspec.Struct, frozen=True):
-    """A server that runs: its root address, its process, and the key that it asks for."""
+    """A server that runs: its root address, its process, the key that it asks for, and its fleet file."""
 
     url: str
     pid: int
     key: str
+    file: Path = Path()
 
     def cpu_s(self) -> float:
         """User and system time of the server's processes so far, all threads."""
-        return sum(_cpu_s(pid) for pid in (self.pid, *_children(self.pid)))
+        return sum(_cpu_s(pid) for pid in (self.pid, *children(self.pid)))
 
 
 @contextmanager
-def gateway(upstream: str, deployments: int = 10) -> Iterator[Served]:
-    """`junctor serve` with one worker, a key with limits and a budget, and its access log on."""
+def gateway(upstream: str, deployments: int = 10, *, at_once: int = 10**5) -> Iterator[Served]:
+    """`junctor serve` with one worker, a key with limits and a budget, and its access log on.
+
+    The key may have `at_once` requests under way.
+    """
     from junctor.gateway.keys import make
 
     key, hashed = make()
@@ -64,7 +68,7 @@ def gateway(upstream: str, deployments: int = 10) -> Iterator[Served]:
             "drain_notice_s": 0,
             "keys": {
                 "bench": {
-                    "hash": hashed, "tenant": "t", "groups": ["g0"], "rpm": 10**9, "tpm": 10**9, "concurrency": 10**5,
+                    "hash": hashed, "tenant": "t", "groups": ["g0"], "rpm": 10**9, "tpm": 10**9, "concurrency": at_once,
                     "usd_per_day": 10**6,
                 }
             },
@@ -76,7 +80,7 @@ def gateway(upstream: str, deployments: int = 10) -> Iterator[Served]:
         port = free_port()
         command = [sys.executable, "-m", "junctor", "serve", str(file), "--port", str(port)]
         with _running(command, port, {"BENCH_KEY": "sk-up", "JUNCTOR_RUNTIME_DIR": folder}) as pid:
-            yield Served(f"http://127.0.0.1:{port}", pid, key)
+            yield Served(f"http://127.0.0.1:{port}", pid, key, file)
 
 
 @contextmanager
@@ -154,7 +158,8 @@ def _until_it_listens(child: subprocess.Popen[bytes], port: int) -> None:
     raise RuntimeError(f"{child.args!r} does not listen at port {port}")
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Processes that this one started."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 

@@ -7,9 +7,11 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from junctor import adapters
 from junctor.request import ChatRequest, HttpRequest, Native
+from tests.adapters import recorded
 from tests.adapters.cases import asking, endpoint
 
 AGENT: dict[str, Any] = {
@@ -169,3 +171,23 @@ def test_bound_and_effort_reach_a_gemini_body_in_the_spelling_it_uses() -> None:
         "generation_config": {"max_output_tokens": 100, "thinking_config": {"thinking_budget": 1}},
     }
     assert GEMINI["generationConfig"]["maxOutputTokens"] == 900
+
+
+RECORDED = [
+    row
+    for row in recorded.rows()
+    if recorded.adapter_of(row) in ("anthropic", "gemini") and recorded.request_of(row["id"]).get("json")
+]
+
+
+def test_every_recorded_body_would_have_been_sent_as_it_was_written() -> None:
+    """What real clients of Anthropic and Gemini wrote, betas and all, is sent on without a change."""
+    if not RECORDED:
+        pytest.skip("recorded exchanges are absent (set JUNCTOR_DATA)")
+    for row in RECORDED:
+        adapter, body = recorded.adapter_of(row), recorded.request_of(row["id"])["json"]
+        request = native(body, adapter, max_tokens=body.get("max_tokens"))
+        http = sent(request, adapter, model=body.get("model", "gemini-2.5-flash"), stream=bool(body.get("stream")))
+        assert json.loads(http.body) | {"stream": None} == body | {"stream": None}, row["id"]
+        assert http.dropped == ()
+    assert len(RECORDED) > 180

@@ -63,13 +63,13 @@ def test_a_request_that_cannot_be_said_is_refused_with_its_place(
         adapters.get(adapter).build(asking(**fields), endpoint(adapter))
 
 
-@pytest.mark.parametrize("adapter", ["anthropic", "gemini"])
+@pytest.mark.parametrize("adapter", ["anthropic", "gemini", "bedrock", "mistral"])
 def test_a_part_without_its_data_is_refused_where_it_must_be_translated(adapter: str) -> None:
     with pytest.raises(InvalidRequest, match=r"messages\[0\].content\[0\]: a part of type 'image_url' holds no data"):
         adapters.get(adapter).build(asking(messages=[user([{"type": "image_url"}])]), endpoint(adapter))
 
 
-@pytest.mark.parametrize("adapter", ["anthropic", "gemini"])
+@pytest.mark.parametrize("adapter", ["anthropic", "gemini", "bedrock", "mistral"])
 def test_a_part_without_a_word_in_the_dialect_is_refused_not_lost(adapter: str) -> None:
     with pytest.raises(InvalidRequest, match=f"{adapter} takes no part of type 'video_url'"):
         adapters.get(adapter).build(asking(messages=[user([{"type": "video_url"}])]), endpoint(adapter))
@@ -98,7 +98,7 @@ def test_a_tool_result_without_its_call_has_no_name_at_gemini() -> None:
         adapters.get("gemini").build(asking(messages=lost), endpoint("gemini"))
 
 
-@pytest.mark.parametrize("adapter", ["anthropic", "gemini"])
+@pytest.mark.parametrize("adapter", ["anthropic", "gemini", "bedrock", "mistral"])
 def test_a_call_without_a_name_is_refused(adapter: str) -> None:
     nameless = [user(), {"role": "assistant", "tool_calls": [call("t1", "", "{}")]}]
     with pytest.raises(InvalidRequest, match=r"messages\[1\].tool_calls\[0\]: a tool call without a function name"):

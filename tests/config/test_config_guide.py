@@ -6,18 +6,22 @@ import pathlib
 import re
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from junctor import config
 from junctor.config import gateway_spec, spec
+from junctor.config.cloud_spec import CredentialsSpec
 
 ROOT = pathlib.Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guides" / "config.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```yaml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+CLOUDS = (ROOT / "docs" / "guides" / "clouds.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```", f"{GUIDE}\n{CLOUDS}", re.MULTILINE | re.DOTALL)
 SECTIONS = [
     spec.FleetSpec,
     spec.RedisSpec,
     spec.ProviderSpec,
+    CredentialsSpec,
     spec.AccountingSpec,
     spec.PoolSpec,
     spec.DeploymentSpec,
@@ -50,7 +54,7 @@ def test_the_guide_has_blocks() -> None:
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
-def test_the_guide_names_every_key(section: type[spec.Closed]) -> None:
+def test_the_guide_names_every_key(section: type[msgspec.Struct]) -> None:
     missing = [key for key in section.__struct_encode_fields__ if not re.search(rf"\b{key}\b", GUIDE)]
     assert missing == []
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from types import ModuleType
 from typing import Final, NoReturn
 
 from junctor.cli.ending import INTERRUPTED, OK, PROBLEMS, USAGE, CommandError, give_output_up
@@ -24,11 +25,13 @@ COMMANDS: Final = {
     "check": "find what is wrong or doubtful in a fleet file",
     "explain": "walk one request through a fleet file, nothing sent, every stage told",
     "models": "list models, what they can and cost, or what those of a fleet file resolve to",
+    "mcp": "serve the catalog and the routes of a fleet file to programs that speak MCP",
     "simulate": "run a fleet file over a trace in a simulated world, hours in seconds",
     "top": "watch what the processes of this host make of a fleet file",
     "serve": "answer OpenAI's and Anthropic's APIs with a fleet file, over HTTP",
     "key": "make a key for the gateway, and the line that lets it in",
     "bench": "time one decision, beside an empty call, in fleets of growing size",
+    "import-litellm": "turn a LiteLLM configuration into a fleet file, every key that is lost named",
 }
 
 
@@ -78,9 +81,14 @@ def _run(argv: list[str]) -> int:
     if arguments.command is None:
         parser.print_help()
         return USAGE
-    status: int = import_module(f"junctor.cli.{arguments.command}").run(arguments)
+    status: int = _module(arguments.command).run(arguments)
     sys.stdout.flush()
     return status
+
+
+def _module(command: str) -> ModuleType:
+    """The code of a command: a file of its name."""
+    return import_module(f"junctor.cli.{command.replace('-', '_')}")
 
 
 def _ready_output() -> None:
@@ -105,5 +113,5 @@ def _parser(*, wanted: str | None) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
         command.add_argument("--json", action="store_true", help="print JSON for machines")
         if name == wanted:
-            import_module(f"junctor.cli.{name}").declare(command)
+            _module(name).declare(command)
     return parser

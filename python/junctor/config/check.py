@@ -41,16 +41,21 @@ def check(
     """
     config, problems = examine(path)
     if config is not None:
-        _rules(config, problems)
-        _limits(config, problems)
-        _groups(config, problems)
-        _clauses(config, problems)
-        _providers(config, problems)
-        models(_first_of_each(config), today, problems)
-        _keys(config, problems)
-        warn_of_unmatched(config, problems)
+        look_over(config, problems, today=today)
         _references(config, current_environment() if environ is None else environ, problems)
     return problems.found
+
+
+def look_over(config: Config, problems: Problems, *, today: str | None = None) -> None:
+    """Report what is wrong or doubtful in a config's meaning; whether its references can be read is not looked at."""
+    _rules(config, problems)
+    _limits(config, problems)
+    _groups(config, problems)
+    _clauses(config, problems)
+    _providers(config, problems)
+    models(_first_of_each(config), today, problems)
+    _keys(config, problems)
+    warn_of_unmatched(config, problems)
 
 
 def _rules(config: Config, problems: Problems) -> None:

@@ -8,8 +8,8 @@ reader need a timer, and at the end of draining whatever still runs has to hear 
 without a second task. The message is listened for by a callback on the future that `receive` gives (granian's is one
 already; a coroutine of another server becomes a task). Nothing is interrupted twice, and nothing once it is over.
 
-Rejected: a task group with a watching task per request (two switches and some 20 µs more for each); to look for the
-client only after a while (the fast path would be the only one that is measured).
+Rejected: a task group with a watching task per request (a second place at which a cancellation has to be understood);
+to look for the client only after a while (the fast path would be the only one that is measured).
 
 **Cost.** One callback and one set entry per request, a timer where bytes are waited for.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -63,7 +64,7 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     _rest(request, body, dropped)
     if options := request.provider_options.get("bedrock"):
         merge(body, options)
-    path = f"/model/{quote(endpoint.model, safe='')}/{'converse-stream' if stream else 'converse'}"
+    path = f"/model/{_quoted(endpoint.model)}/{'converse-stream' if stream else 'converse'}"
     return HttpRequest(
         "POST",
         join_url(endpoint.base_url, path),
@@ -72,6 +73,11 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
         tuple(dict.fromkeys(dropped)),
         tuple(notes),
     )
+
+
+@lru_cache(maxsize=1024)
+def _quoted(model: str) -> str:
+    return quote(model, safe="")
 
 
 def _headers(endpoint: Endpoint, *, stream: bool) -> Mapping[str, str]:

@@ -62,6 +62,9 @@ def cache_point(mark: Any, *, ttl: bool) -> dict[str, Any]:
 
 def blocks_of(message: Message, index: int, names: Names) -> Blocks:
     """The parts as blocks, cache marks as blocks after them; empty texts are left out, because they are refused."""
+    content = message.get("content")
+    if content.__class__ is str and "cache_control" not in message:  # nearly every message
+        return [{"text": content}] if content.strip() else []
     blocks: Blocks = []
     for place, part in enumerate(parts_of(message, index)):
         block = _block(part, f"messages[{index}].content[{place}]", names)

@@ -44,6 +44,8 @@ def conversation(
     if not turns and system:  # the API wants at least one message
         turns, system = [{"role": "user", "content": system}], []
     _trim_prefill(turns)
+    if family.claude is not None:
+        return system, turns
     return _cached(system, family), [{**turn, "content": _cached(turn["content"], family)} for turn in turns]
 
 
@@ -57,9 +59,7 @@ def _add(turns: list[dict[str, Any]], role: str, blocks: Blocks) -> None:
 
 
 def _cached(blocks: Blocks, family: Family) -> Blocks:
-    """The blocks with the cache points that the model takes: none, or none that says how long."""
-    if family.claude is not None:
-        return blocks
+    """The blocks with the cache points that a model which is no Claude takes: none, or none that says how long."""
     plain = [cache_point(None, ttl=False) if "cachePoint" in block else block for block in blocks]
     return plain if family.cache else [block for block in plain if "cachePoint" not in block]
 
