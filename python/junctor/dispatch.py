@@ -235,9 +235,13 @@ class Call:
     def read(self, adapter: Adapter, response: Response) -> Reply | Embeddings | Failure:
         """A whole answer to what `build` made."""
         answer = adapter.parse(response.status, response.headers, response.body)
-        if self.raw == adapter.name and type(answer) is Reply:
+        if type(answer) is Reply and self.relays(adapter):
             relay.keep(answer, response.body)
         return answer
+
+    def relays(self, adapter: Adapter) -> bool:
+        """Whether the caller gets this adapter's answers as they were written: its own dialect, and nothing to undo."""
+        return self.raw == adapter.name and adapter is self.client.adapter(adapter.name)
 
     @property
     def answer_tokens(self) -> int | None:

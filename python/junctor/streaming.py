@@ -130,7 +130,7 @@ class _StreamAttempt:
         self._reservation = reservation
         self._adapter, self._endpoint, self._message = call.prepare(reservation, stream=True)
         reader = self._adapter.reader()
-        self._reader: StreamReader = RawReader(reader) if call.raw == self._adapter.name else reader
+        self._reader: StreamReader = RawReader(reader) if call.relays(self._adapter) else reader
         self._sent_at = call.clock()
         self._first_content_s: float | None = None
         self._settled = False

@@ -27,7 +27,8 @@ WEIGHTS = (1000.0, 1.0, 0.001)
 class Stage:
     """Deployments named like the script's keys, in the group `g`, the first one preferred.
 
-    `limits` gives deployments limits of their own, `groups` more groups; `fallback` and `hedge` are those of `g`.
+    `adapter` is for a provider that speaks several dialects. `limits` gives deployments limits of their own, `groups`
+    more groups; `fallback` and `hedge` are those of `g`.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Stage:
         script: Mapping[str, Iterable[Outcome]],
         *,
         dialect: str = "openai",
+        adapter: str | None = None,
         otherwise: Outcome | None = None,
         members: Iterable[str] | None = None,
         fallback: Iterable[str] = (),
@@ -71,6 +73,8 @@ class Stage:
             **(fleet or {}),
         }
         endpoints = [self.provider.endpoint(name, dialect=dialect) for name in script]
+        if adapter is not None:
+            endpoints = [msgspec.structs.replace(endpoint, adapter=adapter) for endpoint in endpoints]
         self.router = Router(msgspec.json.encode(body), endpoints, seed=seed, clock=self.clock)
         self.client = Client(self.router, self.provider, on_receipt=on_receipt, observers=observers, seed=seed)
 

@@ -17,7 +17,9 @@ from tests.doors.heard import PATHS, body_for
 from tests.doors.visit import CHAT, MESSAGES, RESPONSES, Seen, visit
 
 DIALECT = {CHAT: "openai", MESSAGES: "anthropic"}
-STREAMS = [row for row in rows(stream=True, errors=False) if adapter_of(row) in ("openai", "anthropic")]
+STREAMS = [
+    row for row in rows(stream=True, errors=False) if adapter_of(row) in ("openai", "openai-responses", "anthropic")
+]
 
 MESSAGE = {
     "id": "msg_1",

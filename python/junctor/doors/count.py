@@ -62,7 +62,7 @@ async def counted(client: Client, asked: Asked, call: Call) -> Answer:
 
 async def _asked_of(client: Client, call: Call, endpoint: Endpoint) -> int | None:
     """The provider's own count; None if it has none or does not say it."""
-    if call.dialect_at(endpoint) != "anthropic":
+    if call.dialect_at(endpoint) != "anthropic" or endpoint.signer is not None:
         return None
     message = client.adapter("anthropic").build(call.request, endpoint)
     head, mark, query = message.url.partition("?")

@@ -80,7 +80,16 @@ def _openai_row(name: str, kind: str) -> dict[str, Any]:
 
 
 def _anthropic_row(name: str, kind: str) -> dict[str, Any]:
-    return {"type": "model", "id": name, "display_name": name, "created_at": _EPOCH, "kind": kind}
+    # The SDK's type demands a stage of life; what a fleet offers can be asked for, so it is alive.
+    stage = "active"
+    return {
+        "type": "model",
+        "id": name,
+        "display_name": name,
+        "created_at": _EPOCH,
+        "lifecycle": stage,
+        "kind": kind,
+    }
 
 
 def _json(body: dict[str, Any]) -> Answer:
