@@ -44,6 +44,8 @@ proof leases "hosts of several processes on one Redis or Valkey: two minutes of 
     env JUNCTOR_LEASE_SECONDS=120 "$PY" -m pytest --quiet tests/leases
 proof processes "real workers: a thousand of them killed, sixteen on one limit, forks, servers, containers" \
     env JUNCTOR_STORM=16 "$PY" -m pytest --quiet tests/processes
+proof gateway "a hundred thousand requests and ten thousand streams through a server, every third left by its client" \
+    "$PY" -m benches.python.gateway_soak
 
 printf '\n=== all proven\n'
 printf '%s\n' "${times[@]}" "$(printf '%5d s  together' "$SECONDS")"

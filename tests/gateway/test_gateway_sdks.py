@@ -95,6 +95,15 @@ def test_openai_responses_embeddings_and_models(served: Served) -> None:
         assert {"gpt", "claude"} <= {model.id for model in other.models.list()}
 
 
+def test_azures_client_finds_its_paths(served: Served) -> None:
+    """`/openai/deployments/NAME/…`, the key in `api-key`, a version in the query."""
+    with openai.AzureOpenAI(
+        api_key=served.key, azure_endpoint=served.gateway.url, api_version="2024-10-21", max_retries=0
+    ) as client:
+        assert client.chat.completions.create(model="claude", messages=HELLO).choices[0].message.content
+        assert client.embeddings.create(model="embed", input="one").data
+
+
 def test_the_async_sdks_share_connections_over_many_requests_at_once(served: Served) -> None:
     """Forty at once of each, whole and streamed, every one with its own answer."""
 

@@ -11,6 +11,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import IO, Final
 
 import msgspec
@@ -81,12 +82,18 @@ class AccessLog:
                 pass
 
 
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    """A moment to the second; many lines share it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
 def _json(access: Access) -> str:
     return msgspec.json.encode(access).decode()
 
 
 def _text(access: Access) -> str:
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(access.at))
+    at = _second(int(access.at))
     where = f" {access.model} by {access.deployment} in {access.attempts}" if access.deployment else ""
     cost = f" ${access.cost_usd}" if access.cost_usd else ""
     ended = "" if access.ended == "ok" else f" {access.ended}"
