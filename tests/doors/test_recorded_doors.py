@@ -25,8 +25,14 @@ from tests.client.stage import Stage
 
 ROWS = rows(errors=False)
 UNFIT = {
-    "anthropic/messages/anthropic-tool-search-deferred-regex.0",  # two answers that were filed as one stream
-    "openai/responses/openai-phase-1.0",  # most deltas were left out when it was filed; its end has the whole text
+    # Two answers that were filed as one stream.
+    "anthropic/messages/anthropic-tool-search-bm25-1.0",
+    "anthropic/messages/anthropic-tool-search-deferred-bm25.0",
+    "anthropic/messages/anthropic-tool-search-deferred-regex.0",
+    # Bytes that the SDK itself refuses to take from their provider: an id that changes, a source of an unknown type.
+    "azure/responses/azure-reasoning-encrypted-content-1.0",
+    "openai/responses/openai-reasoning-encrypted-content-1.0",
+    "openai/responses/test-openai-responses-model-web-search-tool-stream.0",
 }
 STREAMED = [row for row in ROWS if row["stream"] and row["id"] not in UNFIT]
 WHOLE = [row for row in ROWS if not row["stream"]]
@@ -133,6 +139,12 @@ def arguments(text: str) -> Any:
         return {"raw_arguments": text}
 
 
+def last_response(body: bytes) -> Any:
+    """The whole answer that ends a stream of responses."""
+    ends = [line[5:] for line in body.split(b"\n") if line.startswith(b"data:") and b'"response.' in line]
+    return next(found["response"] for found in map(json.loads, reversed(ends)) if "response" in found)
+
+
 def check(row: dict[str, Any], name: str, *, stream: bool) -> None:
     """What the SDK heard is what the adapter of the provider reads out of the same bytes."""
     adapter = adapters.get(adapter_of(row))
@@ -146,6 +158,10 @@ def check(row: dict[str, Any], name: str, *, stream: bool) -> None:
         expected = adapter.parse(200, {}, body)
     if not isinstance(expected, Reply):
         return  # a broken exchange: what happens to it is tested with the relay
+    if stream and name == adapter.name == "openai-responses":
+        # Its last event holds the whole answer, and the SDK goes by that; of some, deltas were left out when filed.
+        expected = adapter.parse(200, {}, json.dumps(last_response(body)).encode())
+        assert isinstance(expected, Reply)
     provider = adapter.name.partition("-")[0]
     stage = Stage({"a": [raw(200, body)]}, dialect=provider, adapter=adapter.name)
     text, calls = stage.run(cast(Any, CLIENTS[name](stage, stream=stream)))
