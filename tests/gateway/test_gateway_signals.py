@@ -119,7 +119,8 @@ def test_a_worker_that_dies_is_started_again_and_its_permits_come_back(folder: P
     with serving.running(folder, file) as gateway, ThreadPoolExecutor(1) as callers:
         behind.inject(faults.hang())
         stuck = callers.submit(gateway.ask, CHAT, ASK, key=secrets["team"])
-        serving.until(lambda: gateway.ask(CHAT, ASK, key=secrets["team"])[0] == 429, "the permit is taken")
+        serving.until(lambda: behind.counts().in_flight == 1, "the permit is taken")
+        assert gateway.ask(CHAT, ASK, key=secrets["team"])[0] == 429
         [worker] = children(gateway.process.pid)
         os.kill(worker, signal.SIGKILL)
         assert stuck.result()[0] == 0
