@@ -82,6 +82,13 @@ def parts_of(message: Message, index: int) -> Sequence[Mapping[str, Any]]:
     return content
 
 
+def carried(message: Message, adapter: str, name: str) -> Mapping[str, Any] | None:
+    """What this adapter needs to see again of its own answer: the fields it left, if their list `name` is there."""
+    fields = message.get("provider_fields")
+    native = fields.get(adapter) if isinstance(fields, Mapping) else None
+    return native if isinstance(native, Mapping) and isinstance(native.get(name), list) else None
+
+
 def text_of(message: Message, index: int) -> str:
     """All text of the message; parts that are not text do not count."""
     content = message.get("content")

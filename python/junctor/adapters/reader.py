@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from junctor.adapters import faults
-from junctor.adapters.draft import Draft
+from junctor.adapters.draft import CallDraft, Draft
 from junctor.adapters.sse import BrokenFraming, SseDecoder
 from junctor.failures import Failure
-from junctor.reply import Event, StreamError, Usage
+from junctor.reply import Event, StreamError, ToolCallDelta, Usage
 
 
 class DraftReader:
@@ -59,6 +59,21 @@ class DraftReader:
     def _read(self, name: bytes, data: bytes, events: list[Event], /) -> None:
         """One event of the dialect: fill the draft, and append what its caller should see."""
         raise NotImplementedError  # each dialect has its own events; there is nothing that all of them do
+
+    def _begin_call(self, id: object, name: object, events: list[Event]) -> CallDraft:
+        """Another tool call; one without an id gets one from its number."""
+        calls = self._draft.calls
+        call = CallDraft(len(calls), str(id or f"call_{len(calls)}"), str(name or ""))
+        calls.append(call)
+        self._draft.chunks += 1
+        events.append(ToolCallDelta(call.index, "", call.id, call.name))
+        return call
+
+    def _grow_call(self, call: CallDraft, arguments: str, events: list[Event]) -> None:
+        """More of a call's arguments."""
+        call.arguments.append(arguments)
+        self._draft.chunks += 1
+        events.append(ToolCallDelta(call.index, arguments))
 
     def _fail(self, failure: Failure, events: list[Event]) -> None:
         self._failure = failure

@@ -79,6 +79,14 @@ def _function(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     return function if isinstance(function, Mapping) else {}
 
 
+def called_function(call: Any, where: str) -> Mapping[str, Any]:
+    """The function that a message's tool call names. Raises `InvalidRequest` if it names none."""
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or not function.get("name"):
+        raise InvalidRequest(f"{where}: a tool call without a function name")
+    return function
+
+
 def arguments_object(arguments: Any) -> dict[str, Any]:
     """A call's arguments as an object. Models do write broken JSON; it is then kept as text under `raw_arguments`."""
     if isinstance(arguments, Mapping):

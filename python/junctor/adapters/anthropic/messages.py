@@ -9,14 +9,13 @@ to the model; any other model gets the plain text and calls.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from junctor.adapters.anthropic.content import blocks_of
 from junctor.adapters.anthropic.models import same_model
-from junctor.adapters.content import role_of
-from junctor.adapters.tools import arguments_object
-from junctor.exceptions import InvalidRequest
+from junctor.adapters.content import carried, role_of
+from junctor.adapters.tools import arguments_object, called_function
 from junctor.request import Message
 
 _BAD_ID: Final = re.compile(r"[^a-zA-Z0-9_-]")
@@ -72,7 +71,7 @@ def _as_blocks(content: str | Blocks) -> Blocks:
 
 
 def _assistant(message: Message, index: int, model: str) -> Blocks:
-    native = _native(message)
+    native = carried(message, "anthropic", "content")
     if native is not None and same_model(model, str(native.get("model") or "")):
         return [dict(block) for block in native["content"]]
     blocks = blocks_of(message, index)
@@ -83,16 +82,8 @@ def _assistant(message: Message, index: int, model: str) -> Blocks:
     return blocks
 
 
-def _native(message: Message) -> Mapping[str, Any] | None:
-    fields = message.get("provider_fields")
-    native = fields.get("anthropic") if isinstance(fields, Mapping) else None
-    return native if isinstance(native, Mapping) and isinstance(native.get("content"), list) else None
-
-
 def _tool_use(call: Any, where: str) -> dict[str, Any]:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not function.get("name"):
-        raise InvalidRequest(f"{where}: a tool call without a function name")
+    function = called_function(call, where)
     return {
         "type": "tool_use",
         "id": _clean_id(call.get("id")),

@@ -14,7 +14,7 @@ from junctor.adapters.lenient import decode, loads
 from junctor.adapters.reader import DraftReader
 from junctor.adapters.sse import parse_block
 from junctor.failures import Failure
-from junctor.reply import Event, Finish, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Usage
+from junctor.reply import Event, Finish, ReasoningDelta, Reply, TextDelta, Usage
 
 MAX_BLOCKS: Final = 4096  # more than any answer has; bounds what a broken stream can open
 
@@ -122,11 +122,7 @@ class AnthropicReader(DraftReader):
         kind = block.get("type")
         call = None
         if kind == "tool_use":
-            number = len(self._draft.calls)
-            call = CallDraft(number, str(block.get("id") or f"call_{number}"), str(block.get("name") or ""))
-            self._draft.calls.append(call)
-            self._draft.chunks += 1
-            events.append(ToolCallDelta(number, "", call.id, call.name))
+            call = self._begin_call(block.get("id"), block.get("name"), events)
         elif kind != "text":
             self._plain = False
         opened = self._blocks[index] = _Open(block, call)
@@ -163,9 +159,7 @@ class AnthropicReader(DraftReader):
         if call is None:
             opened.json.append(text)
             return
-        call.arguments.append(text)
-        self._draft.chunks += 1
-        events.append(ToolCallDelta(call.index, text))
+        self._grow_call(call, text, events)
 
     def _stop(self, index: int, events: list[Event]) -> None:
         """A call without any argument piece gets what its opening held: an empty object, as a rule."""

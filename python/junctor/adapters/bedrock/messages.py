@@ -15,9 +15,8 @@ from zlib import crc32
 
 from junctor.adapters.bedrock.content import Blocks, Names, blocks_of, cache_point
 from junctor.adapters.bedrock.models import Family, same_model
-from junctor.adapters.content import role_of, text_of
-from junctor.adapters.tools import arguments_object
-from junctor.exceptions import InvalidRequest
+from junctor.adapters.content import carried, role_of, text_of
+from junctor.adapters.tools import arguments_object, called_function
 from junctor.request import Message
 
 MAX_ID_CHARS: Final = 64
@@ -65,7 +64,7 @@ def _cached(blocks: Blocks, family: Family) -> Blocks:
 
 
 def _assistant(message: Message, index: int, model: str, names: Names, *, tools: bool) -> Blocks:
-    native = _native(message)
+    native = carried(message, "bedrock", "content")
     if tools and native is not None and same_model(model, str(native.get("model") or "")):
         return [dict(block) for block in native["content"]]
     blocks = blocks_of(message, index, names)
@@ -77,16 +76,8 @@ def _assistant(message: Message, index: int, model: str, names: Names, *, tools:
     return blocks
 
 
-def _native(message: Message) -> Mapping[str, Any] | None:
-    fields = message.get("provider_fields")
-    native = fields.get("bedrock") if isinstance(fields, Mapping) else None
-    return native if isinstance(native, Mapping) and isinstance(native.get("content"), list) else None
-
-
 def _tool_use(call: Any, where: str) -> dict[str, Any]:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not function.get("name"):
-        raise InvalidRequest(f"{where}: a tool call without a function name")
+    function = called_function(call, where)
     return {
         "toolUse": {
             "toolUseId": _clean_id(call.get("id")),

@@ -21,7 +21,7 @@ from junctor.adapters.draft import CallDraft, settled_finish
 from junctor.adapters.lenient import decode, loads
 from junctor.adapters.reader import DraftReader
 from junctor.failures import Failure
-from junctor.reply import Event, Finish, ReasoningDelta, Reply, TextDelta, ToolCallDelta
+from junctor.reply import Event, Finish, ReasoningDelta, Reply, TextDelta
 
 MAX_BLOCKS: Final = 4096  # more than any answer has; bounds what a broken stream can open
 _BRACE: Final = 0x7B  # as the first byte of a length it would mean two gigabytes, so it begins no frame
@@ -154,11 +154,7 @@ class BedrockReader(DraftReader):
         call = None
         use = start.get("toolUse")
         if isinstance(use, dict) and use.get("type") != "server_tool_use":
-            number = len(self._draft.calls)
-            call = CallDraft(number, str(use.get("toolUseId") or f"call_{number}"), str(use.get("name") or ""))
-            self._draft.calls.append(call)
-            self._draft.chunks += 1
-            events.append(ToolCallDelta(number, "", call.id, call.name))
+            call = self._begin_call(use.get("toolUseId"), use.get("name"), events)
         elif start:
             self._plain = False
         self._blocks[index] = _Open(start, call)
@@ -203,9 +199,7 @@ class BedrockReader(DraftReader):
         if call is None:
             opened.json.append(text)
             return
-        call.arguments.append(text)
-        self._draft.chunks += 1
-        events.append(ToolCallDelta(call.index, text))
+        self._grow_call(call, text, events)
 
     def _stop(self, index: int, events: list[Event]) -> None:
         """A call without any argument piece has none: an empty object."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from junctor.adapters.content import Media, media_of, parts_of, role_of, text_of, unknown_part
+from junctor.adapters.content import Media, carried, media_of, parts_of, role_of, text_of, unknown_part
 from junctor.adapters.lenient import loads
-from junctor.adapters.tools import arguments_object
+from junctor.adapters.tools import arguments_object, called_function
 from junctor.exceptions import InvalidRequest
 from junctor.request import Message
 
@@ -106,16 +106,12 @@ def _assistant(message: Message, index: int, calls: _Calls, *, mark: bool) -> Pa
 
 
 def _native(message: Message) -> list[Mapping[str, Any]] | None:
-    fields = message.get("provider_fields")
-    native = fields.get("gemini") if isinstance(fields, Mapping) else None
-    parts = native.get("parts") if isinstance(native, Mapping) else None
+    parts = (carried(message, "gemini", "parts") or {}).get("parts")
     return parts if isinstance(parts, list) and all(isinstance(part, Mapping) for part in parts) else None
 
 
 def _function_call(call: Any, where: str) -> dict[str, Any]:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not function.get("name"):
-        raise InvalidRequest(f"{where}: a tool call without a function name")
+    function = called_function(call, where)
     return {"functionCall": {"name": function["name"], "args": arguments_object(function.get("arguments"))}}
 
 

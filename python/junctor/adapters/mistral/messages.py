@@ -12,7 +12,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from junctor.adapters.anthropic.models import same_model
-from junctor.adapters.content import Media, media_of, parts_of, role_of, unknown_part
+from junctor.adapters.content import Media, carried, media_of, parts_of, role_of, unknown_part
+from junctor.adapters.tools import called_function
 from junctor.exceptions import InvalidRequest
 from junctor.request import Message
 
@@ -47,7 +48,7 @@ def _message(message: Message, index: int, model: str) -> dict[str, Any]:
 
 def _assistant(message: Message, index: int, model: str) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    native = _native(message)
+    native = carried(message, "mistral", "content")
     if native is not None and same_model(model, str(native.get("model") or "")):
         out["content"] = native["content"]
     elif isinstance(message.get("content"), str):
@@ -63,16 +64,8 @@ def _assistant(message: Message, index: int, model: str) -> dict[str, Any]:
     return out
 
 
-def _native(message: Message) -> Mapping[str, Any] | None:
-    fields = message.get("provider_fields")
-    native = fields.get("mistral") if isinstance(fields, Mapping) else None
-    return native if isinstance(native, Mapping) and isinstance(native.get("content"), list) else None
-
-
 def _call(call: Any, where: str) -> dict[str, Any]:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not function.get("name"):
-        raise InvalidRequest(f"{where}: a tool call without a function name")
+    function = called_function(call, where)
     words = {"name": function["name"], "arguments": function.get("arguments") or "{}"}
     return {"id": short_id(call.get("id")), "type": "function", "function": words}
 

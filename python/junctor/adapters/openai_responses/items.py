@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from junctor.adapters.content import media_of, parts_of, role_of, text_of, unknown_part
+from junctor.adapters.content import carried, media_of, parts_of, role_of, text_of, unknown_part
 from junctor.adapters.openai.hosts import Host
 from junctor.adapters.openai.models import same_model
 from junctor.exceptions import InvalidRequest
@@ -51,7 +51,7 @@ def _system_run(messages: Sequence[Message]) -> int:
 def _add(message: Message, index: int, items: Items, model: str, host: Host) -> None:
     role = role_of(message, index)
     if role == "assistant":
-        native = _native(message)
+        native = carried(message, ADAPTER, "output")
         if native is not None and _continues(native, model, host):
             items.extend(_sent_back(native["output"]))
         else:
@@ -66,12 +66,6 @@ def _add(message: Message, index: int, items: Items, model: str, host: Host) -> 
         raise InvalidRequest(f"messages[{index}]: a {role} message without content; give a string or content parts")
     else:
         items.append({"role": role, "content": said})
-
-
-def _native(message: Message) -> Mapping[str, Any] | None:
-    fields = message.get("provider_fields")
-    native = fields.get(ADAPTER) if isinstance(fields, Mapping) else None
-    return native if isinstance(native, Mapping) and isinstance(native.get("output"), list) else None
 
 
 def _continues(native: Mapping[str, Any], model: str, host: Host) -> bool:
