@@ -8,7 +8,7 @@ The application is raw ASGI with one small table of routes. A framework was meas
 and its request and response objects cost more CPU per request than the fleet's whole decision, and nothing of theirs is
 needed where every body goes through as bytes (docs/decisions/027). Dialects are the doors' (`junctor.doors`), decisions
 the router's; what is left here is who may come in (`keys`, `limits`), how bytes come in and go out within bounds
-(`intake`, `delivery`, `watch`), and how it all starts, reloads and ends (`application`, `serve`).
+(`intake`, `delivery`, `interruption`), and how it all starts, reloads and ends (`application`, `serve`).
 """
 
 from __future__ import annotations

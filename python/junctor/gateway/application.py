@@ -3,8 +3,8 @@
     path → key → body → door → answer → delivery → access line
 
 The walk of a request is a straight line in one task; everything that may cut it short (a client that leaves, a slow
-sender, a slow reader, the end of draining) cancels that task and says why (`watch`). What runs is counted by being in
-one set, which is what draining waits for.
+sender, a slow reader, the end of draining) cancels that task and says why (`interruption`). What runs is counted by
+being in one set, which is what draining waits for.
 
 Opened is what costs something: secrets, sockets, shared state. That happens at the start of the lifespan, or at the
 first request where a host runs none, and never in the constructor, so the application may be made before a fork.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from junctor.config import Config
     from junctor.config.gateway_spec import GatewaySpec
     from junctor.gateway.access import Access, Tell
-    from junctor.gateway.watch import Message, Receive, Send, Watch
+    from junctor.gateway.interruption import Interruption, Message, Receive, Send
     from junctor.observe import Observer
     from junctor.transport.base import Transport
 
@@ -68,7 +68,7 @@ class Gateway:
         self._limits: KeyLimits | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._idle: asyncio.Event | None = None
-        self.running: set[Watch] = set()
+        self.running: set[Interruption] = set()
         self.draining = False
 
     # Opening, reloading and closing
@@ -134,8 +134,8 @@ class Gateway:
             await asyncio.to_thread(client.router.close)
 
     def _cut(self) -> None:
-        for watch in tuple(self.running):
-            watch.interrupt("drained")
+        for interruption in tuple(self.running):
+            interruption.interrupt("drained")
 
     # ASGI
 
@@ -189,9 +189,9 @@ class Gateway:
         if self._access is not None:
             self._access(access)
 
-    def left(self, watch: Watch) -> None:
+    def left(self, interruption: Interruption) -> None:
         """A request is over."""
-        self.running.discard(watch)
+        self.running.discard(interruption)
         if self._idle is not None and not self.running:
             self._idle.set()
 

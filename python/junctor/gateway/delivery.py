@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from junctor.doors.contract import Answer, Stream
-from junctor.gateway.watch import Send, Watch
+from junctor.gateway.interruption import Interruption, Send
 
 
 class Delivery:
@@ -32,10 +32,10 @@ class Delivery:
         self.sent = len(body)
         await self._send({"type": "http.response.body", "body": body})
 
-    async def stream(self, answer: Answer, pieces: Stream, watch: Watch, *, patience_s: float) -> None:
+    async def stream(self, answer: Answer, pieces: Stream, interruption: Interruption, *, patience_s: float) -> None:
         """Status and headers, then each piece. Whatever happens, `pieces` is closed, which settles the call."""
         loop = asyncio.get_running_loop()
-        reader = _Reader(watch, loop, patience_s)
+        reader = _Reader(interruption, loop, patience_s)
         send = self._send
         try:
             await self._begin(answer.status, answer.headers, None)
@@ -68,10 +68,10 @@ class Delivery:
 class _Reader:
     """Notices a reader who takes nothing: `since` is when the server was last given a piece that it has not taken."""
 
-    __slots__ = ("_loop", "_patience_s", "_timer", "_watch", "since")
+    __slots__ = ("_interruption", "_loop", "_patience_s", "_timer", "since")
 
-    def __init__(self, watch: Watch, loop: asyncio.AbstractEventLoop, patience_s: float) -> None:
-        self._watch = watch
+    def __init__(self, interruption: Interruption, loop: asyncio.AbstractEventLoop, patience_s: float) -> None:
+        self._interruption = interruption
         self._loop = loop
         self._patience_s = patience_s
         self.since: float | None = None
@@ -86,6 +86,6 @@ class _Reader:
         now = self._loop.time()
         due = (now if self.since is None else self.since) + self._patience_s
         if now >= due:
-            self._watch.interrupt("stuck")
+            self._interruption.interrupt("stuck")
         else:
             self._timer = self._loop.call_at(due, self._look)

@@ -14,8 +14,8 @@ from junctor.exceptions import DeadlineExceeded
 from junctor.gateway.access import Access
 from junctor.gateway.delivery import Delivery
 from junctor.gateway.intake import Gone, TooBig, read_body
+from junctor.gateway.interruption import Interruption, Message, Reason, Receive, Send
 from junctor.gateway.keys import SECRET_HEADERS, KeyRefused
-from junctor.gateway.watch import Message, Reason, Receive, Send, Watch
 
 if TYPE_CHECKING:
     from junctor.gateway.application import Gateway
@@ -41,12 +41,12 @@ class Exchange:
         "_gateway",
         "_headers",
         "_incoming",
+        "_interruption",
         "_key",
         "_method",
         "_path",
         "_receive",
         "_scope",
-        "_watch",
     )
 
     def __init__(self, gateway: Gateway, scope: Message, receive: Receive, send: Send) -> None:
@@ -58,7 +58,7 @@ class Exchange:
         self._path = own_path(scope)
         self._headers: dict[str, str] = {}
         self._delivery = Delivery(send)
-        self._watch = Watch()
+        self._interruption = Interruption()
         self._door: Door | None = None
         self._incoming: Incoming | None = None
         self._answered: Answer | None = None
@@ -67,14 +67,14 @@ class Exchange:
 
     async def run(self) -> None:
         """Answer, whatever comes. Only a cancellation that is the server's own is passed on."""
-        watch, gateway = self._watch, self._gateway
-        gateway.running.add(watch)
+        interruption, gateway = self._interruption, self._gateway
+        gateway.running.add(interruption)
         ended = "cancelled"
         try:
             ended = await self._run()
         finally:
-            watch.stop()
-            gateway.left(watch)
+            interruption.stop()
+            gateway.left(interruption)
             if gateway.logs:
                 gateway.tell(self._access(ended))
 
@@ -86,7 +86,7 @@ class Exchange:
             await (self._view() if self._door is None else self._through(self._door))
             return "ok"
         except asyncio.CancelledError:
-            why = self._watch.ours()
+            why = self._interruption.ours()
             if why is None:
                 raise
             await self._interrupted(why)
@@ -101,7 +101,7 @@ class Exchange:
 
     async def _through(self, door: Door) -> None:
         """The way through a door: who asks, what is asked, and the answer as it comes."""
-        gateway, headers, watch = self._gateway, self._headers, self._watch
+        gateway, headers, interruption = self._gateway, self._headers, self._interruption
         try:
             key = gateway.key(headers)
         except KeyRefused as refused:
@@ -113,7 +113,7 @@ class Exchange:
         spec = gateway.spec
         try:
             body = await read_body(
-                self._receive, headers, watch, room=spec.max_body_bytes, within_s=spec.body_timeout_s
+                self._receive, headers, interruption, room=spec.max_body_bytes, within_s=spec.body_timeout_s
             )
         except TooBig:
             await self._refuse(
@@ -122,7 +122,7 @@ class Exchange:
             return
         self._bytes_in = len(body)
         self._incoming = incoming = Incoming(self._method, self._path, headers, body)
-        watch.follow(self._receive)
+        interruption.follow(self._receive)
         answer = await doors.answer(gateway.client, door, incoming, caller=gateway.caller(key))
         await self._deliver(answer)
 
@@ -151,7 +151,7 @@ class Exchange:
             await self._delivery.whole(answer, b"" if self._method == "HEAD" else body, length=len(body))
         else:
             patience_s = self._gateway.spec.write_timeout_s
-            await self._delivery.stream(answer, body, self._watch, patience_s=patience_s)
+            await self._delivery.stream(answer, body, self._interruption, patience_s=patience_s)
 
     async def _refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         dialect = doors.dialect_of(self._path, self._headers)

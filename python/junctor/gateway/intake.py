@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from junctor.gateway.watch import Receive, Watch
+from junctor.gateway.interruption import Interruption, Receive
 
 
 class TooBig(Exception):
@@ -15,17 +15,19 @@ class Gone(Exception):
     """The client left before its body was there."""
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], watch: Watch, *, room: int, within_s: float) -> bytes:
+async def read_body(
+    receive: Receive, headers: Mapping[str, str], interruption: Interruption, *, room: int, within_s: float
+) -> bytes:
     """The whole body.
 
     A body that announces more than `room` bytes is refused before it is read, one that sends more than it announced or
-    none as soon as it does. `watch` interrupts what takes longer than `within_s`. Raises `TooBig` and `Gone`.
+    none as soon as it does. `interruption` interrupts what takes longer than `within_s`. Raises `TooBig` and `Gone`.
     """
     told = headers.get("content-length", "")
     promised = int(told) if told.isascii() and told.isdigit() and len(told) < 20 else None
     if promised is not None and promised > room:
         raise TooBig
-    watch.expire(within_s, "slow")
+    interruption.expire(within_s, "slow")
     pieces: list[bytes] = []
     length = 0
     while True:
@@ -40,5 +42,5 @@ async def read_body(receive: Receive, headers: Mapping[str, str], watch: Watch, 
         # With the promised length at hand the server has no more, and asking it once more would cost a turn.
         if not message.get("more_body", False) or length == promised:
             break
-    watch.relax()
+    interruption.relax()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -26,7 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 Reason = Literal["gone", "slow", "stuck", "drained"]
 
 
-class Watch:
+class Interruption:
     """Interrupts the current task for one of four reasons, told in `why`.
 
     `gone`: the client left. `slow`: its body took too long. `stuck`: it takes nothing of its answer. `drained`: the
