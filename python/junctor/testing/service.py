@@ -254,7 +254,8 @@ def _streamed(
     frames = dialect.frames(ask, said)
     ending: Ending = "end"
     outcome: Outcome = "ok"
-    pieces = frames.prelude + frames.content + frames.end
+    # The end in one piece: between a finish reason and the marker after it an answer is whole for one side alone.
+    pieces = [*frames.prelude, *frames.content, b"".join(frames.end)]
     if "stall" in hit:
         pieces = frames.prelude + frames.content[: hit["stall"].after_events]
         ending, outcome = "stall", "broken"
