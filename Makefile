@@ -68,7 +68,7 @@ demo: $(CORE) ## Drive a simulated fleet through a bad day, in under a minute, w
 test: $(CORE) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
 	cargo test --workspace --exclude junctor-py --exclude junctor-floor --quiet
 	LOOM_MAX_PREEMPTIONS=2 $(LOOM)
-	$(PY) -m pytest --quiet $(ARGS)
+	$(PY) -m pytest --quiet -n logical --dist loadfile $(ARGS)
 
 prove: $(CORE) ## Run the long proofs, more than half an hour; docs/proofs.md says what each shows (ARGS="loom storms")
 	PY=$(PY) CASES=$(CASES) scripts/prove.sh $(ARGS)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -181,16 +182,22 @@ def test_forked_children_draw_apart_unless_a_seed_is_given(tmp_path: Path) -> No
     assert len({chosen_in_child(parent) for _ in range(4)}) > 1
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody can reach; pytest's own are closed."""
+    with tempfile.TemporaryDirectory(prefix="junctor-open-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
 def test_workers_that_gave_up_roots_rights_meet_in_their_own_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theirs = tmp_path / "theirs"
+    theirs = open_folder / "theirs"
     theirs.mkdir(mode=0o700)
     os.chown(theirs, 65_534, 65_534)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    parent = Router.open(written(tmp_path))
+    parent = Router.open(written(open_folder))
     monkeypatch.setenv("JUNCTOR_RUNTIME_DIR", str(theirs))
     reader, writer = os.pipe()
     if os.fork() == 0:
