@@ -12,6 +12,7 @@ from junctor.client import Client
 from junctor.observe import Observer
 from junctor.receipts import Receipt
 from junctor.reply import Done, Event, Reply
+from junctor.request import Message
 from junctor.router import Router
 from junctor.testing.clock import ManualClock, ManualTime
 from junctor.testing.scripted import Outcome, ScriptedProvider
@@ -125,11 +126,11 @@ class Streamed(msgspec.Struct):
         return "".join(getattr(event, "text", "") for event in self.events)
 
 
-async def read(client: Client, model: str = "g", **options: Any) -> Streamed:
+async def read(client: Client, model: str = "g", messages: Sequence[Message] = MESSAGES, **options: Any) -> Streamed:
     """Read a stream to its end or its error."""
     streamed = Streamed([])
     try:
-        async for event in client.stream(model, MESSAGES, **options):
+        async for event in client.stream(model, messages, **options):
             streamed.events.append(event)
     except Exception as error:
         streamed.error = error

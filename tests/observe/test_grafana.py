@@ -155,7 +155,7 @@ def test_what_is_no_query_is_refused(query: str) -> None:
 
 PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(
-    PROMTOOL is None, reason="no promtool; apt install prometheus, or name it in $PROMTOOL"
+    PROMTOOL is None, reason="no promtool; it is in Debian's package prometheus, or name it in $PROMTOOL"
 )
 
 
