@@ -17,6 +17,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 PEERS_READY := .venv-peers/.ready
 CATALOG_READY := .venv-catalog/.ready
+OLDER_READY := .venv-older/.ready
 CORE := python/junctor/_core.abi3.so
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml \))
@@ -52,6 +53,10 @@ $(CATALOG_READY): scripts/setup_catalog.sh | $(READY)
 	@scripts/setup_catalog.sh $(@D) $(PY)
 	@touch $@
 
+$(OLDER_READY): scripts/setup_older.sh | $(READY)
+	@scripts/setup_older.sh $(@D) $(PY)
+	@touch $@
+
 # The release profile: what is tested, measured and shown is what ships.
 $(CORE): $(READY) $(RUST_SOURCES)
 	PIP_QUIET=1 $(PY) -m maturin develop --release --quiet
@@ -65,7 +70,7 @@ help: ## List these words
 demo: $(CORE) ## Drive a simulated fleet through a bad day, in under a minute, without key or network
 	$(VENV)/bin/junctor demo $(ARGS)
 
-test: $(CORE) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
+test: $(CORE) $(OLDER_READY) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
 	cargo test --workspace --exclude junctor-py --exclude junctor-floor --quiet
 	LOOM_MAX_PREEMPTIONS=2 $(LOOM)
 	$(PY) -m pytest --quiet -n logical --dist loadfile $(ARGS)
@@ -115,5 +120,5 @@ ci: ## Run what continuous integration runs
 
 clean: ## Remove everything that these words made
 	cargo clean --quiet
-	rm -rf $(VENV) .venv-peers .venv-catalog dist $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-catalog .venv-older dist $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(PYTHON_TREES) -type d -name __pycache__ -prune -exec rm -rf {} +
