@@ -239,6 +239,7 @@ class Client:
             clock=clock,
             deadline_s=wish.deadline_s,
             max_wait_s=wish.max_wait_s,
+            attempts=wish.attempts,
             shape=shape,
         )
         return call, wish

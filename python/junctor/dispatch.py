@@ -42,6 +42,7 @@ class Call:
 
     __slots__ = (
         "ask",
+        "attempts",
         "begun",
         "client",
         "clock",
@@ -70,10 +71,13 @@ class Call:
         clock: Callable[[], float],
         deadline_s: float,
         max_wait_s: float,
+        attempts: int | None = None,
         shape: Shape | None = None,
     ) -> None:
         self.shape = shape
         self.client = client
+        most = client.router.attempts
+        self.attempts = most if attempts is None else min(attempts, most)
         self.model = model
         self.request = request
         self.ask = ask
@@ -124,7 +128,7 @@ class Call:
         failure = failure.without(reservation.endpoint.key)
         plan = self.note_failure(failure, reservation)
         router, remaining_s = self.client.router, self.deadline - self.clock()
-        step = attempts.next_step(failure, made=self.made, remaining_s=remaining_s, limit=router.attempts)
+        step = attempts.next_step(failure, made=self.made, remaining_s=remaining_s, limit=self.attempts)
         if step == "stop" or not router.try_retry():
             raise self.failed(failure)
         self.client.counters["retry"] += 1
@@ -381,7 +385,7 @@ async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings |
         endpoint,
         call.answer_tokens,
         remaining_s=call.deadline - sent_at,
-        last=call.made >= call.client.router.attempts,
+        last=call.made >= call.attempts,
     )
     try:
         if endpoint.signer is not None:

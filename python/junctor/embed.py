@@ -40,6 +40,7 @@ class EmbedCall(Call):
             clock=clock,
             deadline_s=wish.deadline_s,
             max_wait_s=wish.max_wait_s,
+            attempts=wish.attempts,
         )
 
     def build(self, adapter: Adapter, reservation: Reservation, *, stream: bool) -> tuple[Adapter, HttpRequest]:  # noqa: ARG002 - vectors are never streamed

@@ -110,7 +110,7 @@ class Race(Generic[T]):
         """Room for a hedge at another deployment, or None: no attempt, time, room or budget is left for one."""
         call = self._call
         router, remaining_s = call.client.router, call.deadline - call.clock()
-        if not attempts.may_start(made=call.made, remaining_s=remaining_s, limit=router.attempts):
+        if not attempts.may_start(made=call.made, remaining_s=remaining_s, limit=call.attempts):
             return None
         tried = [*(call.plan.tried if call.plan is not None else ()), first.deployment]
         try:

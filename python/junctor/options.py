@@ -40,7 +40,8 @@ class RoutingOptions(TypedDict, total=False):
 
     `task`, `user_tier`, `priority`, `tenant` and `data` are the well-known tags that rules and compliance read; `tags`
     holds any others. `session` keeps calls with the same value at one warm deployment. `deadline_s` bounds the whole
-    call in seconds, all attempts and waits included; `max_wait_s` how long it may wait for capacity.
+    call in seconds, all attempts and waits included; `max_wait_s` how long it may wait for capacity; `attempts` makes
+    fewer of them than the fleet allows, 1 is a single try.
     """
 
     task: str | None
@@ -52,6 +53,7 @@ class RoutingOptions(TypedDict, total=False):
     session: str | None
     deadline_s: float | None
     max_wait_s: float | None
+    attempts: int | None
 
 
 SHAPING: Final = frozenset({"prompt", "prompt_values", "prune", "cache"})
@@ -95,6 +97,7 @@ class Wish(msgspec.Struct, Generic[R], frozen=True):
     session: str | None
     deadline_s: float
     max_wait_s: float
+    attempts: int | None = None
     shaping: dict[str, Any] | None = None
 
 
@@ -140,7 +143,7 @@ def _input_list(inputs: Inputs) -> Sequence[str] | Sequence[Sequence[int]]:
 
 def _routing(
     options: dict[str, Any], deadline_s: float, max_wait_s: float
-) -> tuple[dict[str, str] | None, str | None, float, float]:
+) -> tuple[dict[str, str] | None, str | None, float, float, int | None]:
     tags: dict[str, str] = dict(options.pop("tags", None) or ())
     for name in KNOWN_TAGS:
         if (value := options.pop(name, None)) is not None:
@@ -148,15 +151,19 @@ def _routing(
     session = options.pop("session", None)
     asked_deadline_s = options.pop("deadline_s", None)
     asked_wait_s = options.pop("max_wait_s", None)
+    attempts = options.pop("attempts", None)
     if asked_deadline_s is not None and not 0 < asked_deadline_s < float("inf"):
         raise InvalidRequest(f"deadline_s is {asked_deadline_s}; it must be a positive number of seconds")
     if asked_wait_s is not None and not 0 <= asked_wait_s < float("inf"):
         raise InvalidRequest(f"max_wait_s is {asked_wait_s}; it must be 0 (never wait) or a number of seconds")
+    if attempts is not None and attempts < 1:
+        raise InvalidRequest(f"attempts is {attempts}; it must be 1 (never again) or more, up to what the fleet allows")
     return (
         tags or None,
         session,
         deadline_s if asked_deadline_s is None else asked_deadline_s,
         max_wait_s if asked_wait_s is None else asked_wait_s,
+        attempts,
     )
 
 

@@ -161,6 +161,7 @@ def test_missing_usage_settles_by_estimate_and_says_so(streamed: bool) -> None:
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"max_wait_s": -1}, "max_wait_s is -1"),
         ({"deadline_s": 0}, "deadline_s is 0"),
+        ({"attempts": 0}, "attempts is 0"),
     ],
 )
 def test_nonsense_is_told_before_anything_is_held(options: dict[str, Any], complaint: str) -> None:

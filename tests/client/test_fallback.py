@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from junctor.exceptions import BadRequest, JunctorError, NoCapacity, RateLimited, Refused
+from junctor.exceptions import BadRequest, JunctorError, NoCapacity, RateLimited, Refused, ServerError
 from junctor.reply import Done, TextDelta
 from junctor.testing.scripted import fail, hang, ok, stream
 from tests.client.stage import MESSAGES, Stage, outcomes, turns
@@ -40,6 +41,27 @@ def test_a_failed_attempt_falls_back_within_the_call() -> None:
     assert outcomes(reply.receipt) == [("a", "server"), ("b", "ok")]
     assert reply.receipt is not None
     assert reply.receipt.downgrade is True
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(("attempts", "made"), [(1, 1), (2, 2), (9, 3)])
+def test_a_call_may_ask_for_fewer_attempts_and_gets_no_more_than_the_fleets(
+    attempts: int, made: int, streamed: bool
+) -> None:
+    """`attempts=1` is a single try; the fleet's number is the most there is, hedges included."""
+    stage = Stage({"a": [], "b": [], "c": [], "d": []}, otherwise=fail(500), hedge=True)
+    error = stage.stream(attempts=attempts).error if streamed else _error(stage, attempts=attempts)
+    assert isinstance(error, ServerError)
+    assert len(stage.provider.sent) == made
+    stage.assert_released()
+
+
+def test_a_single_try_is_not_hedged() -> None:
+    """A second attempt beside a slow first one would be one more than was asked for."""
+    stage = Stage({"a": [ok(after_s=9.0)], "b": [ok()]}, hedge=True)
+    for _ in range(20):
+        stage.router.note_call()
+    assert outcomes(stage.chat(attempts=1, max_tokens=10).receipt) == [("a", "ok")]
 
 
 def test_everything_down_is_a_fast_no_capacity() -> None:
@@ -207,7 +229,7 @@ def test_excluded_deployments_are_reached_on_no_path() -> None:
     assert stage.chat().text == "fine"
 
 
-def _error(stage: Stage) -> JunctorError:
+def _error(stage: Stage, **options: Any) -> JunctorError:
     with pytest.raises(JunctorError) as caught:
-        stage.chat(deadline_s=10.0)
+        stage.chat(deadline_s=10.0, **options)
     return caught.value
