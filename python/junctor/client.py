@@ -76,6 +76,7 @@ class Client:
         self._sink = _sink(on_receipt, self.counters, self._watchers) if on_receipt or observers else None
         self._random = random.Random(seed)
         self._adapters: dict[str, Adapter] = {}
+        router.begin_sending()
 
     @classmethod
     def open(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import msgspec
 
@@ -275,16 +275,7 @@ class Call:
         usage = reply.usage
         limits = as_tuples(reply.rate_limits) if reply.rate_limits else ()
         if usage.known:
-            cost = reservation.settle(
-                "ok",
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                cached_tokens=usage.cached_tokens,
-                cache_write_tokens=usage.cache_write_tokens,
-                cache_write_1h_tokens=usage.cache_write_1h_tokens,
-                first_token_s=first_token_s,
-                rate_limits=limits,
-            )
+            cost = reservation.settle("ok", **counted(usage), first_token_s=first_token_s, rate_limits=limits)
         else:
             self.client.counters["usage_unknown"] += 1
             cost = reservation.settle("ok", first_token_s=first_token_s, rate_limits=limits)
@@ -307,12 +298,18 @@ class Call:
         self.client.counters["attempt_failed"] += 1
         self.cost_usd_micros += reservation.settle(
             failure.kind,
-            input_tokens=usage.input_tokens if usage is not None and usage.known else None,
-            output_tokens=usage.output_tokens if usage is not None else None,
+            **counted(usage),
             first_token_s=first_token_s,
             retry_after_s=failure.retry_after_s,
             rate_limits=as_tuples(limits),
         )
+
+    def settle_left(self, reservation: Reservation, usage: Usage) -> None:
+        """Settle a stream that nobody reads any more, by what it is known or estimated to have cost.
+
+        Only receipts tell that: no reply of this call will, or it has counted a beaten attempt already.
+        """
+        reservation.settle("cancelled", **counted(usage))
 
     def settle_beaten(self, reservation: Reservation) -> None:
         """Settle an attempt that another one of this call beat. A stream without content has written nothing yet."""
@@ -354,6 +351,31 @@ class Call:
             error.receipt = trail.receipt()
         if not told:
             self.client.tell(trail)
+
+
+class Counted(TypedDict, total=False):
+    """Tokens as `Reservation.settle` takes them."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    cache_write_1h_tokens: int
+
+
+def counted(usage: Usage | None) -> Counted:
+    """The tokens of an attempt as they are settled: all of them, or what came of the answer if that alone is known."""
+    if usage is None:
+        return {}
+    if not usage.known:
+        return {"output_tokens": usage.output_tokens}
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+    }
 
 
 async def complete(call: Call) -> Reply | Embeddings:

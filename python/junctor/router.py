@@ -21,12 +21,14 @@ from junctor.follow import Follower
 from junctor.receipts import Decision, Explanation, Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from os import PathLike
 
     from junctor.config import Config
     from junctor.leases import Courier
-    from junctor.request import Secret
+    from junctor.request import Endpoint, Secret
     from junctor.shaping import Shaping
+    from junctor.signing import Signer
 
 _decision_of = msgspec.json.Decoder(Decision).decode
 _explanation_of = msgspec.json.Decoder(Explanation).decode
@@ -53,6 +55,8 @@ class Router(_core.Router):
     _coordinator: Secret | None = None
     _file: str | None = None
     _follower: Follower | None = None
+    _signers: Collection[Signer] = ()
+    _sends: bool = False
 
     @classmethod
     def open(
@@ -76,7 +80,7 @@ class Router(_core.Router):
         # A clock that a test moves cannot be another process's clock too.
         shared = runtime.place(fleet, compiled.config_hash) if clock is None else None
         router = cls(compiled.fleet, compiled.endpoints, seed=seed, clock=clock, shared=shared)
-        router._adopt(fleet)
+        router._adopt(fleet, compiled.endpoints)
         if router.why_private is not None:
             warn(
                 f"{fleet.source}: limits and breakers hold for this process alone: {router.why_private}",
@@ -118,7 +122,7 @@ class Router(_core.Router):
         fleet = config.load(path)
         compiled = config.compile(fleet, wall_epoch_s=int(time.time() - self.now_s()))
         self.reload(compiled.fleet, compiled.endpoints)
-        self._adopt(fleet)
+        self._adopt(fleet, compiled.endpoints)
         self._share(compiled.coordinator, keep=True)
 
     def close(self) -> None:
@@ -152,7 +156,7 @@ class Router(_core.Router):
         if compiled.config_hash != newest:
             return False
         self.reload(compiled.fleet, compiled.endpoints)
-        self._adopt(fleet)
+        self._adopt(fleet, compiled.endpoints)
         return True
 
     def catch_up_soon(self) -> None:
@@ -213,8 +217,20 @@ class Router(_core.Router):
             if keep:
                 self._courier.start()
 
-    def _adopt(self, fleet: Config) -> None:
+    def begin_sending(self) -> None:
+        """Said by clients: from now on whoever signs for this fleet, or for one adopted later, is told to get ready.
+
+        So no call has to wait for credentials that could have been there. A router that only decides fetches none.
+        """
+        self._sends = True
+        for signer in self._signers:
+            signer.prepare()
+
+    def _adopt(self, fleet: Config, endpoints: Sequence[Endpoint]) -> None:
         self.config, self._shaping = fleet, None
+        self._signers = {endpoint.signer for endpoint in endpoints if endpoint.signer is not None}
+        if self._sends:
+            self.begin_sending()
         self.shapes = any(group.prune or group.cache for group in fleet.groups.values()) or any(
             item.prune for item in fleet.rules
         )

@@ -15,6 +15,8 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+import msgspec
+
 from junctor.dispatch import DEADLINE_SLACK_S, Call
 from junctor.exceptions import StreamInterrupted
 from junctor.failures import Failure
@@ -257,7 +259,7 @@ class _StreamAttempt:
         """The caller's deadline cut a stream that was alive: nobody's failure, but no clean end either."""
         self._settled = True
         usage = self._usage()
-        self._reservation.cancel(sent=True, output_tokens=usage.output_tokens)
+        self._call.settle_left(self._reservation, usage)
         error = self._interruption("timeout", f"the deadline of {self._call.deadline_s:g} s passed", usage)
         error.__cause__ = self._call.late()
         return error
@@ -273,9 +275,12 @@ class _StreamAttempt:
         )
 
     def _usage(self) -> Usage:
-        """What a cut stream is known to cost; where the provider told nothing, pieces stand for tokens."""
-        usage = self._reader.usage
-        return usage if usage.known else Usage(output_tokens=self._reader.output_chunks, known=False)
+        """What a cut stream is known to cost. Pieces stand for the answer's tokens: what a provider tells of those
+        before the end is how many there were at the beginning."""
+        usage, pieces = self._reader.usage, self._reader.output_chunks
+        if not usage.known:
+            return Usage(output_tokens=pieces, known=False)
+        return usage if usage.output_tokens >= pieces else msgspec.structs.replace(usage, output_tokens=pieces)
 
     def _fail(self, failure: Failure) -> None:
         self._settled = True
@@ -290,7 +295,7 @@ class _StreamAttempt:
         self._watchdog.stop()
         if not self._settled:
             self._settled = True
-            self._reservation.cancel(sent=True, output_tokens=self._usage().output_tokens)
+            self._call.settle_left(self._reservation, self._usage())
         exchange, self._exchange = self._exchange, None
         if exchange is not None and self._opened:
             await exchange.__aexit__(None, None, None)

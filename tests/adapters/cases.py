@@ -431,8 +431,12 @@ CASES = [
             ],
             tools=TOOLS,
         ),
-        only=("anthropic", "gemini"),
         says={
+            "openai": {
+                "messages.2.content": [text("see")],
+                "messages.3": user([text("[result of weather]"), IMAGE_DATA]),
+                "messages.4": ABSENT,
+            },
             "anthropic": {"messages.2.content.0.content.1.type": "image"},
             "gemini": {"contents.2.parts.1.inlineData.mimeType": "image/png"},
         },

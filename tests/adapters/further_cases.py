@@ -37,7 +37,6 @@ REFUSED = {
 }
 BESIDES = {  # cases that were written for some dialects only, and that these take too
     "audio": FURTHER,
-    "a tool result with an image": FURTHER,
     "a JSON schema that is not there": FURTHER,
 }
 

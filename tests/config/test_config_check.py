@@ -147,6 +147,17 @@ def test_unreachable_rules_are_errors(checked: Checked, shadowed: list[tuple[int
             ],
         ),
         (
+            spoiled("deployments", "x", model="anthropic/claude-opus-4-5", key="env:A", capabilities=["embeddings"]),
+            [
+                "warning deployments.x.capabilities: anthropic/claude-opus-4-5 is said to make embeddings, but "
+                "anthropic has no embeddings; take it out, or use an adapter of openai, openai-responses, gemini"
+            ],
+        ),
+        (
+            spoiled("deployments", "x", model="openai/text-embedding-3-small", key="env:A"),
+            [],
+        ),
+        (
             quiet(providers={"openai": {"base_url": "http://127.0.0.1:9/v1"}})
             | {"deployments": {**quiet()["deployments"], "b": {"model": "openai/gpt-4.1"}}},
             [

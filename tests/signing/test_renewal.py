@@ -52,6 +52,20 @@ def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("the other thread never did it")
 
 
+def test_credentials_can_be_asked_for_before_anybody_needs_them() -> None:
+    source = Source()
+    source.gate.clear()
+    renewal = source.renewal()
+    renewal.prepare()
+    renewal.prepare()
+    assert renewal.current() is None
+    source.gate.set()
+    until(lambda: renewal.current() == 1)
+    renewal.prepare()
+    asyncio.run(renewal.obtain())
+    assert source.fetches == 1
+
+
 def test_everybody_waits_for_one_fetch_and_the_event_loop_does_not() -> None:
     source = Source()
     source.gate.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from junctor.router import Router
 from junctor.signing import SigningError
 from junctor.signing.aws import AwsSigner
 from junctor.signing.google import GoogleSigner
+from junctor.signing.renewal import Held
 from junctor.signing.sigv4 import Keys
 from junctor.testing import Key, Server, SimulatedProvider
 from junctor.testing.app import Answer, Request
@@ -279,6 +281,40 @@ def test_who_asks_bedrock_is_decided_in_order() -> None:
     assert isinstance(chain.signer, AwsSigner)
     assert not chain.signer.ready, "nothing is looked for before the first call"
     assert "AKIDA" not in repr(paired)
+
+
+def test_clients_have_credentials_fetched_when_a_fleet_is_adopted_and_routers_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the opening and after a reload alike, so that the first signed call need not wait."""
+    looked: list[str | None] = []
+    found = threading.Semaphore(0)
+
+    def chain(profile: str | None) -> Held[Keys]:
+        looked.append(profile)
+        found.release()
+        return Held(KEYS, lambda _: True)
+
+    def write(profile: str) -> Path:
+        provider = {"adapter": "bedrock", "region": "eu-west-1", "credentials": {"profile": profile}}
+        deployments = {name: {"model": f"aws/{name}"} for name in ("one", "two")}
+        fleet = {"version": 1, "state": "process", "providers": {"aws": provider}, "deployments": deployments}
+        file = tmp_path / "fleet.yaml"
+        file.write_bytes(msgspec.json.encode(fleet))
+        return file
+
+    monkeypatch.setattr("junctor.signing.aws._from_chain", chain)
+    monkeypatch.setattr("junctor.config.signers.find_spec", lambda _: object())
+    file = write("first")
+    router = Router.open(file)
+    router.reload_from(file)
+    assert looked == []
+    Client(router)
+    assert found.acquire(timeout=10)
+    assert looked == ["first"], "the deployments of one provider share what signs"
+    router.reload_from(write("second"))
+    assert found.acquire(timeout=10)
+    assert looked == ["first", "second"]
 
 
 def test_deployments_of_one_provider_share_a_signer() -> None:

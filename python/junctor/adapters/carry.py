@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from junctor.adapters.content import text_of
+from junctor.adapters.content import parts_of, text_of
 from junctor.adapters.given_back import Carrying, Undo
 from junctor.adapters.tools import MAX_NAME_CHARS, choice_of, function_of
 from junctor.exceptions import InvalidRequest
@@ -188,7 +188,9 @@ def told_as_text(messages: Sequence[Message]) -> list[Message]:
     for index, message in enumerate(messages):
         if message.get("role") == "tool":
             name = names.get(str(message.get("tool_call_id"))) or message.get("name") or "tool"
-            out.append({"role": "user", "content": f"[{name} answered: {text_of(message, index)}]"})
+            words = f"[{name} answered: {text_of(message, index)}]"
+            more = [part for part in parts_of(message, index) if part.get("type") != "text"]
+            out.append({"role": "user", "content": [{"type": "text", "text": words}, *more] if more else words})
         elif calls := message.get("tool_calls"):
             said = [text_of(message, index)]
             for call in calls:

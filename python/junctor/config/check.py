@@ -17,6 +17,7 @@ from typing import Final
 
 from junctor.config.build import chain
 from junctor.config.check_models import models
+from junctor.config.clouds import dialect_of
 from junctor.config.compile import compile
 from junctor.config.errors import Path, Problem, Problems, did_you_mean
 from junctor.config.load import examine
@@ -54,6 +55,7 @@ def look_over(config: Config, problems: Problems, *, today: str | None = None) -
     _clauses(config, problems)
     _providers(config, problems)
     models(_first_of_each(config), today, problems)
+    _embeddings(config, problems)
     _keys(config, problems)
     warn_of_unmatched(config, problems)
 
@@ -194,6 +196,20 @@ def _in_the_open(address: str) -> bool:
     except ValueError:
         private = "." not in host or host.endswith((".local", ".internal", ".localhost"))
     return parts.scheme == "http" and not private
+
+
+def _embeddings(config: Config, problems: Problems) -> None:
+    """Deployments that are said to make vectors, in a dialect that has no word for them: each call there would fail."""
+    from junctor import adapters  # loading a file speaks no dialect
+
+    for item in _first_of_each(config):
+        dialect = dialect_of(config.providers[item.provider].adapter, item.provider_model)
+        if "embeddings" in item.capabilities and adapters.get(dialect).build_embeddings is None:
+            able = ", ".join(name for name in adapters.names() if adapters.get(name).build_embeddings is not None)
+            text = f"{item.model} is said to make embeddings, but {dialect} has no embeddings"
+            problems.warning(
+                ("deployments", item.declared, "capabilities"), f"{text}; take it out, or use an adapter of {able}"
+            )
 
 
 def _keys(config: Config, problems: Problems) -> None:

@@ -43,6 +43,11 @@ class AwsSigner:
         """Whether there are credentials that still hold."""
         return self._current() is not None
 
+    def prepare(self) -> None:
+        """Begin to look for credentials, unless they were given."""
+        if self._keys is None:
+            self._chain.prepare()
+
     async def renew(self) -> None:
         """Look for credentials in botocore's default chain. Raises `SigningError` if it finds none."""
         await self._chain.obtain()

@@ -26,6 +26,10 @@ class Signer(Protocol):
         """Whether `sign` can be called now. Starts a renewal, without waiting for it, when the end is near."""
         ...
 
+    def prepare(self) -> None:
+        """Begin to fetch credentials if there are none, without waiting for them."""
+        ...
+
     async def renew(self) -> None:
         """Fetch credentials off the event loop; callers that come meanwhile wait for the same ones.
 

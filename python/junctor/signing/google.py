@@ -41,6 +41,10 @@ class GoogleSigner:
         """Whether there is a token that still holds."""
         return self._tokens.current() is not None
 
+    def prepare(self) -> None:
+        """Begin to fetch a token."""
+        self._tokens.prepare()
+
     async def renew(self) -> None:
         """Fetch a token. Raises `SigningError` if Google gives none."""
         await self._tokens.obtain()

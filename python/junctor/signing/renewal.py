@@ -59,6 +59,11 @@ class Renewal(Generic[T]):
             self._begin()
         return held.value
 
+    def prepare(self) -> None:
+        """Begin to fetch credentials if there are none that hold. How that ends, whoever waits for them hears."""
+        if self.current() is None:
+            self._begin()
+
     async def obtain(self) -> None:
         """Wait for fresh credentials. Raises `SigningError` if they cannot be had; a cancelled wait stops no fetch."""
         if self.current() is None:  # somebody else's fetch may have ended between the question and the wait

@@ -92,10 +92,11 @@ def _arguments(call: Mapping[str, Any]) -> str:
 
 
 def _tool_result(message: Message, index: int, names: Names, *, tools: bool) -> Blocks:
-    if not tools:
-        return [{"text": f"[result: {text_of(message, index)}]"}]
     content = message.get("content")
     inner = blocks_of(message, index, names) if not isinstance(content, str) else [{"text": content}] if content else []
+    if not tools:
+        more = [block for block in inner if "text" not in block]
+        return [{"text": f"[result: {text_of(message, index)}]"}, *more]
     marks = [block for block in inner if "cachePoint" in block][:1]
     if isinstance(content, str) and message.get("cache_control"):
         marks = [cache_point(message["cache_control"], ttl=True)]

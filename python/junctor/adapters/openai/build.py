@@ -42,7 +42,7 @@ def _body(
     request: ChatRequest, endpoint: Endpoint, host: Host, dropped: list[str], notes: list[str], *, stream: bool
 ) -> dict[str, Any]:
     model = model_of(endpoint.model) if host.official else PLAIN
-    body: dict[str, Any] = {"model": endpoint.model, "messages": messages_for(request.messages, host)}
+    body: dict[str, Any] = {"model": endpoint.model, "messages": messages_for(request.messages, host, notes)}
     if stream:
         body["stream"] = True
         if host.stream_options:

@@ -19,6 +19,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     `official` hosts (OpenAI, Azure) want `max_completion_tokens`, know the `developer` role and refuse unknown fields.
     `azure` hosts have addresses and a key header of their own, see `address`.
+    `media_in_results` hosts take pictures inside of a tool's result, and no user's message right after it.
     `reasoning_field` is the message field in which the host wants its own reasoning back, if it does;
     `encrypted_reasoning` hosts hand it out encrypted by their responses interface, whatever the model.
     """
@@ -28,6 +29,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     top_k: bool = True
     metadata: bool = False
     stream_options: bool = True
+    media_in_results: bool = False
     reasoning_field: str | None = None
     encrypted_reasoning: bool = False
 
@@ -51,7 +53,7 @@ _BY_DOMAIN: Final[dict[str, Host]] = {
     "groq.com": Host(top_k=False),
     "x.ai": Host(top_k=False, encrypted_reasoning=True),
     "cerebras.ai": Host(top_k=False),
-    "mistral.ai": Host(top_k=False, stream_options=False),
+    "mistral.ai": Host(top_k=False, stream_options=False, media_in_results=True),
 }
 _ANY: Final = Host()
 

@@ -1,6 +1,10 @@
 """Messages for OpenAI and its kin: mostly as they are, minus what belongs to other providers.
 
 Our canonical form *is* this dialect, so a message that carries nothing foreign is passed on without copying.
+
+One thing it has no form for: a tool's result that is more than text. Its pictures and files are said by a user message
+right after the results, so that every call is answered before somebody else speaks, and the receipt has a note. Leaving
+them out was rejected, and so was refusing: an agent that looks at screenshots could not change its provider.
 """
 
 from __future__ import annotations
@@ -21,14 +25,52 @@ _OFFICIAL_KEYS: Final = frozenset(
 _FOREIGN_KEYS: Final = frozenset({"provider_fields", "cache_control"})
 
 
-def messages_for(messages: Sequence[Message], host: Host) -> list[Message]:
+def messages_for(messages: Sequence[Message], host: Host, notes: list[str]) -> list[Message]:
     """The conversation as `host` takes it. Raises `InvalidRequest` for a message that has no form there."""
-    return [
+    said = [
         message
         if len(message) == 2 and message.get("role") in _PLAIN_ROLES and message.get("content").__class__ is str
         else message_for(message, index, host)
         for index, message in enumerate(messages)
     ]
+    if not host.media_in_results and (shown := sum(map(_shows_more, said))):
+        notes.append(f"messages: pictures and files of {shown} tool result(s) follow as a user message (openai)")
+        return _shown_after(said)
+    return said
+
+
+def _shows_more(message: Message) -> bool:
+    """Whether this is a tool's result that is more than text."""
+    if message.get("role") != "tool" or not isinstance(content := message.get("content"), list):
+        return False
+    return any(part.get("type") != "text" for part in content)
+
+
+def _shown_after(said: list[Message]) -> list[Message]:
+    """The conversation in which each run of tool results is text, and what more they hold follows it."""
+    names: dict[Any, Any] = {}
+    out: list[Message] = []
+    shown: list[Mapping[str, Any]] = []
+    for message in said:
+        role = message.get("role")
+        if shown and role != "tool":
+            out.append({"role": "user", "content": shown})
+            shown = []
+        if role == "assistant":
+            for call in message.get("tool_calls") or ():
+                names[call.get("id")] = (call.get("function") or {}).get("name")
+        if _shows_more(message):
+            name = names.get(message.get("tool_call_id")) or "the tool"
+            parts = message["content"]
+            shown = [*shown, _text(f"[result of {name}]"), *(part for part in parts if part.get("type") != "text")]
+            texts = [part for part in parts if part.get("type") == "text"]
+            message = {**message, "content": texts or [_text("[in the next message]")]}
+        out.append(message)
+    return [*out, {"role": "user", "content": shown}] if shown else out
+
+
+def _text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
 
 
 def message_for(message: Message, index: int, host: Host) -> dict[str, Any]:
@@ -66,7 +108,7 @@ def _file(part: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise InvalidRequest(f"{where}: chat completions take no file by address; pass file_data or an image_url")
     if media.textual:  # chat completions read PDF only, but every model reads text
         title = f"[{media.name}]\n" if media.name else ""
-        return {"type": "text", "text": title + media.decoded_text(where)}
+        return _text(title + media.decoded_text(where))
     name = media.name or "file.pdf"
     return {"type": "file", "file": {"filename": name, "file_data": f"data:{media.mime};base64,{media.data}"}}
 
