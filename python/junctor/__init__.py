@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from junctor import adapters as adapters
     from junctor._core import __version__ as __version__
     from junctor.client import Client as Client
+    from junctor.dropin import httpx_transport as httpx_transport
     from junctor.exceptions import ConfigError as ConfigError
     from junctor.exceptions import DeadlineExceeded as DeadlineExceeded
     from junctor.exceptions import InvalidRequest as InvalidRequest
@@ -45,6 +46,7 @@ __all__ = [
     "StreamInterrupted",
     "__version__",
     "adapters",
+    "httpx_transport",
 ]
 
 _ERRORS: Final = "junctor.exceptions"
@@ -62,6 +64,7 @@ _HOMES: Final = {
     "Router": "junctor.router",
     "StreamInterrupted": _ERRORS,
     "__version__": "junctor._core",
+    "httpx_transport": "junctor.dropin",
 }
 
 

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
+import httpx
+import httpx2
+
 import junctor
+from junctor.dropin import DropIn
 from junctor.receipts import Attempt, Decision, Explanation, Receipt
 from junctor.reply import Done, Embeddings, Event, Reply, TextDelta, Usage
 
@@ -41,6 +45,15 @@ async def stream(llm: junctor.Client) -> None:
                 assert_type(event.text, str)
             case Done():
                 assert_type(event.reply, Reply)
+
+
+def dropped_in(llm: junctor.Client) -> None:
+    """One transport fits the clients of both libraries, async and sync."""
+    transport = junctor.httpx_transport(llm)
+    assert_type(transport, DropIn)
+    assert_type(transport.client, junctor.Client)
+    httpx.Client(transport=transport), httpx.AsyncClient(transport=transport)
+    httpx2.Client(transport=transport), httpx2.AsyncClient(transport=transport)
 
 
 async def opened() -> None:

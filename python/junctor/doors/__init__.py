@@ -14,9 +14,10 @@ from junctor.doors.answer import answer
 from junctor.doors.contract import Answer, Asked, Caller, Charge, Door, Incoming, Stream, StreamWriter
 from junctor.doors.errors import turn_away
 from junctor.doors.models import list_models, models_path
-from junctor.doors.paths import dialect_of, find
+from junctor.doors.paths import ENDINGS, dialect_of, find
 
 __all__ = [
+    "ENDINGS",
     "Answer",
     "Asked",
     "Caller",

@@ -47,11 +47,14 @@ class _Nobody:
 _NOBODY: Final = _Nobody()
 
 
-async def answer(client: Client, door: Door, incoming: Incoming, *, caller: Caller | None = None) -> Answer:
+async def answer(
+    client: Client, door: Door, incoming: Incoming, *, caller: Caller | None = None, within_s: float | None = None
+) -> Answer:
     """Serve one request. The answer's status, headers and body are the dialect's own, whatever happened.
 
     `caller` bounds who asks; None is the program itself, which may do everything. Its errors are answers, and the
-    only thing that comes out as an exception is cancellation. `x-junctor-*` headers tell the request's id and, once a
+    only thing that comes out as an exception is cancellation. `within_s` is how long the caller waits for an answer
+    that is not streamed: its deadline, unless that is nearer. `x-junctor-*` headers tell the request's id and, once a
     deployment answers, which one, of which group, by which rule, after how many attempts, at what cost (of a whole
     answer; a stream has it in its usage), and how many microseconds were spent here before the first byte.
     """
@@ -65,6 +68,8 @@ async def answer(client: Client, door: Door, incoming: Incoming, *, caller: Call
             if "tags" in options:
                 options["tags"].pop("tenant", None)
             options.update(caller.options(asked))
+        if within_s is not None and not asked.stream:
+            options["deadline_s"] = min(within_s, options.get("deadline_s") or client.router.deadline_s)
         call = called(client, asked)
         if asked.kind == "count":
             return _named(await counted(client, asked, call), request_id)

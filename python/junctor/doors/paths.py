@@ -23,6 +23,10 @@ _DOORS: Final[Mapping[str, tuple[str, str]]] = {
 """The end of a path, and the module and name of its door. A door is imported when it is first asked for."""
 
 
+ENDINGS: Final = tuple(_DOORS)
+"""The ends of the paths that lead to doors: what stands before them may be anything."""
+
+
 def find(method: str, path: str) -> Door | None:
     """The door for this method and path (without its query), or None if there is none."""
     if method != "POST":

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 LAST_WORDS_S: Final = 1.0
 """How long the last bytes of an interrupted answer may take: their reader may be the reason."""
 
-ENDINGS: Final = ("chat/completions", "responses", "embeddings", "messages", "messages/count_tokens")
-"""The ends of paths that lead to doors, as access lines name them: what stands before may be anything."""
-
 log: Final = logging.getLogger("junctor.gateway")
 
 
@@ -200,7 +197,7 @@ class Exchange:
 
     def _route(self) -> str:
         if self._door is not None:
-            return next((f"/v1/{ending}" for ending in ENDINGS if self._path.endswith(f"/{ending}")), "-")
+            return next((f"/v1/{ending}" for ending in doors.ENDINGS if self._path.endswith(f"/{ending}")), "-")
         return self._gateway.views.route(self._path)
 
 

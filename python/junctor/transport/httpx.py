@@ -73,6 +73,12 @@ class HttpxTransport:
             if loop is here:
                 await client.aclose()
 
+    async def leave_loop(self) -> None:
+        """As `close`, for the connections of the running event loop, which is about to end."""
+        client = self._made.take_here()
+        if client is not None:
+            await client.aclose()
+
     def _living_client(self) -> httpx.AsyncClient:
         return self._given or self._made.here()
 
