@@ -49,6 +49,7 @@ class Router(_core.Router):
     """Whether the fleet file asks for requests to be pruned or cached; prompts are asked for by calls."""
     groups: tuple[str, ...] = ()
     config: Config | None = None
+    _keys: bool = True
     _prefix_groups: frozenset[str] = frozenset()
     _shaping: Shaping | None = None
     _courier: Courier | None = None
@@ -71,15 +72,26 @@ class Router(_core.Router):
         return cls.from_config(config.load(path), seed=seed, clock=clock)
 
     @classmethod
-    def from_config(cls, fleet: Config, *, seed: int | None = None, clock: _core.ManualClock | None = None) -> Self:
-        """The router for a valid configuration. Secrets are read now; a missing one raises `ConfigError`."""
+    def from_config(
+        cls,
+        fleet: Config,
+        *,
+        seed: int | None = None,
+        clock: _core.ManualClock | None = None,
+        keys: bool = True,
+    ) -> Self:
+        """The router for a valid configuration. Secrets are read now; a missing one raises `ConfigError`.
+
+        `keys=False` reads none of providers: for programs that only decide here, and send with keys of their own.
+        """
         from junctor import config
 
         started_s = 0.0 if clock is None else clock.now_s()
-        compiled = config.compile(fleet, wall_epoch_s=int(time.time() - started_s))
+        compiled = config.compile(fleet, wall_epoch_s=int(time.time() - started_s), keys=keys)
         # A clock that a test moves cannot be another process's clock too.
         shared = runtime.place(fleet, compiled.config_hash) if clock is None else None
         router = cls(compiled.fleet, compiled.endpoints, seed=seed, clock=clock, shared=shared)
+        router._keys = keys
         router._adopt(fleet, compiled.endpoints)
         if router.why_private is not None:
             warn(
@@ -119,8 +131,13 @@ class Router(_core.Router):
         """
         from junctor import config
 
-        fleet = config.load(path)
-        compiled = config.compile(fleet, wall_epoch_s=int(time.time() - self.now_s()))
+        self.reload_config(config.load(path))
+
+    def reload_config(self, fleet: Config) -> None:
+        """As `reload_from`, for a configuration that the program has in hand."""
+        from junctor import config
+
+        compiled = config.compile(fleet, wall_epoch_s=int(time.time() - self.now_s()), keys=self._keys)
         self.reload(compiled.fleet, compiled.endpoints)
         self._adopt(fleet, compiled.endpoints)
         self._share(compiled.coordinator, keep=True)
@@ -150,7 +167,7 @@ class Router(_core.Router):
             return False
         try:
             fleet = config.load(self._file)
-            compiled = config.compile(fleet, wall_epoch_s=int(time.time() - self.now_s()))
+            compiled = config.compile(fleet, wall_epoch_s=int(time.time() - self.now_s()), keys=self._keys)
         except ConfigError:
             return False
         if compiled.config_hash != newest:

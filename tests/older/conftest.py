@@ -13,9 +13,9 @@ import pytest
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def runtime_directory() -> Iterator[Path]:
-    """As in the other tests: segments are gone after the run."""
+    """Segments of one test are nobody else's, and gone after it."""
     memory = Path("/dev/shm")
     with (
         tempfile.TemporaryDirectory(prefix="junctor-older-", dir=memory if memory.is_dir() else None) as folder,

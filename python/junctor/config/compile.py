@@ -57,21 +57,23 @@ def compile(
     wall_epoch_s: int | None = None,
     environ: Mapping[str, str] | None = None,
     secrets: bool = True,
+    keys: bool = True,
 ) -> Compiled:
     """Compiles a config.
 
     `wall_epoch_s` is the Unix time of the router's time zero, by which models are deprecated or retired; the router's
     owner knows it and may leave it out of replays. `environ` replaces the process's environment. `secrets=False` opens
-    no reference and makes endpoints without keys, for checking, explaining and simulating on machines that have none.
+    no reference and makes endpoints without keys, for checking, explaining and simulating on machines that have none;
+    `keys=False` opens none of endpoints, for programs that send by other means.
 
     Raises `ConfigError` naming every reference that cannot be read.
     """
     problems = Problems(config.source)
     today = "" if wall_epoch_s is None else time.strftime("%Y-%m-%d", time.gmtime(wall_epoch_s))
     environ = current_environment() if environ is None else environ
-    opener = _Opener(config, environ, problems, really=secrets, today=today)
+    opener = _Opener(config, environ, problems, really=secrets and keys, today=today)
     endpoints = tuple(opener.endpoint(item) for item in config.deployments)
-    coordinator = opener.coordinator()
+    coordinator = _Opener(config, environ, problems, really=secrets, today=today).coordinator()
     problems.raise_errors()
     body = _fleet(config)
     shaped = digest(config)
