@@ -176,6 +176,15 @@ class Client:
             if self._owns_router and self.router.shares_limits:
                 await asyncio.to_thread(self.router.close)
 
+    async def leave_loop(self) -> None:
+        """Close the connections that were made in the running event loop, which is about to end; others stay.
+
+        For programs that use one client in several event loops. Transports without such connections have nothing to do.
+        """
+        leave = getattr(self._transport, "leave_loop", None)
+        if leave is not None:
+            await leave()
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -98,6 +98,12 @@ class DirectTransport:
                 with suppress(RuntimeError):  # it was closed a moment ago, in its own thread
                     loop.call_soon_threadsafe(pool.close)
 
+    async def leave_loop(self) -> None:
+        """As `close`, for the connections of the running event loop alone, which is about to end."""
+        pool = self._pools.take_here()
+        if pool is not None:
+            pool.close()
+
     async def _exchange(self, request: HttpRequest, timeout_s: float, *, whole: bool) -> Connection:
         """Send, and wait for the whole answer or its head."""
         if timeout_s <= 0:

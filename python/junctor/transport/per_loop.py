@@ -37,6 +37,11 @@ class PerLoop(Generic[T]):
         self._last = (process, loop, own)
         return own
 
+    def take_here(self) -> T | None:
+        """Forget the running loop's own, for whoever closes it; None if there is none."""
+        self._last = None
+        return self._all.pop((os.getpid(), asyncio.get_running_loop()), None)
+
     def take_all(self) -> list[tuple[asyncio.AbstractEventLoop, T]]:
         """Forget all of them; those of this process whose loops are not closed, for whoever closes them."""
         everything, self._all, self._last = self._all, {}, None
