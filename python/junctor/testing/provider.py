@@ -20,7 +20,7 @@ Every answer carries `x-simulated: key=…;region=…;number=…`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -62,7 +62,8 @@ class SimulatedProvider:
 
     - `latency`: seconds of the models (default: none); `time_scale` multiplies all of them, 0.01 makes a demo quick.
       Limits are not scaled: they count real seconds of `clock`.
-    - `output_tokens`: median length of an answer, `output_sigma` its log-normal spread; `text` is a fixed answer.
+    - `output_tokens`: median length of an answer, `output_sigma` its log-normal spread; `text` is a fixed answer,
+      `arguments` are fixed ones for calls of the tools that it names.
     - `models`: the names that exist (default: any); others get the provider's 404.
     - `context_tokens`: longer prompts get the provider's 400 (default: no limit).
     - `seed`: repeats every draw for the same order of requests per key.
@@ -82,6 +83,7 @@ class SimulatedProvider:
         output_tokens: int = 24,
         output_sigma: float = 0.0,
         text: str | None = None,
+        arguments: Mapping[str, Mapping[str, Any]] | None = None,
         models: Collection[str] | None = None,
         context_tokens: int | None = None,
         seed: int = 0,
@@ -96,6 +98,7 @@ class SimulatedProvider:
             output_tokens=output_tokens,
             output_sigma=output_sigma,
             text=text,
+            arguments=arguments or {},
             models=None if models is None else frozenset(models),
             context_tokens=context_tokens,
             seed=seed,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from email.utils import formatdate
 from typing import Any, Final, Literal, NamedTuple
 
@@ -38,6 +38,7 @@ class Temper(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int = 24
     output_sigma: float = 0.0
     text: str | None = None
+    arguments: Mapping[str, Mapping[str, Any]] = {}
     models: frozenset[str] | None = None
     context_tokens: int | None = None
     seed: int = 0
@@ -173,7 +174,10 @@ class Service:
                 usage=usage,
             )
         if ask.tool is not None:
-            arguments = msgspec.json.encode(example({"type": "object", **ask.tool_schema})).decode()
+            given = self.temper.arguments.get(ask.tool)
+            arguments = msgspec.json.encode(
+                example({"type": "object", **ask.tool_schema}) if given is None else given
+            ).decode()
             return Said(
                 pieces=(), tool=ask.tool, arguments=halves(arguments), finish="tool", input_tokens=ask.input_tokens,
                 output_tokens=TOOL_CALL_TOKENS + len(arguments) // 4, number=number, created_s=created_s, usage=usage,
