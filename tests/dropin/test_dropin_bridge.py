@@ -74,6 +74,28 @@ def test_a_transport_that_is_forgotten_ends_its_thread() -> None:
     assert all(not each["in_flight"] for each in client.router.snapshot()["deployments"].values())
 
 
+def test_an_answer_that_is_lost_in_a_cycle_is_released_by_whichever_thread_collects_it() -> None:
+    """The bridge's own thread among them, which must not wait for itself."""
+    place = scripted({"a": []}, otherwise=stream("one", " two", stall_after=1))
+    http = httpx2.Client(transport=place.transport)
+    for collect in (gc.collect, lambda: place.transport._bridge.line()._loop.call_soon_threadsafe(gc.collect)):
+        gc.disable()
+        try:
+            answer = http.send(http.build_request("POST", URL, json={**ASK, "stream": True}), stream=True)
+            pieces = answer.iter_bytes()
+            next(pieces)
+            cycle: list[Any] = [answer, pieces]
+            cycle.append(cycle)
+            del answer, pieces, cycle
+            assert place.in_flight == {"a": 1}
+            collect()
+            until(lambda: not place.in_flight, "the answer is released")
+        finally:
+            gc.enable()
+        assert http.get("https://anywhere.example/v1/models").status_code == 200
+    http.close()
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_stream_that_is_left_early_is_cancelled_and_settled_when_the_block_is_left(library: Any, after: int) -> None:

@@ -69,7 +69,8 @@ async def answer(
                 options["tags"].pop("tenant", None)
             options.update(caller.options(asked))
         if within_s is not None and not asked.stream:
-            options["deadline_s"] = min(within_s, options.get("deadline_s") or client.router.deadline_s)
+            own_s = options.get("deadline_s")
+            options["deadline_s"] = min(within_s, client.router.deadline_s if own_s is None else own_s)
         call = called(client, asked)
         if asked.kind == "count":
             return _named(await counted(client, asked, call), request_id)

@@ -12,7 +12,8 @@ for that is told. A thread that is interrupted while it waits (Ctrl-C) cancels w
 connections, and nobody who closes them. Locks around the starting: a child that forks while one is held waits forever;
 a dictionary's `setdefault` decides between two threads as well.
 
-**Cost.** A piece of an answer crosses two threads.
+**Cost.** A piece of an answer crosses two threads; what that takes is less than what our sockets save
+(`python -m benches.python.bench_dropin`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class Line:
 
     def __init__(self, farewell: Callable[[], Awaitable[None]]) -> None:
         self._process = os.getpid()
-        self._lock = threading.Lock()  # between asking for something and the end; no child of a fork takes it
+        # Between asking for something and the end. The garbage collector may strike inside and release an answer, which
+        # asks once more, so it is reentrant. Neither the loop's own thread nor a child of a fork ever takes it.
+        self._lock = threading.RLock()
         self._ended = False
         started: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]
         started = concurrent.futures.Future()
@@ -59,7 +62,10 @@ class Line:
             raise
 
     def finish(self, work: Coroutine[Any, Any, None]) -> None:
-        """As `run`, for what releases something: where the line has ended, that released it."""
+        """As `run`, for what releases something: the end of the line releases it as well.
+
+        On the line's own thread only the garbage collector calls this, and the loop hears of its generators by itself.
+        """
         future = self._begin(work)
         if future is not None:
             with suppress(concurrent.futures.CancelledError):
@@ -78,7 +84,7 @@ class Line:
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T] | None:
         # The loop calls in order, so everything that was begun before the end is there to be cancelled at the end.
-        if self._process == os.getpid():
+        if self._process == os.getpid() and threading.current_thread() is not self._thread:
             with self._lock:
                 if not self._ended:
                     return asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -61,6 +61,9 @@ SECRETS: Final = ("authorization", "x-api-key", "api-key", "cookie", "proxy-auth
 GRACE_S: Final = 0.1
 """How much later than its deadline a call is cut off that this does not end: a stream has no deadline here."""
 
+LEAST_S: Final = 0.001
+"""A read timeout of nothing is a timeout all the same, and no request without sense."""
+
 EARLY_S: Final = MIN_ATTEMPT_S + DEADLINE_SLACK_S
 """How long before its deadline a call may be given up: when no attempt fits into the rest, or by a timer's error."""
 
@@ -171,7 +174,8 @@ def _incoming(request: Any, body: bytes) -> Incoming:
 def _read_s(request: Any) -> float | None:
     """The caller's read timeout; None for one that never passes."""
     timeouts: Mapping[str, float | None] = request.extensions.get("timeout") or {}
-    return timeouts.get("read")
+    read_s = timeouts.get("read")
+    return None if read_s is None else max(read_s, LEAST_S)
 
 
 def _told_when(answer: Answer) -> Answer:
