@@ -445,12 +445,26 @@ def test_a_stream_that_is_left_early_lets_go_at_once(tmp_path: Path, leave: str)
     provider, model = scripted({"openai-a": [stream("one", "two", stall_after=1)]}, tmp_path)
     with model:
         chunks = model.stream("Hi")
-        assert next(iter(chunks)).text == "one"
+        assert next(chunks).text == "one"
         if leave == "close":
             chunks.close()  # type: ignore[attr-defined]  # a generator, though LangChain promises an iterator
         del chunks
         assert provider.open == 0
         assert_released(model.client)
+
+
+def test_closing_a_model_ends_what_runs_on_it(tmp_path: Path) -> None:
+    """Whoever waits is told, and what was held is free."""
+    provider, model = scripted({"openai-a": [stream("one", "two", stall_after=1)]}, tmp_path)
+    chunks = model.stream("Hi")
+    assert next(chunks).text == "one"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, chunks)
+        model.close()
+        with pytest.raises(exceptions.JunctorError, match="closed during this call"):
+            waiting.result()
+    assert provider.open == 0
+    assert_released(model.client)
 
 
 def test_many_threads_share_one_model(desk: Desk) -> None:
