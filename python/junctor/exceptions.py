@@ -9,6 +9,7 @@ JunctorError
 ├── NoCapacity                          nobody is free; says when to come back
 ├── DeadlineExceeded (TimeoutError)     the caller's deadline passed; everything was released
 ├── StreamInterrupted                   a stream broke after its first content was handed over
+├── BudgetSpent                         an agent's run or thread has spent its budget (`junctor.langchain`)
 └── ProviderError                       a provider answered with a failure and no attempt was left
     ├── AuthError · PermissionDenied · ModelNotFound
     ├── RateLimited · QuotaExhausted · Overloaded

@@ -23,6 +23,8 @@ OVER_KEYS = "import junctor\nclient = junctor.Client.over_keys('openai/gpt-5.6',
     [
         ("import junctor", {"asyncio", "msgspec", "yaml", "junctor._core"}),
         ("import junctor.adapters\njunctor.adapters.names()", {"junctor.adapters.openai", "junctor.adapters.gemini"}),
+        ("import junctor.langchain", {"junctor._core", "pydantic", "langchain_core", "langchain", "langgraph"}),
+        ("from junctor.langchain import ChatJunctor", {"langchain", "langgraph", "junctor.testing"}),
         (
             f"{OVER_KEYS}\nclient.adapter('openai')",
             {"junctor.adapters.anthropic", "junctor.adapters.gemini", "pyreqwest", "httpx", "yaml", "tomllib"}

@@ -152,7 +152,7 @@ def test_an_answer_tells_where_it_came_from_and_what_it_cost(desk: Desk) -> None
 
 # ---- conversations ----
 
-THINKING = {
+THINKING: dict[str, Any] = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
@@ -190,6 +190,43 @@ def test_a_tool_loop_begun_at_one_provider_goes_on_at_another(tmp_path: Path) ->
     assert [block["type"] for block in again[3]["content"]] == ["tool_use"]
 
 
+def sse(*events: dict[str, Any]) -> bytes:
+    """A stream of Claude's."""
+    return b"".join(b"event: %s\ndata: %s\n\n" % (e["type"].encode(), msgspec.json.encode(e)) for e in events)
+
+
+@pytest.mark.filterwarnings("ignore:The method `BaseChatModel.stream_events")
+@pytest.mark.parametrize("way", ["stream", "blocks", "events"])
+def test_signed_thinking_survives_every_way_to_stream(tmp_path: Path, way: str) -> None:
+    """LangChain makes messages of chunks in three ways; the next request holds the thought as it was signed."""
+    thought, *_ = THINKING["content"]
+    about = {**THINKING, "content": [], "stop_reason": None}
+    told = sse(
+        {"type": "message_start", "message": about},
+        {"type": "content_block_start", "index": 0, "content_block": {**thought, "thinking": "", "signature": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "A number."}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "c2lnbmVk"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "It is Ada."}},
+        {"type": "content_block_stop", "index": 1},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    )
+    answers = [raw(200, told, headers=[("content-type", "text/event-stream")]), ok()]
+    provider, model = scripted({"anthropic-a": answers}, tmp_path)
+    with model:
+        if way == "events":
+            message = model.stream_events("Who has 3?", version="v3").output
+        else:
+            model.output_version = "v1" if way == "blocks" else "v0"
+            message = reduce(add, model.stream("Who has 3?"))
+        assert message.text == "It is Ada."
+        assert message.content_blocks[0]["type"] == "reasoning"
+        model.invoke([HumanMessage("Who has 3?"), message, HumanMessage("Sure?")])
+    assert body_of(provider)["messages"][1]["content"] == [thought, {"type": "text", "text": "It is Ada."}]
+
+
 @pytest.mark.parametrize(
     ("wanted", "sent"),
     [("any", "required"), (True, "required"), ("required", "required"), ("none", "none"), (None, None),
@@ -214,6 +251,16 @@ def test_tools_keep_what_only_their_provider_understands(tmp_path: Path) -> None
     with model:
         model.bind_tools([own, {**described, "cache_control": mark}]).invoke("Hi")
     assert body_of(provider)["tools"] == [own, {**described, "cache_control": mark}]
+
+
+def test_a_call_may_bring_its_tools(tmp_path: Path) -> None:
+    """As LangChain has them, beside a structured answer too."""
+    provider, model = scripted({"openai-a": [ok(), ok('{"number": 3}')]}, tmp_path)
+    with model:
+        model.invoke("Hi", tools=[lookup], tool_choice="any")
+        assert model.with_structured_output(Line, tools=[lookup]).invoke("Which?") == Line(number=3)
+    assert [body_of(provider, number)["tools"][0]["function"]["name"] for number in (0, 1)] == ["lookup", "lookup"]
+    assert body_of(provider, 0)["tool_choice"] == "required"
 
 
 def test_a_tool_that_is_not_bound_cannot_be_chosen(desk: Desk) -> None:
@@ -445,12 +492,26 @@ def test_a_stream_that_is_left_early_lets_go_at_once(tmp_path: Path, leave: str)
     provider, model = scripted({"openai-a": [stream("one", "two", stall_after=1)]}, tmp_path)
     with model:
         chunks = model.stream("Hi")
-        assert next(iter(chunks)).text == "one"
+        assert next(chunks).text == "one"
         if leave == "close":
             chunks.close()  # type: ignore[attr-defined]  # a generator, though LangChain promises an iterator
         del chunks
         assert provider.open == 0
         assert_released(model.client)
+
+
+def test_closing_a_model_ends_what_runs_on_it(tmp_path: Path) -> None:
+    """Whoever waits is told, and what was held is free."""
+    provider, model = scripted({"openai-a": [stream("one", "two", stall_after=1)]}, tmp_path)
+    chunks = model.stream("Hi")
+    assert next(chunks).text == "one"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, chunks)
+        model.close()
+        with pytest.raises(exceptions.JunctorError, match="closed during this call"):
+            waiting.result()
+    assert provider.open == 0
+    assert_released(model.client)
 
 
 def test_many_threads_share_one_model(desk: Desk) -> None:

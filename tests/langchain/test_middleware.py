@@ -249,6 +249,18 @@ def test_structured_answers_of_agents_are_routed_too(model: ChatJunctor) -> None
     assert not any(isinstance(each, ToolMessage) for each in found["messages"])
 
 
+def test_an_answer_by_a_tool_is_counted_too(tmp_path: Path) -> None:
+    """Where not everybody can be held to a schema, agents ask by a tool: two messages, one cost."""
+    old = {"model": "openai/gpt-4", "key": "file:key", "capabilities": ["tools"], "price": {"input": 1, "output": 1}}
+    plain = {"deployments": {"old": old}, "groups": {}}
+    with clients(tmp_path, "openai", more=plain) as desk, ChatJunctor(client=desk.client, model="old") as model:
+        agent = create_agent(model, [], middleware=[JunctorMiddleware()], response_format=Line)
+        found = agent.invoke(ASKED)
+    assert found["structured_response"] == Line(number=1)
+    assert isinstance(found["messages"][-1], ToolMessage)
+    assert found[RUN] == sum(told(found["messages"], "cost_usd_micros")) > 0
+
+
 def test_langchains_retries_leave_alone_what_no_retry_can_help(model: ChatJunctor, desk: Desk) -> None:
     """A dead key is asked once more for each try that LangChain makes: none beside the first."""
     desk.provider.inject(faults.dead(), key="anthropic")

@@ -262,6 +262,9 @@ class ChatJunctor(BaseChatModel):
     ) -> tuple[str, list[dict[str, Any]], Any]:
         """(model, messages, options) for `Client.chat`: the model's own settings, then what this call says."""
         given = dict(given)
+        if "tools" in given:
+            given["tools"] = tools_of(given["tools"], None)
+            given["tool_choice"] = choice_of(given.get("tool_choice"), given["tools"])
         model, more = given.pop("model", self.model), given.pop("options", None) or {}
         settings = {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
         options = merged(spoken(settings), self.options, spoken(given), more)

@@ -162,7 +162,7 @@ def _session(request: ModelRequest[Any]) -> str | None:
     """The thread, or where none is kept the conversation's first message, whose id stays the same through a run."""
     about = getattr(request.runtime, "execution_info", None)
     thread = None if about is None else about.thread_id
-    return thread or next((message.id for message in request.messages), None)
+    return str(thread) if thread else next((message.id for message in request.messages), None)
 
 
 def _micros(name: str, budget_usd: float) -> int:
