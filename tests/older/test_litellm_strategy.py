@@ -146,6 +146,30 @@ def test_a_changed_list_is_a_changed_fleet() -> None:
     del held
 
 
+def test_a_list_that_cannot_be_used_changes_nothing() -> None:
+    """It is told once, as a warning; whoever is left of the old one is picked."""
+    router = Router(model_list=listed("a"))
+    strategy = JunctorStrategy(router)
+    router.apply(ChangeSet(upsert=[Deployment(**listed("w", group="openai/*", model="openai/*")[0])], delete=["a"]))
+    with (
+        pytest.warns(RuntimeWarning, match="goes on with what it had: model_list: none of its 1 entries"),
+        pytest.raises(litellm.BadRequestError, match="'chat' was picked and is no longer in the LiteLLM Router"),
+    ):
+        pick(strategy)
+    router.apply(ChangeSet(upsert=[Deployment(**listed("b")[0])]))
+    assert pick(strategy)["model_info"]["id"] == "b"
+
+
+def test_a_changed_fleet_file_is_matched_anew(tmp_path: Path) -> None:
+    """A router that follows its file, or that its program reloads."""
+    file = fleet(tmp_path, "deployments: {a: {model: openai/gpt-5.4}}\ngroups: {chat: {members: [a]}}")
+    strategy = JunctorStrategy(Router(model_list=listed("a", "b")), file)
+    assert pick(strategy)["model_info"]["id"] == "a"
+    fleet(tmp_path, "deployments: {b: {model: openai/gpt-5.4}}\ngroups: {chat: {members: [b]}}")
+    strategy.router.reload_from(file)
+    assert pick(strategy)["model_info"]["id"] == "b"
+
+
 def test_two_routers_of_a_process_settle_each_its_own() -> None:
     """LiteLLM takes callbacks of one class for the same, unless they say otherwise."""
     with (

@@ -22,15 +22,17 @@ SOURCE: Final = "model_list"
 class Places(msgspec.Struct, frozen=True):
     """`asked` is what a name or id that LiteLLM is asked for is called in the fleet, `ids` whose a deployment is.
 
-    `version` is that of the Router's list at the time. What `asked` does not know is none of junctor's.
+    `fleet` and the `version` of the Router's list are those that it holds for. What `asked` does not know is none of
+    junctor's.
     """
 
     asked: Mapping[str, str]
     ids: Mapping[str, str]
+    fleet: Config
     version: int
 
 
-def read(registry: LiteLLMRegistry) -> tuple[Config, Places, tuple[Note, ...]]:
+def read(registry: LiteLLMRegistry) -> tuple[Places, tuple[Note, ...]]:
     """The fleet that the Router's own list means, by the rules of `junctor import-litellm`, and what it leaves out.
 
     LiteLLM's fallbacks stay LiteLLM's. Raises `ConfigError` if nothing of the list can be routed.
@@ -49,10 +51,11 @@ def read(registry: LiteLLMRegistry) -> tuple[Config, Places, tuple[Note, ...]]:
         text = "; ".join(imported.problems)
         raise ConfigError(f"{SOURCE}: as a fleet it is not valid: {text}", problems=imported.problems)
     ids = {name: _id(entries[index]) for name, index in imported.origin.items()}
-    places = Places({**imported.names, **{id: name for name, id in ids.items()}}, ids, version)
     # Worker processes with the same list share its limits. LiteLLM's ids tell lists with other keys apart.
     whose = hashlib.blake2b(msgspec.json.encode([imported.fleet, ids]), digest_size=8).hexdigest()
-    return from_mapping({**imported.fleet, "name": f"litellm-{whose}"}, source=SOURCE), places, imported.notes
+    fleet = from_mapping({**imported.fleet, "name": f"litellm-{whose}"}, source=SOURCE)
+    asked = {**imported.names, **{id: name for name, id in ids.items()}}
+    return Places(asked, ids, fleet, version), imported.notes
 
 
 def match(fleet: Config | None, registry: LiteLLMRegistry) -> Places:
@@ -76,7 +79,7 @@ def match(fleet: Config | None, registry: LiteLLMRegistry) -> Places:
     groups = {str(entry["model_name"]) for entry in entries} | {str(alias) for alias in registry.aliases()}
     asked = {name: as_name(name) for name in groups if as_name(name) in known}
     # LiteLLM sends any name here: who has rules may ask for `auto`, unless the list means something else by it.
-    return Places({AUTO: AUTO, **asked, **{id: name for name, id in ids.items()}}, ids, version)
+    return Places({AUTO: AUTO, **asked, **{id: name for name, id in ids.items()}}, ids, fleet, version)
 
 
 def _id(entry: Mapping[str, Any]) -> str:
