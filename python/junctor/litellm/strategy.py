@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ABANDON_AFTER_S: Final = 600.0
 """How long an attempt may hold what it reserved when nobody tells how it ended. Long answers take minutes."""
 
+COUNTED: Final = ("attempts", "settled", "abandoned", "waited", "refused", "elsewhere")
+
 Entry = Mapping[str, Any]
 
 
@@ -70,7 +72,7 @@ class JunctorStrategy(CustomRoutingStrategyBase):
         for word, value, least in (("max_wait_s", max_wait_s, 0.0), ("abandon_after_s", abandon_after_s, 1.0)):
             if value is not None and not least <= value < float("inf"):
                 raise ConfigError(f"{word}: is {value}; it must be {least:g} or more seconds")
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
         self.notes: tuple[Any, ...] = ()
         self._litellm = router
         self._registry = router.registry()
@@ -101,7 +103,7 @@ class JunctorStrategy(CustomRoutingStrategyBase):
 
     def name_of(self, id: str) -> str:
         """What LiteLLM's deployment with this id is called in the fleet. Raises `KeyError` if it is not in it."""
-        return self._places.asked[id]
+        return self._places.names[id]
 
     def close(self) -> None:
         """Let LiteLLM choose by itself again. Attempts under way count as abandoned; twice is harmless."""
@@ -162,13 +164,13 @@ class JunctorStrategy(CustomRoutingStrategyBase):
             return None
         if self._stale:
             self._renew()
-        name = self._places.asked.get(model)
+        name = self._places.asked(model)
         if name is None:
             self.counters["elsewhere"] += 1
             return None
         try:
             wanted = asked(
-                self.router, name, messages, inputs, request, self._places.asked, max_wait_s=self._max_wait_s
+                self.router, name, messages, inputs, request, self._places.names, max_wait_s=self._max_wait_s
             )
         except InvalidRequest as error:
             raise denial(error, model) from error
@@ -205,7 +207,7 @@ class JunctorStrategy(CustomRoutingStrategyBase):
 
     def _entry(self, reservation: Reservation, asked: str) -> Entry:
         """LiteLLM's entry of the deployment that was picked, with the ticket of its reservation."""
-        id = self._places.ids.get(reservation.deployment)
+        id = self._places.id_of(reservation.deployment)
         entry = None if id is None else self._registry.deployment_dict(id)
         if entry is None:  # it went between two looks
             reservation.cancel(sent=False)
