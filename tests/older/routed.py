@@ -71,7 +71,7 @@ class Routed:
     @property
     def counters(self) -> dict[str, int]:
         """What the strategy counted."""
-        return dict(self.strategy.counters)
+        return dict(+self.strategy.counters)
 
     def state(self, id: str) -> dict[str, Any]:
         """What junctor knows of LiteLLM's deployment with this id."""

@@ -59,7 +59,12 @@ def test_an_attempt_is_settled_once_with_its_usage(way: Callable[..., Any], dial
         assert state["cost_usd_micros"] > 0
 
 
-@pytest.mark.parametrize("way", [_responses, _whole])
+async def _responses_stream(at: Routed) -> None:
+    events = [event async for event in await at.router.aresponses(model="chat", input="Rivers?", stream=True)]
+    assert events[-1].type == "response.completed"
+
+
+@pytest.mark.parametrize("way", [_responses, _responses_stream])
 def test_other_apis_of_the_router_are_decided_too(way: Callable[..., Any]) -> None:
     """OpenAI's responses go through the same strategy, with metadata under another name."""
     with provider("a").in_thread() as there, routed([entry("chat", there, "a")]) as at:
@@ -83,7 +88,7 @@ def test_embeddings_are_decided_too() -> None:
 def test_attempts_follow_the_weights(way: Callable[..., Any]) -> None:
     """LiteLLM's `weight`, as junctor draws by it."""
     with provider("a", "b").in_thread() as there:
-        entries = [entry("chat", there, "a", weight=9), entry("chat", there, "b", weight=1)]
+        entries = [entry("chat", there, "a", weight=49), entry("chat", there, "b", weight=1)]
 
         async def calls(at: Routed) -> None:
             for _ in range(40):
@@ -167,7 +172,7 @@ def test_a_breaker_opens_and_traffic_moves() -> None:
         with routed(entries, fallbacks=[{"chat": ["other"]}]) as at:
             at.run(calls(at))
             asked = there.counts(key="a").requests
-            assert at.state("a")["breaker"] == "open"
+            assert at.state("a")["breaker"] != "closed"
             assert there.counts(key="b").ok == 24
             assert at.counters == {"attempts": asked + 24, "settled": asked + 24, "refused": 24 - asked}
             assert asked < 24
@@ -267,6 +272,17 @@ def test_a_stream_that_breaks_is_a_failure(way: Callable[..., Any]) -> None:
                 at.run(way(at))
             assert at.state("a")["failed"] == 1
             assert at.counters == {"attempts": 1, "settled": 1}
+
+
+def test_a_stream_that_goes_on_elsewhere_is_two_attempts() -> None:
+    """LiteLLM begins anew in a fallback group when a stream breaks before its first content."""
+    with provider("a", "b").in_thread() as there:
+        there.inject(faults.cut(0), key="a")
+        entries = [entry("chat", there, "a"), entry("other", there, "b")]
+        with routed(entries, fallbacks=[{"chat": ["other"]}]) as at:
+            at.run(_stream(at))
+            assert at.counters == {"attempts": 2, "settled": 2}
+            assert (at.state("a")["failed"], at.state("b")["succeeded"]) == (1, 1)
 
 
 def test_every_attempt_of_a_storm_is_settled_once() -> None:

@@ -66,7 +66,7 @@ def test_a_ticket_is_a_text_wherever_it_goes() -> None:
     del copied
     assert strategy.open == 1
     del picked, ticket
-    assert (strategy.open, dict(strategy.counters)) == (0, {"attempts": 1, "abandoned": 1})
+    assert (strategy.open, dict(+strategy.counters)) == (0, {"attempts": 1, "abandoned": 1})
 
 
 def test_what_is_kept_too_long_is_abandoned() -> None:
@@ -120,10 +120,44 @@ def test_names_that_are_not_junctors_go_where_litellm_sends_them() -> None:
     assert ["model_list[1]" in str(note) for note in strategy.notes if "wildcard" in str(note)] == [True]
     picked = router.get_available_deployment("openai/gpt-4.1", messages=HELLO, request_kwargs={})
     assert picked["model_info"]["id"] == "w"
-    assert dict(strategy.counters) == {"elsewhere": 1}
+    assert dict(+strategy.counters) == {"elsewhere": 1}
     strategy.close()
     assert router.get_available_deployment("chat", messages=HELLO, request_kwargs={})["model_info"]["id"] == "a"
     assert strategy.counters["attempts"] == 0
+
+
+def test_a_group_comes_before_an_id_of_the_same_name() -> None:
+    """As in LiteLLM: entries are often called as their group is."""
+    strategy = JunctorStrategy(Router(model_list=listed("chat", "b")))
+    assert {pick(strategy)["model_info"]["id"] for _ in range(30)} == {"chat", "b"}
+    failed: Any = {"metadata": {"previous_models": ({"deployment_id": "chat"},)}}
+    assert {pick(strategy, **failed)["model_info"]["id"] for _ in range(10)} == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("request_kwargs", "input"),
+    [
+        ({"contents": [{"parts": [{"text": "hi"}]}]}, None),
+        ({}, [1, 2, 3]),
+        ({}, [[1, 2], [3]]),
+        ({}, ["text", {"image": "data"}]),
+        ({}, [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}]),
+        ({"messages": []}, None),
+    ],
+)
+def test_whatever_an_api_of_litellms_asks_with_is_sized(request_kwargs: dict[str, Any], input: Any) -> None:
+    """Texts, tokens, items, words of other providers: what cannot be measured is no reason to refuse."""
+    strategy = JunctorStrategy(Router(model_list=listed("a")))
+    picked = strategy.get_available_deployment("chat", input=input, request_kwargs=request_kwargs)
+    assert picked["model_info"]["id"] == "a"
+
+
+def test_messages_may_be_litellms_own_objects() -> None:
+    """An answer of LiteLLM's as part of the next question."""
+    said = litellm.Message(role="assistant", content="Rivers flow.")
+    strategy = JunctorStrategy(Router(model_list=listed("a")))
+    asked: Any = [*HELLO, said, *HELLO]
+    assert strategy.get_available_deployment("chat", messages=asked)["model_info"]["id"] == "a"
 
 
 def test_an_id_or_an_alias_may_be_asked_for() -> None:
@@ -144,6 +178,30 @@ def test_a_changed_list_is_a_changed_fleet() -> None:
     assert {pick(strategy)["model_info"]["id"] for _ in range(5)} == {"b"}
     assert strategy.open == 1
     del held
+
+
+def test_a_list_that_cannot_be_used_changes_nothing() -> None:
+    """It is told once, as a warning; whoever is left of the old one is picked."""
+    router = Router(model_list=listed("a"))
+    strategy = JunctorStrategy(router)
+    router.apply(ChangeSet(upsert=[Deployment(**listed("w", group="openai/*", model="openai/*")[0])], delete=["a"]))
+    with (
+        pytest.warns(RuntimeWarning, match="goes on with what it had: model_list: none of its 1 entries"),
+        pytest.raises(litellm.BadRequestError, match="'chat' was picked and is no longer in the LiteLLM Router"),
+    ):
+        pick(strategy)
+    router.apply(ChangeSet(upsert=[Deployment(**listed("b")[0])]))
+    assert pick(strategy)["model_info"]["id"] == "b"
+
+
+def test_a_changed_fleet_file_is_matched_anew(tmp_path: Path) -> None:
+    """A router that follows its file, or that its program reloads."""
+    file = fleet(tmp_path, "deployments: {a: {model: openai/gpt-5.4}}\ngroups: {chat: {members: [a]}}")
+    strategy = JunctorStrategy(Router(model_list=listed("a", "b")), file)
+    assert pick(strategy)["model_info"]["id"] == "a"
+    fleet(tmp_path, "deployments: {b: {model: openai/gpt-5.4}}\ngroups: {chat: {members: [b]}}")
+    strategy.router.reload_from(file)
+    assert pick(strategy)["model_info"]["id"] == "b"
 
 
 def test_two_routers_of_a_process_settle_each_its_own() -> None:

@@ -92,11 +92,13 @@ def _sized(
 ) -> tuple[Wish[Any], dict[str, Any]]:
     """The call taken apart, and what its size and needs ask for."""
     times = {"deadline_s": router.deadline_s, "max_wait_s": router.max_wait_s}
-    if messages is None and not _are_messages(inputs):
+    if not messages and not inputs:
+        inputs = str(request.get("contents") or "")  # an API of other words: about its length, and no needs
+    if not messages and not _are_messages(inputs):
         embedding = take_apart_inputs(cast("str", inputs), None, routing, **times)
         tokens, chars, estimated = measure_inputs(embedding.request.inputs)
         return embedding, {"input_tokens": tokens, "prompt_chars": chars, "estimated": estimated}
-    listed = [_plain(message) for message in cast("Sequence[Any]", inputs if messages is None else messages)]
+    listed = [_plain(message) for message in cast("Sequence[Any]", messages or inputs)]
     wish = take_apart(listed, {**_content(request), **routing}, **times)
     tokens, chars = measure(wish.request)
     ask: dict[str, Any] = {"input_tokens": tokens, "prompt_chars": chars, "estimated": True}
@@ -118,6 +120,8 @@ def _is_item(value: object) -> bool:
 
 def _plain(message: Any) -> Any:
     """A message as a mapping: LiteLLM hands its own objects on, when an answer is part of the next question."""
+    if isinstance(message, str):
+        return {"role": "user", "content": message}
     return message if isinstance(message, Mapping) or not hasattr(message, "model_dump") else message.model_dump()
 
 

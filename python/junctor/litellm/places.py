@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -19,18 +20,31 @@ from junctor.migration.values import as_name
 SOURCE: Final = "model_list"
 
 
-class Places(msgspec.Struct, frozen=True):
-    """`asked` is what a name or id that LiteLLM is asked for is called in the fleet, `ids` whose a deployment is.
+class Places(msgspec.Struct, frozen=True, dict=True):
+    """`groups` is what a name that LiteLLM is asked for is called in the fleet, `names` what its deployments' ids are.
 
-    `version` is that of the Router's list at the time. What `asked` does not know is none of junctor's.
+    `fleet` and the `version` of the Router's list are those that it holds for.
     """
 
-    asked: Mapping[str, str]
-    ids: Mapping[str, str]
+    groups: Mapping[str, str]
+    names: Mapping[str, str]
+    fleet: Config
     version: int
 
+    def asked(self, name: str) -> str | None:
+        """What to ask the walk for; None if the name is none of junctor's."""
+        return self.groups.get(name) or self.names.get(name)
 
-def read(registry: LiteLLMRegistry) -> tuple[Config, Places, tuple[Note, ...]]:
+    def id_of(self, deployment: str) -> str | None:
+        """LiteLLM's id of this deployment; None if it has none any more."""
+        return self._ids.get(deployment)
+
+    @cached_property
+    def _ids(self) -> Mapping[str, str]:
+        return {name: id for id, name in self.names.items()}
+
+
+def read(registry: LiteLLMRegistry) -> tuple[Places, tuple[Note, ...]]:
     """The fleet that the Router's own list means, by the rules of `junctor import-litellm`, and what it leaves out.
 
     LiteLLM's fallbacks stay LiteLLM's. Raises `ConfigError` if nothing of the list can be routed.
@@ -48,11 +62,11 @@ def read(registry: LiteLLMRegistry) -> tuple[Config, Places, tuple[Note, ...]]:
     if imported.problems:
         text = "; ".join(imported.problems)
         raise ConfigError(f"{SOURCE}: as a fleet it is not valid: {text}", problems=imported.problems)
-    ids = {name: _id(entries[index]) for name, index in imported.origin.items()}
-    places = Places({**imported.names, **{id: name for name, id in ids.items()}}, ids, version)
+    names = {_id(entries[index]): name for name, index in imported.origin.items()}
     # Worker processes with the same list share its limits. LiteLLM's ids tell lists with other keys apart.
-    whose = hashlib.blake2b(msgspec.json.encode([imported.fleet, ids]), digest_size=8).hexdigest()
-    return from_mapping({**imported.fleet, "name": f"litellm-{whose}"}, source=SOURCE), places, imported.notes
+    whose = hashlib.blake2b(msgspec.json.encode([imported.fleet, names]), digest_size=8).hexdigest()
+    fleet = from_mapping({**imported.fleet, "name": f"litellm-{whose}"}, source=SOURCE)
+    return Places(imported.names, names, fleet, version), imported.notes
 
 
 def match(fleet: Config | None, registry: LiteLLMRegistry) -> Places:
@@ -71,12 +85,11 @@ def match(fleet: Config | None, registry: LiteLLMRegistry) -> Places:
             f"{_some(sorted(own.values()))}; give its entry model_info: {{id: {missing[0]}}}",
             problems=tuple(f"deployments.{name}" for name in missing),
         )
-    ids = {name: own[name] for name in names}
     known = {*fleet.groups, *names}
-    groups = {str(entry["model_name"]) for entry in entries} | {str(alias) for alias in registry.aliases()}
-    asked = {name: as_name(name) for name in groups if as_name(name) in known}
+    asked = {str(entry["model_name"]) for entry in entries} | {str(alias) for alias in registry.aliases()}
+    groups = {name: as_name(name) for name in asked if as_name(name) in known}
     # LiteLLM sends any name here: who has rules may ask for `auto`, unless the list means something else by it.
-    return Places({AUTO: AUTO, **asked, **{id: name for name, id in ids.items()}}, ids, version)
+    return Places({AUTO: AUTO, **groups}, {own[name]: name for name in names}, fleet, version)
 
 
 def _id(entry: Mapping[str, Any]) -> str:

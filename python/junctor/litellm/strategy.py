@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import msgspec
+
 from junctor import attempts
 from junctor.config import load
 from junctor.exceptions import ConfigError, InvalidRequest, JunctorError, NoCapacity, Refused
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 ABANDON_AFTER_S: Final = 600.0
 """How long an attempt may hold what it reserved when nobody tells how it ended. Long answers take minutes."""
+
+COUNTED: Final = ("attempts", "settled", "abandoned", "waited", "refused", "elsewhere")
 
 Entry = Mapping[str, Any]
 
@@ -68,15 +72,15 @@ class JunctorStrategy(CustomRoutingStrategyBase):
         for word, value, least in (("max_wait_s", max_wait_s, 0.0), ("abandon_after_s", abandon_after_s, 1.0)):
             if value is not None and not least <= value < float("inf"):
                 raise ConfigError(f"{word}: is {value}; it must be {least:g} or more seconds")
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
         self.notes: tuple[Any, ...] = ()
         self._litellm = router
         self._registry = router.registry()
         self._renewing = threading.Lock()
         self._own_fleet = fleet is None
         if fleet is None:
-            config, self._places, self.notes = places.read(self._registry)
-            self.router = Router.from_config(config, seed=seed, clock=clock, keys=False)
+            self._places, self.notes = places.read(self._registry)
+            self.router = Router.from_config(self._places.fleet, seed=seed, clock=clock, keys=False)
         else:
             if not isinstance(fleet, Router):
                 fleet = Router.from_config(load(fleet), seed=seed, clock=clock, keys=False)
@@ -99,7 +103,7 @@ class JunctorStrategy(CustomRoutingStrategyBase):
 
     def name_of(self, id: str) -> str:
         """What LiteLLM's deployment with this id is called in the fleet. Raises `KeyError` if it is not in it."""
-        return self._places.asked[id]
+        return self._places.names[id]
 
     def close(self) -> None:
         """Let LiteLLM choose by itself again. Attempts under way count as abandoned; twice is harmless."""
@@ -158,15 +162,15 @@ class JunctorStrategy(CustomRoutingStrategyBase):
         """What the walk is to be asked; None if the name is none of junctor's."""
         if self._closed:
             return None
-        if self._own_fleet and self._registry.version != self._places.version:
+        if self._stale:
             self._renew()
-        name = self._places.asked.get(model)
+        name = self._places.asked(model)
         if name is None:
             self.counters["elsewhere"] += 1
             return None
         try:
             wanted = asked(
-                self.router, name, messages, inputs, request, self._places.asked, max_wait_s=self._max_wait_s
+                self.router, name, messages, inputs, request, self._places.names, max_wait_s=self._max_wait_s
             )
         except InvalidRequest as error:
             raise denial(error, model) from error
@@ -203,26 +207,38 @@ class JunctorStrategy(CustomRoutingStrategyBase):
 
     def _entry(self, reservation: Reservation, asked: str) -> Entry:
         """LiteLLM's entry of the deployment that was picked, with the ticket of its reservation."""
-        id = self._places.ids[reservation.deployment]
-        entry = self._registry.deployment_dict(id)
-        if entry is None:
+        id = self._places.id_of(reservation.deployment)
+        entry = None if id is None else self._registry.deployment_dict(id)
+        if entry is None:  # it went between two looks
             reservation.cancel(sent=False)
-            error = ConfigError(
-                f"deployments.{reservation.deployment}: the LiteLLM Router has no entry {id!r} any more"
-            )
+            gone = reservation.deployment
+            error = InvalidRequest(f"deployment {gone!r} was picked and is no longer in the LiteLLM Router; ask again")
             raise denial(error, asked) from error
         self.counters["attempts"] += 1
         ticket = self._tickets.issue(reservation, now_s=self.router.now_s())
         return {**entry, "model_info": {**entry["model_info"], KEY: ticket}}
 
+    @property
+    def _stale(self) -> bool:
+        """Whether the Router's list or the fleet has changed since they were matched."""
+        found = self._places
+        return self._registry.version != found.version or self.router.config is not found.fleet
+
     def _renew(self) -> None:
-        """The Router's list has changed: the fleet is made anew of it. Attempts under way end where they are."""
+        """Match list and fleet anew. Attempts under way end where they are; what cannot be used is told, once."""
         with self._renewing:
-            if self._registry.version == self._places.version:
+            if not self._stale:
                 return
-            config, now, self.notes = places.read(self._registry)
-            self.router.reload_config(config)
-            self._places = now
+            try:
+                if self._own_fleet:
+                    self._places, self.notes = places.read(self._registry)
+                    self.router.reload_config(self._places.fleet)
+                else:
+                    self._places = places.match(self.router.config, self._registry)
+            except ConfigError as error:
+                warnings.warn(f"junctor goes on with what it had: {error}", RuntimeWarning, stacklevel=2)
+                now = self.router.config or self._places.fleet
+                self._places = msgspec.structs.replace(self._places, fleet=now, version=self._registry.version)
 
 
 def use_junctor(
