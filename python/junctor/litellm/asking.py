@@ -21,7 +21,9 @@ from junctor.router import Router
 KEY: Final = "junctor"
 """Where in a call's metadata its routing stands."""
 
-WORDS: Final = sorted(RoutingOptions.__annotations__.keys() - {"deadline_s"})  # LiteLLM's `timeout` is the deadline
+WORDS: Final = sorted(RoutingOptions.__annotations__.keys() - {"attempts", "deadline_s"})
+"""What routes a call. How often and until when it is tried is LiteLLM's to say: `num_retries` and `timeout`."""
+
 LENGTHS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 """LiteLLM's words for the bound on an answer: the first that is said is meant."""
 
