@@ -45,7 +45,7 @@ $(BENCH_READY): $(READY)
 	@scripts/setup_venv.sh $(VENV) bench
 	@touch $@
 
-$(PEERS_READY): benches/python/peers/setup.sh benches/python/peers/requirements.txt | $(READY)
+$(PEERS_READY): $(addprefix benches/python/peers/,setup.sh requirements.txt portkey.json) | $(READY)
 	@benches/python/peers/setup.sh $(@D) $(PY)
 	@touch $@
 
@@ -97,7 +97,7 @@ types: $(CORE) $(BENCH_READY) ## Check Python's types strictly, and the stub aga
 bench: $(CORE) $(BENCH_READY) ## Measure: medians with spread, ratios to floors of the same run, JSON (ARGS="--quick --only client")
 	$(PY) -m benches.python.run $(ARGS)
 
-bench-peers: $(CORE) $(BENCH_READY) $(PEERS_READY) ## Measure LiteLLM and TensorZero beside it, in an environment of their own (.venv-peers)
+bench-peers: $(CORE) $(BENCH_READY) $(PEERS_READY) ## Measure LiteLLM, TensorZero and Portkey beside it, in an environment of their own (.venv-peers)
 	$(PY) -m benches.python.run --peers $(ARGS)
 
 catalog: $(CATALOG_READY) ## Write the catalog of models and prices anew from public tables (.venv-catalog); review the diff

@@ -16,11 +16,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import msgspec
 import uvloop
 
 from benches.python import show
 from benches.python.constant import BODY, EVENTS, STREAM_BODY, provider
-from benches.python.gateway_server import Served, floor, gateway
+from benches.python.gateway_server import GROUP, Served, floor, gateway
 from benches.python.harness import Rounds, Spread, Suite, Verdict, in_rounds, ratio, rows
 from benches.python.load import CONCURRENT
 from junctor.request import HttpRequest
@@ -45,11 +46,11 @@ METHOD: Final = (
 
 
 class Load:
-    """Requests to one address. Enter it in the loop that uses it."""
+    """Requests to one address, used in one loop. `headers` are further ones that it asks for."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, headers: dict[str, str] | None = None) -> None:
         self._url = url
-        self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json", **(headers or {})}
         self.transport = DirectTransport()
 
     async def chats(self, count: int, body: bytes) -> None:
@@ -94,6 +95,16 @@ class Load:
         return HttpRequest("POST", f"{self._url}/v1/chat/completions", self._headers, body)
 
 
+def chats_us(loop: asyncio.Runner, server: Served, load: Load, count: int) -> float:
+    """Microseconds of the server's CPU for each of about so many whole answers."""
+    return _cost_us(server, partial(_run, loop, load.chats, count, body_of(BODY)), count)
+
+
+def streams_us(loop: asyncio.Runner, server: Served, load: Load, count: int) -> float:
+    """The same of streams."""
+    return _cost_us(server, partial(_run, loop, load.streams, count, body_of(STREAM_BODY)), count)
+
+
 def _cost_us(server: Served, run: Callable[[], object], count: int) -> float:
     before = server.cpu_s()
     run()
@@ -102,7 +113,6 @@ def _cost_us(server: Served, run: Callable[[], object], count: int) -> float:
 
 def measure(*, rounds: int = 7) -> list[Suite]:
     """CPU of whole answers and streams, then the added time of one after the other."""
-    chat, stream = _body("g0", BODY), _body("g0", STREAM_BODY)
     with (
         provider() as url,
         gateway(url) as ours,
@@ -112,21 +122,20 @@ def measure(*, rounds: int = 7) -> list[Suite]:
         loads = {GATEWAY: (ours, Load(ours.url, ours.key)), FLOOR: (bare, Load(bare.url, bare.key))}
         cpu: dict[str, Callable[[], float]] = {}
         for name, (server, load) in loads.items():
-            cpu[name] = partial(_cost_us, server, partial(_run, loop, load.chats, CHATS, chat), CHATS)
-            cpu[name + STREAM] = partial(_cost_us, server, partial(_run, loop, load.streams, STREAMS, stream), STREAMS)
+            cpu[name] = partial(chats_us, loop, server, load, CHATS)
+            cpu[name + STREAM] = partial(streams_us, loop, server, load, STREAMS)
         found = in_rounds(cpu, rounds)
         direct = Load(url, "sk-up")
-        alone = {name: partial(_alone, loop, load, chat) for name, (_, load) in loads.items()}
-        times = in_rounds({"direct": partial(_alone, loop, direct, chat), **alone}, rounds)
+        alone = {name: partial(_alone, loop, load) for name, (_, load) in loads.items()}
+        times = in_rounds({"direct": partial(_alone, loop, direct), **alone}, rounds)
         for load in (direct, *(load for _, load in loads.values())):
             loop.run(load.transport.close())
     return [_cpu_suite(found), _time_suite(times)]
 
 
-def _body(model: str, body: dict[str, object]) -> bytes:
-    import msgspec
-
-    return msgspec.json.encode({**body, "model": model})
+def body_of(body: dict[str, object]) -> bytes:
+    """A request of the group that every server here knows."""
+    return msgspec.json.encode({**body, "model": GROUP})
 
 
 def _run(loop: asyncio.Runner, what: Callable[..., object], *arguments: object) -> None:
@@ -136,8 +145,8 @@ def _run(loop: asyncio.Runner, what: Callable[..., object], *arguments: object) 
     loop.run(inside())
 
 
-def _alone(loop: asyncio.Runner, load: Load, body: bytes) -> float:
-    return loop.run(load.alone_ms(ALONE, body))
+def _alone(loop: asyncio.Runner, load: Load) -> float:
+    return loop.run(load.alone_ms(ALONE, body_of(BODY)))
 
 
 def _cpu_suite(found: Rounds) -> Suite:

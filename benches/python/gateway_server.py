@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from junctor.transport.direct import DirectTransport
 START_S: Final = 30.0
 STOP_S: Final = 10.0
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+GROUP: Final = "g0"
 UPSTREAM: Final = "BENCH_UPSTREAM"
 
 
@@ -63,13 +64,13 @@ def gateway(upstream: str, deployments: int = 10, *, at_once: int = 10**5) -> It
             }
             for number in range(deployments)
         },
-        "groups": {"g0": {"members": [f"d{number}" for number in range(deployments)]}},
+        "groups": {GROUP: {"members": [f"d{number}" for number in range(deployments)]}},
         "gateway": {
             "drain_notice_s": 0,
             "keys": {
                 "bench": {
-                    "hash": hashed, "tenant": "t", "groups": ["g0"], "rpm": 10**9, "tpm": 10**9, "concurrency": at_once,
-                    "usd_per_day": 10**6,
+                    "hash": hashed, "tenant": "t", "groups": [GROUP], "rpm": 10**9, "tpm": 10**9,
+                    "concurrency": at_once, "usd_per_day": 10**6,
                 }
             },
         },
@@ -79,7 +80,7 @@ def gateway(upstream: str, deployments: int = 10, *, at_once: int = 10**5) -> It
         file.write_bytes(msgspec.json.encode(fleet))  # JSON is YAML
         port = free_port()
         command = [sys.executable, "-m", "junctor", "serve", str(file), "--port", str(port)]
-        with _running(command, port, {"BENCH_KEY": "sk-up", "JUNCTOR_RUNTIME_DIR": folder}) as pid:
+        with running(command, port, {"BENCH_KEY": "sk-up", "JUNCTOR_RUNTIME_DIR": folder}) as pid:
             yield Served(f"http://127.0.0.1:{port}", pid, key, file)
 
 
@@ -89,7 +90,7 @@ def floor(upstream: str) -> Iterator[Served]:
     port = free_port()
     name = "benches.python.gateway_server:forward"
     command = [sys.executable, "-m", "granian", name, "--interface", "asgi", "--port", str(port), "--no-ws"]
-    with _running([*command, "--log-level", "warning"], port, {UPSTREAM: upstream}) as pid:
+    with running([*command, "--log-level", "warning"], port, {UPSTREAM: upstream}) as pid:
         yield Served(f"http://127.0.0.1:{port}", pid, "sk-floor")
 
 
@@ -135,21 +136,29 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
+def running(
+    command: list[str], port: int, environment: dict[str, str], *, within_s: float = START_S, log: Path | None = None
+) -> Iterator[int]:
+    """Runs a server that has to listen at `port` within that time. Its output goes to `log`, or else nowhere."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "python")])
-    child = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path, **environment}, stdout=subprocess.DEVNULL
-    )
-    try:
-        _until_it_listens(child, port)
-        yield child.pid
-    finally:
-        child.terminate()
-        child.wait(STOP_S)
+    with nullcontext(subprocess.DEVNULL) if log is None else log.open("wb") as output:
+        child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            stdout=output,
+            stderr=None if log is None else subprocess.STDOUT,
+        )
+        try:
+            _until_it_listens(child, port, within_s)
+            yield child.pid
+        finally:
+            child.terminate()
+            child.wait(STOP_S)
 
 
-def _until_it_listens(child: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + START_S
+def _until_it_listens(child: subprocess.Popen[bytes], port: int, within_s: float) -> None:
+    until = time.monotonic() + within_s
     while time.monotonic() < until and child.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

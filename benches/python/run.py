@@ -32,6 +32,7 @@ from benches.python import (
     show,
 )
 from benches.python.harness import RESULTS, Suite, report, write
+from benches.python.peers import bench_peers
 
 SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
     "decision": lambda quick: [bench_decision.measure(rounds=5 if quick else 25)],
@@ -49,11 +50,9 @@ SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
 }
 
 
-def peers(quick: bool) -> list[Suite]:
-    """The peers' suites. Imported late: they need an environment of their own."""
-    from benches.python.peers import bench_peers
-
-    return bench_peers.measure(rounds=2 if quick else 5)
+def peers(name: str, quick: bool) -> list[Suite]:
+    """One of the peers' suites."""
+    return bench_peers.measure(rounds=2 if quick else 5, only=[name])
 
 
 def options() -> argparse.Namespace:
@@ -64,14 +63,19 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="few rounds and no criterion: does it run, roughly how fast"
     )
-    parser.add_argument("--only", default="", help=f"some of {', '.join(SUITES)}, with commas between")
+    parser.add_argument(
+        "--only",
+        default="",
+        help=f"some of {', '.join(SUITES)}, with commas between; with --peers some of {', '.join(bench_peers.NAMES)}",
+    )
     parser.add_argument("--peers", action="store_true", help="the peers instead, in their own environment")
     parser.add_argument("--json", type=Path, help="where the report goes")
     chosen = parser.parse_args()
     wanted = [name for name in chosen.only.split(",") if name]
-    if unknown := [name for name in wanted if name not in SUITES]:
-        parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(SUITES)}")
-    chosen.wanted = wanted or list(SUITES)
+    known = bench_peers.NAMES if chosen.peers else tuple(SUITES)
+    if unknown := [name for name in wanted if name not in known]:
+        parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(known)}")
+    chosen.wanted = wanted or known
     return chosen
 
 
@@ -79,8 +83,8 @@ def main() -> int:
     """Measure, print and write."""
     chosen = options()
     suites: list[Suite] = []
-    for measured in [peers] if chosen.peers else [SUITES[name] for name in chosen.wanted]:
-        found = measured(chosen.quick)
+    for name in chosen.wanted:
+        found = peers(name, chosen.quick) if chosen.peers else SUITES[name](chosen.quick)
         for suite in found:
             print(show.text(suite), flush=True)
         suites += found

@@ -121,6 +121,10 @@ class Reservation:
         """Whether a fallback group serves instead of the one that was asked for."""
 
     @property
+    def rule(self) -> str | None:
+        """Name of the rule that matched; None if none did."""
+
+    @property
     def max_output_tokens(self) -> int | None:
         """Bound on the answer's tokens after the rule and the caller had their say; None if there is none."""
 
@@ -142,9 +146,6 @@ class Reservation:
     @property
     def receipt(self) -> Receipt:
         """The receipt of this attempt: the decision, what it saw, what was held and settled."""
-
-    def attempt_json(self) -> bytes:
-        """The same attempt as one JSON object, for receipts that join several."""
 
     def first_content(self) -> None:
         """Note the first content: ends the age clock and closes a half-open breaker. Only the first call counts."""

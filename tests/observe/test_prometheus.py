@@ -178,11 +178,12 @@ def test_ten_thousand_tenants_are_one_label_value() -> None:
 def test_a_family_never_has_more_label_sets_than_it_may() -> None:
     """Ten thousand names that no closed list holds: the bound, `other`, and a count of what went there."""
     slots = Slots(COUNTED, max_label_sets=50)
-    kept = sum(slots.add(TENANT_CALLS, (f"t{number}", "ok")) for number in range(10_000))
     for number in range(10_000):
-        slots.observe(DURATION, (f"o{number}", "g", "true"), 1.0)
+        slots.of(TENANT_CALLS).add((f"t{number}", "ok"))
+        slots.of(DURATION).observe((f"o{number}", "g", "true"), 1.0)
     numbers = slots.numbers()
-    assert kept == 50
+    for family in (TENANT_CALLS, DURATION):
+        assert numbers.pop((OVERFLOW.name, (family.name,))) == [9_950]
     assert len(numbers) == 2 * (50 + 1)
     assert numbers[TENANT_CALLS.name, ("other", "other")] == [9_950]
     assert sum(value[0] for (name, _), value in numbers.items() if name == TENANT_CALLS.name) == 10_000
@@ -243,7 +244,7 @@ def _worker(directory: Path, calls: int) -> subprocess.Popen[str]:
 def test_damaged_files_of_other_workers_are_left_out(tmp_path: Path) -> None:
     """Numbers without sets, sets without numbers, lines cut short, places out of range: the rest is told."""
     own = Slots(COUNTED, directory=tmp_path)
-    own.add(ATTEMPTS, ("d", "p", "m", "ok"), 3)
+    own.of(ATTEMPTS).add(("d", "p", "m", "ok"), 3)
     (tmp_path / "1-a.numbers").write_bytes(b"\0" * 64)
     (tmp_path / "2-b.sets").write_bytes(b"[]\n")
     (tmp_path / "3-c.numbers").write_bytes(b"odd")
@@ -267,11 +268,11 @@ def test_a_forked_child_counts_for_itself(tmp_path: Path, *, shared: bool) -> No
     """What its parent counted is told once; in a directory the two are added."""
     slots = Slots(COUNTED, directory=tmp_path if shared else None)
     labels = ("d", "p", "m", "ok")
-    slots.add(ATTEMPTS, labels)
+    slots.of(ATTEMPTS).add(labels)
     child = os.fork()
     if child == 0:
         slots.after_fork()
-        slots.add(ATTEMPTS, labels)
+        slots.of(ATTEMPTS).add(labels)
         os._exit(int(slots.numbers()[ATTEMPTS.name, labels][0]))
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == (2 if shared else 1)
@@ -282,19 +283,21 @@ def test_no_two_label_sets_share_a_word() -> None:
     """Every family full, `other` included: each number is the one that was counted there."""
     slots = Slots(COUNTED, max_label_sets=3)
     for index, (family, labels) in enumerate(_full()):
-        if family.kind == "histogram":
-            slots.observe(family, labels, float(index))
-        else:
-            slots.add(family, labels, float(index))
+        piece = slots.of(family)
+        (piece.observe if family.kind == "histogram" else piece.add)(labels, float(index))
     numbers = slots.numbers()
-    assert len(numbers) == 4 * len(COUNTED)
+    assert all(numbers.pop((OVERFLOW.name, (family.name,))) == [1.0] for family in FULL)
+    assert len(numbers) == 4 * len(FULL)
     for index, (family, labels) in enumerate(_full()):
-        key = (family.name, labels if labels[0] != "3" or family is OVERFLOW else ("other",) * len(labels))
+        key = (family.name, labels if labels[0] != "3" else ("other",) * len(labels))
         assert numbers[key][0] == index
         assert len(numbers[key]) == width(family)
 
 
+FULL = [family for family in COUNTED if family is not OVERFLOW]
+
+
 def _full() -> Iterator[tuple[Family, tuple[str, ...]]]:
-    for family in COUNTED:
+    for family in FULL:
         for number in range(4):
             yield family, (str(number),) * len(family.labels)

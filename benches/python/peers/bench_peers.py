@@ -1,6 +1,6 @@
-"""The peers beside junctor, in the same rounds, against the same provider: pick, calls, import, failover.
+"""The peers beside junctor, in the same rounds, against the same provider: pick, calls, import, failover, gateway.
 
-    make bench-peers
+    make bench-peers [ARGS="--only gateway"]
 
 LiteLLM's Router and TensorZero's embedded gateway run in processes and an environment of their own
 (`benches/python/peers/setup.sh` makes it in `.venv-peers`), everything at its defaults. CPU time is each process's own.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -19,6 +19,7 @@ from benches.python import bench_client, bench_decision, bench_failover, bench_i
 from benches.python.constant import TEXT, WORDS, provider
 from benches.python.harness import Rounds, Suite, in_rounds, rows, say
 from benches.python.load import CONCURRENT, Call, cost_us
+from benches.python.peers import bench_gateways
 from benches.python.peers.environment import PYTHON, PeerFailed, Remote, all_peers, versions
 from junctor.testing.remote import RemoteProvider
 
@@ -30,6 +31,8 @@ PICKS: Final = {  # (strategy, deployments): picks per round
     ("latency-based-routing", 100): 100,
     ("latency-based-routing", 1_000): 20,
 }
+FAILOVER_CALLS: Final = 1_000
+"""Calls per phase of the failover."""
 JUNCTOR: Final = "junctor"
 LITELLM: Final = "LiteLLM Router"
 WHAT: Final = {"chat": "a whole call", "stream": "a whole stream of 50 events"}
@@ -181,17 +184,28 @@ def _serve(there: Remote, seed: int, count: int) -> bench_failover.Phase:
     return told
 
 
-def measure(*, rounds: int = 5, count: int = 1_000) -> list[Suite]:
-    """Every comparison. `count` is the calls per phase of the failover."""
-    releases = ", ".join(f"{name} {version}" for name, version in versions().items())
-    with all_peers() as peers:
-        suites = [
-            picks(peers, rounds),
-            *calls(peers, rounds),
-            imports(rounds),
-            failover(peers, max(2, rounds // 2), count),
-        ]
-    return [suite.said_of(releases) for suite in suites]
+Asked = Callable[[dict[str, Remote], int], list[Suite]]
+SUITES: Final[dict[str, Asked]] = {
+    "pick": lambda peers, rounds: [picks(peers, rounds)],
+    "calls": calls,
+    "import": lambda _, rounds: [imports(rounds)],
+    "failover": lambda peers, rounds: [failover(peers, max(2, rounds // 2), FAILOVER_CALLS)],
+}
+"""Of the peers that are libraries."""
+
+NAMES: Final = (*SUITES, "gateway")
+
+
+def measure(*, rounds: int = 5, only: Sequence[str] = NAMES) -> list[Suite]:
+    """These comparisons, of `NAMES`."""
+    suites: list[Suite] = []
+    if wanted := [name for name in SUITES if name in only]:
+        releases = ", ".join(f"{name} {version}" for name, version in versions().items())
+        with all_peers() as peers:
+            suites += [suite.said_of(releases) for name in wanted for suite in SUITES[name](peers, rounds)]
+    if "gateway" in only:
+        suites += bench_gateways.measure(rounds=rounds)
+    return suites
 
 
 if __name__ == "__main__":

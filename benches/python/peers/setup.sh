@@ -13,3 +13,13 @@ python=${2:?usage: setup.sh DIRECTORY PYTHON}
 "$venv/bin/python" -m pip install --quiet --upgrade pip
 "$venv/bin/python" -m pip install --quiet --requirement "$(dirname "$0")/requirements.txt"
 "$venv/bin/python" -m pip install --quiet --no-deps litellm==1.109.1
+
+# Portkey's gateway is a program for node. It asks for any @hono/node-server of version 1; with the latest of them every
+# stream is answered by a 500 (node 20: its headers cannot be changed), so portkey.json names one that works.
+if command -v npm > /dev/null; then
+    mkdir -p "$venv/node"
+    cp "$(dirname "$0")/portkey.json" "$venv/node/package.json"
+    npm install --prefix "$venv/node" --silent --no-fund --no-audit
+else
+    echo "npm is missing: Portkey is left out of the comparison" >&2
+fi

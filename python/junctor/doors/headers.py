@@ -1,30 +1,17 @@
 """What an answer's headers tell of its call.
 
-They are made on every call and cost a microsecond each, so they are read from the reservation that answers and from the
-one line of its record that holds the rule; the whole receipt is put together only by who asks for it.
+They are made on every call, so they are read from the reservation that answers; the receipt is put together only by who
+asks for it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
-
-import msgspec
 
 if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.dispatch import Call
-
-
-class _Ruled(msgspec.Struct):
-    rule: str | None = None
-
-
-class _Attempted(msgspec.Struct):
-    decision: _Ruled = msgspec.field(default_factory=_Ruled)
-
-
-_attempted: Final = msgspec.json.Decoder(_Attempted).decode
 
 
 def of_call(call: Call, request_id: str, *, stream: bool) -> dict[str, str]:
@@ -60,7 +47,7 @@ def _of_reservation(held: Reservation, headers: dict[str, str]) -> None:
     headers["x-junctor-group"] = _plain(held.group)
     if held.downgrade:
         headers["x-junctor-downgrade"] = "true"
-    if (rule := _attempted(held.attempt_json()).decision.rule) is not None:
+    if (rule := held.rule) is not None:
         headers["x-junctor-rule"] = _plain(rule)
 
 

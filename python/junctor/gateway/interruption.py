@@ -84,7 +84,8 @@ class Interruption:
         self._over = True
         self.relax()
         heard, self._heard = self._heard, None
-        if heard is not None and not heard.done():
+        if heard is not None:
+            heard.remove_done_callback(self._listen)  # or cancelling it would call once more
             heard.cancel()
 
     def _listen(self, heard: asyncio.Future[Message]) -> None:

@@ -14,7 +14,8 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -43,6 +44,8 @@ PARAMETERS: Final = (
     "dimensions",
 )
 """What is told of a request. Neither its messages and tools nor the names of its user are among them."""
+
+SHAPE: Final = "response_format"
 
 _WORDS: Final = (
     (exc.TooLarge, "too_large"),
@@ -133,7 +136,7 @@ class Watch:
         self._reservations: Sequence[Any] = ()
         self._answered: Answered | None = None
         self._content: Content | None = None
-        self._parameters: dict[str, Any] = {}
+        self._parameters: tuple[Sequence[str], Sequence[Any]] = (), ()
 
     def asked(
         self,
@@ -148,10 +151,8 @@ class Watch:
         """What the call asks for. `request` is whatever holds its parameters: a `ChatRequest`, or the like."""
         self._model, self._operation, self._streamed = model, operation, streamed
         self._tags, self._session = tags or {}, session
-        self._parameters = {name: value for name in PARAMETERS if (value := getattr(request, name, None)) is not None}
-        shape = getattr(request, "response_format", None)
-        if shape:
-            self._parameters["output_type"] = "text" if shape.get("type") == "text" else "json"
+        names, values = _parameters_of(request.__class__)
+        self._parameters = names, values(request)
         if self._keeps_content and operation == "chat":
             self._content = Content(messages=tuple(request.messages), tools=tuple(request.tools))
 
@@ -204,7 +205,7 @@ class Watch:
             first_content_s=min(firsts) - self._began_s if firsts else None,
             waited_s=self._waited_s,
             overhead_us=self._overhead_us(pairs),
-            parameters=self._parameters,
+            parameters=_told(*self._parameters),
             tags=self._tags,
             session=self._session,
             answered=self._answered,
@@ -233,15 +234,42 @@ class Watch:
 
     def _overhead_us(self, pairs: Sequence[tuple[object, Attempt]]) -> int:
         """The call's time without waiting, and without any moment at which a provider was asked."""
-        sent, heard = self._sent, {} if self._streamed else {id(which): at_s for which, at_s in self._answers}
-        settled = {id(which): told.started_s + told.duration_s for which, told in pairs}
-        end_s = max(settled.values(), default=self._ended_s) if self._streamed else self._ended_s
+        end_s = self._ended_s
+        if self._streamed and pairs:
+            end_s = max(told.started_s + told.duration_s for _, told in pairs)
         asked_s, until_s = 0.0, self._began_s
-        for which, from_s in sent:  # in the order of sending, so that overlaps count once
-            to_s = heard.get(id(which)) or settled.get(id(which), from_s)
+        for which, from_s in self._sent:  # in the order of sending, so that overlaps count once
+            to_s = self._answered_s(which, pairs, from_s)
             asked_s += max(0.0, to_s - max(from_s, until_s))
             until_s = max(until_s, to_s)
         return max(0, round((end_s - self._began_s - asked_s - self._waited_s) * 1e6))
+
+    def _answered_s(self, which: object, pairs: Sequence[tuple[object, Attempt]], sent_s: float) -> float:
+        """When the provider's part of this attempt was over: a whole answer was there, or the attempt was settled."""
+        for reservation, at_s in () if self._streamed else self._answers:
+            if reservation is which:
+                return at_s
+        for reservation, told in pairs:
+            if reservation is which:
+                return told.started_s + told.duration_s
+        return sent_s
+
+
+@cache
+def _parameters_of(kind: type) -> tuple[tuple[str, ...], Callable[[Any], Sequence[Any]]]:
+    """Which parameters requests of this kind have, and how to read them all at once."""
+    names = tuple(name for name in (*PARAMETERS, SHAPE) if hasattr(kind, name))
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda request: [getattr(request, name) for name in names]  # attrgetter's single value is no tuple
+
+
+def _told(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """Those that were given. Of the answer's shape nothing is told but whether it is JSON."""
+    given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    if shape := given.pop(SHAPE, None):
+        given["output_type"] = "text" if shape.get("type") == "text" else "json"
+    return given
 
 
 def outcome_of(error: BaseException) -> str:

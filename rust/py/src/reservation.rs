@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use junctor_core::fleet::Action;
 use junctor_core::outcome::{Ending, LimitReport, Outcome};
 use junctor_core::record::DecisionRecord;
 use junctor_core::reservation::Reservation as Core;
@@ -11,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use crate::errors::{invalid_request, json, receipt};
+use crate::errors::{invalid_request, receipt};
 use crate::request::{Kept, RequestRecord};
 use crate::router::Router;
 
@@ -86,6 +87,12 @@ impl Reservation {
         self.core.decision().is_downgrade()
     }
 
+    /// Name of the rule that matched; None if none did.
+    #[getter]
+    fn rule(&self) -> Option<&str> {
+        self.action().map(|action| &*action.rule)
+    }
+
     /// Bound on the answer's tokens after the rule and the caller had their say; None if there is none.
     #[getter]
     const fn max_output_tokens(&self) -> Option<u64> {
@@ -95,8 +102,7 @@ impl Reservation {
     /// Reasoning effort that the matching rule asks for; None if it does not.
     #[getter]
     fn effort(&self) -> Option<&str> {
-        let fleet = self.core.fleet();
-        fleet.rules.actions.get(self.core.decision().rule? as usize)?.effort.as_deref()
+        self.action()?.effort.as_deref()
     }
 
     /// Seconds of silence after which a second attempt beside this one pays; None if it never does.
@@ -117,11 +123,6 @@ impl Reservation {
     #[getter]
     fn receipt<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         receipt(py, &ReceiptRecord { attempts: [self.attempt(py)?] })
-    }
-
-    /// The same attempt as one JSON object, for receipts that join several.
-    fn attempt_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyBytes>> {
-        Ok(pyo3::types::PyBytes::new(py, &json(&self.attempt(py)?)?))
     }
 
     /// Notes the first content: ends the age clock and closes a half-open breaker. Only the first call counts.
@@ -243,6 +244,11 @@ struct HeldDecision {
 }
 
 impl Reservation {
+    /// What the rule that matched asks for.
+    fn action(&self) -> Option<&Action> {
+        self.core.fleet().rules.actions.get(self.core.decision().rule? as usize)
+    }
+
     /// What the endpoint says of its model's end; nothing for endpoints of a program's own.
     fn model_status(&self, py: Python<'_>) -> String {
         let told = self.endpoint.bind(py).getattr(intern!(py, "model_status"));

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -31,6 +32,9 @@ _LOST: Final[dict[str, Any]] = {
     "user": None,
 }
 """Parameters that Converse has no word for, and the value that says nothing."""
+
+_lost_of: Final = attrgetter(*_LOST)
+_UNSAID: Final = (None,) * len(_LOST)
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -166,12 +170,12 @@ def _sampling(request: ChatRequest, endpoint: Endpoint, dropped: list[str]) -> d
             config[key] = min(max(value, 0.0), 1.0)
             if config[key] != value:
                 dropped.append(name)
-    stops = stop_list(request)
-    spoken = [stop for stop in stops if stop.strip()]  # white space alone is refused
-    if spoken:
-        config["stopSequences"] = spoken
-    if len(spoken) < len(stops):
-        dropped.append("stop")
+    if stops := stop_list(request):
+        spoken = [stop for stop in stops if stop.strip()]  # white space alone is refused
+        if spoken:
+            config["stopSequences"] = spoken
+        if len(spoken) < len(stops):
+            dropped.append("stop")
     return config
 
 
@@ -185,10 +189,11 @@ def _top_k(request: ChatRequest, family: Family, extra: dict[str, Any], dropped:
 
 
 def _rest(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
-    for name, nothing in _LOST.items():
-        value = getattr(request, name)
-        if value is not None and value != nothing:
-            dropped.append(name)
+    given = _lost_of(request)
+    if given != _UNSAID:
+        for (name, nothing), value in zip(_LOST.items(), given, strict=True):
+            if value is not None and value != nothing:
+                dropped.append(name)
     if request.metadata:
         fit = {name: value for name, value in request.metadata.items() if _fits(name) and _fits(value)}
         kept = dict(list(fit.items())[:MAX_METADATA])

@@ -43,9 +43,11 @@ def conversation(
     if not turns and system:  # the API wants at least one message
         turns, system = [{"role": "user", "content": system}], []
     _trim_prefill(turns)
-    if family.claude is not None:
-        return system, turns
-    return _cached(system, family), [{**turn, "content": _cached(turn["content"], family)} for turn in turns]
+    if family.claude is None:
+        system = _cached(system, family)
+        for turn in turns:
+            turn["content"] = _cached(turn["content"], family)
+    return system, turns
 
 
 def _add(turns: list[dict[str, Any]], role: str, blocks: Blocks) -> None:
@@ -59,6 +61,8 @@ def _add(turns: list[dict[str, Any]], role: str, blocks: Blocks) -> None:
 
 def _cached(blocks: Blocks, family: Family) -> Blocks:
     """The blocks with the cache points that a model which is no Claude takes: none, or none that says how long."""
+    if not any("cachePoint" in block for block in blocks):
+        return blocks
     plain = [cache_point(None, ttl=False) if "cachePoint" in block else block for block in blocks]
     return plain if family.cache else [block for block in plain if "cachePoint" not in block]
 

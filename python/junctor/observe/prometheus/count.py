@@ -27,6 +27,13 @@ class Counting(Observer):
         self._tenants = frozenset(tenants)
         self._turn = threading.Lock()
         self._clients: list[tuple[Mapping[str, int], dict[str, int]]] = []
+        self._calls, self._downgrades, self._retries = map(slots.of, (f.CALLS, f.DOWNGRADES, f.RETRIES))
+        self._decisions, self._attempts, self._hedges = map(slots.of, (f.DECISIONS, f.ATTEMPTS, f.HEDGES))
+        self._tokens, self._cost = slots.of(f.TOKENS), slots.of(f.COST)
+        self._duration, self._attempt_duration = slots.of(f.DURATION), slots.of(f.ATTEMPT_DURATION)
+        self._first_content, self._overhead, self._wait = map(slots.of, (f.FIRST_CONTENT, f.OVERHEAD, f.WAIT))
+        self._tenant_calls, self._tenant_tokens = slots.of(f.TENANT_CALLS), slots.of(f.TENANT_TOKENS)
+        self._tenant_cost = slots.of(f.TENANT_COST)
 
     def attached(self, counters: Mapping[str, int]) -> None:
         """Another client; how its observers fare is counted too."""
@@ -47,75 +54,82 @@ class Counting(Observer):
             self._count_callbacks()
 
     def _count(self, call: Observed) -> None:
-        decision, last = call.receipt.decision, call.last
+        receipt = call.receipt
+        decision, last = receipt.decision, call.last
         group = (decision.group or "") if decision is not None and last is not None else ""
         rule = (decision.rule or "") if decision is not None else ""
-        self._add(f.CALLS, (call.operation, group, rule, call.outcome))
-        if call.receipt.downgrade and last is not None:
-            self._add(f.DOWNGRADES, (group,))
+        self._calls.add((call.operation, group, rule, call.outcome))
+        if last is not None and receipt.downgrade:
+            self._downgrades.add((group,))
         if call.outcome == "ok":
-            self._observe(f.DURATION, (call.operation, group, "true" if call.streamed else "false"), call.duration_s)
+            self._duration.observe((call.operation, group, "true" if call.streamed else "false"), call.duration_s)
         if call.waited_s > 0:
-            self._observe(f.WAIT, (group,), call.waited_s)
-        self._observe(f.OVERHEAD, (call.operation,), call.overhead_us)
-        if call.receipt.failed_decision is not None:
-            self._refusals(call.receipt.failed_decision)
-        self._attempts(call)
+            self._wait.observe((group,), call.waited_s)
+        self._overhead.observe((call.operation,), call.overhead_us)
+        if receipt.failed_decision is not None:
+            self._refuse(receipt.failed_decision)
+        self._attempted(call)
+        if last is not None:
+            self._answer(call, last)
         self._tenant(call)
 
-    def _attempts(self, call: Observed) -> None:
-        for number, attempt in enumerate(sorted(call.attempts, key=_began)):
-            told, place = attempt.told, (attempt.told.deployment, attempt.provider, attempt.model)
+    def _attempted(self, call: Observed) -> None:
+        attempts = call.attempts if len(call.attempts) < 2 else sorted(call.attempts, key=_began)
+        for number, attempt in enumerate(attempts):
+            told, place = attempt.told, _place(attempt)
             decision = told.decision
             group = decision.group or ""
-            self._add(f.DECISIONS, (group, decision.rule or "", told.deployment))
-            self._refusals(decision)
-            self._add(f.ATTEMPTS, (*place, told.outcome))
+            self._decisions.add((group, decision.rule or "", told.deployment))
+            if decision.refusals:
+                self._refuse(decision)
+            self._attempts.add((*place, told.outcome))
             if told.hedge:
-                self._add(f.HEDGES, (group, _result(attempt, call)))
+                self._hedges.add((group, _result(attempt, call)))
             elif number:
-                self._add(f.RETRIES, (group,))
-            self._tokens(place, told.input_tokens, "input")
-            self._tokens(place, told.output_tokens, "output")
+                self._retries.add((group,))
+            self._use(place, "input", told.input_tokens)
+            self._use(place, "output", told.output_tokens)
             if told.cost_usd_micros:
-                self._add(f.COST, place, told.cost_usd_micros / 1_000_000)
+                self._cost.add(place, told.cost_usd_micros / 1_000_000)
             if attempt.first_content_s is not None:
-                self._observe(f.FIRST_CONTENT, place, attempt.first_content_s)
+                self._first_content.observe(place, attempt.first_content_s)
             if told.outcome == "ok":
-                self._observe(f.ATTEMPT_DURATION, place, told.duration_s)
-        if (last := call.last) is not None:
-            place = (last.told.deployment, last.provider, last.model)
-            self._answer(call, place)
+                self._attempt_duration.observe(place, told.duration_s)
 
-    def _answer(self, call: Observed, place: tuple[str, str, str]) -> None:
+    def _answer(self, call: Observed, last: ObservedAttempt) -> None:
+        place = _place(last)
         if call.outcome == "interrupted":
-            self._add(f.INTERRUPTIONS, place)
+            self._slots.of(f.INTERRUPTIONS).add(place)
         if call.answered is not None:
             usage = call.answered.usage
-            self._tokens(place, usage.cached_tokens, "input_cached")
-            self._tokens(place, usage.cache_write_tokens, "input_cache_write")
-            self._tokens(place, usage.reasoning_tokens, "output_reasoning")
+            self._use(place, "input_cached", usage.cached_tokens)
+            self._use(place, "input_cache_write", usage.cache_write_tokens)
+            self._use(place, "output_reasoning", usage.reasoning_tokens)
 
-    def _tokens(self, place: tuple[str, str, str], tokens: int, kind: str) -> None:
+    def _use(self, place: Place, kind: str, tokens: int) -> None:
         if tokens:
-            self._add(f.TOKENS, (*place, kind), tokens)
+            self._tokens.add((*place, kind), tokens)
 
-    def _refusals(self, decision: Decision) -> None:
+    def _refuse(self, decision: Decision) -> None:
         for deployment, why in decision.refusals.items():
-            self._add(f.REFUSALS, (deployment, why.partition(":")[0]))
+            self._slots.of(f.REFUSALS).add((deployment, why.partition(":")[0]))
 
     def _tenant(self, call: Observed) -> None:
         tenant = call.tenant or ""
         if tenant and tenant not in self._tenants:
             tenant = OTHER
-        self._add(f.TENANT_CALLS, (tenant, call.outcome))
+        self._tenant_calls.add((tenant, call.outcome))
         receipt = call.receipt
         if spent := receipt.cost_usd_micros:
-            self._add(f.TENANT_COST, (tenant,), spent / 1_000_000)
-        for kind in ("input", "output"):
-            tokens = sum(getattr(attempt, f"{kind}_tokens") for attempt in receipt.attempts)
-            if tokens:
-                self._add(f.TENANT_TOKENS, (tenant, kind), tokens)
+            self._tenant_cost.add((tenant,), spent / 1_000_000)
+        read = written = 0
+        for attempt in receipt.attempts:
+            read += attempt.input_tokens
+            written += attempt.output_tokens
+        if read:
+            self._tenant_tokens.add((tenant, "input"), read)
+        if written:
+            self._tenant_tokens.add((tenant, "output"), written)
 
     def _count_callbacks(self) -> None:
         for counters, seen in self._clients:
@@ -123,15 +137,15 @@ class Counting(Observer):
                 more = counters.get(name, 0) - seen.get(name, 0)
                 if more > 0:
                     seen[name] = seen.get(name, 0) + more
-                    self._add(f.CALLBACKS, (event,), more)
+                    self._slots.of(f.CALLBACKS).add((event,), more)
 
-    def _add(self, family: f.Family, labels: tuple[str, ...], amount: float = 1.0) -> None:
-        if not self._slots.add(family, labels, amount):
-            self._slots.add(f.OVERFLOW, (family.name,))
 
-    def _observe(self, family: f.Family, labels: tuple[str, ...], value: float) -> None:
-        if not self._slots.observe(family, labels, value):
-            self._slots.add(f.OVERFLOW, (family.name,))
+Place = tuple[str, str, str]
+
+
+def _place(attempt: ObservedAttempt) -> Place:
+    """The labels of where an attempt went."""
+    return attempt.told.deployment, attempt.provider, attempt.model
 
 
 def _result(hedge: ObservedAttempt, call: Observed) -> str:

@@ -56,47 +56,28 @@ class Slots:
     ) -> None:
         if not 1 <= max_label_sets <= 100_000:
             raise ConfigError(f"max_label_sets is {max_label_sets}; it must be between 1 and 100000")
-        self._families = {family.name: family for family in families}
-        # The count of what overflows has a label set for each family, whatever the bound.
-        self._room = {family.name: max_label_sets if family is not OVERFLOW else len(families) for family in families}
-        self._places: dict[tuple[str, tuple[str, ...]], int] = {}
-        self._taken = dict.fromkeys(self._families, 0)
-        self._starts: dict[str, int] = {}
-        end = 0
+        self._pieces: dict[str, Piece] = {}
+        self._size = 0
         for family in families:
-            self._starts[family.name] = end
-            end += width(family) * (self._room[family.name] + 1)
-        self._size = end
+            # The count of what overflows has a label set for each family, whatever the bound.
+            room = max_label_sets if family is not OVERFLOW else len(families)
+            self._pieces[family.name] = Piece(self, family, start=self._size, room=room)
+            self._size += width(family) * (room + 1)
         self._directory = directory
         self._process = 0
         self._sets: int | None = None
-        self._words: MutableSequence[float] = array("d")
         self._open()
 
-    def add(self, family: Family, labels: tuple[str, ...], amount: float = 1.0) -> bool:
-        """Count; False if the family has no room for another label set, so that `other` was counted instead."""
-        place = self._places.get((family.name, labels))
-        fits = place is not None
-        if place is None:
-            fits, place = self._found(family, labels)
-        self._words[place] += amount
-        return fits
-
-    def observe(self, family: Family, labels: tuple[str, ...], value: float) -> bool:
-        """Put a value into a histogram; answers as `add` does."""
-        place = self._places.get((family.name, labels))
-        fits = place is not None
-        if place is None:
-            fits, place = self._found(family, labels)
-        self._words[place] += value
-        self._words[place + 1 + bisect_left(family.buckets, value)] += 1.0
-        return fits
+    def of(self, family: Family) -> Piece:
+        """Where this family is counted."""
+        return self._pieces[family.name]
 
     def numbers(self) -> Numbers:
         """All numbers: this process's own, or with a directory those of every worker that ever counted there."""
         own = {
-            key: list(self._words[place : place + width(self._families[key[0]])])
-            for key, place in list(self._places.items())
+            (name, labels): piece.read(place)
+            for name, piece in self._pieces.items()
+            for labels, place in list(piece.places.items())
         }
         if self._directory is None:
             return own
@@ -110,33 +91,20 @@ class Slots:
     def after_fork(self) -> None:
         """A forked child counts for itself: its parent's numbers are told by the parent."""
         if self._process != os.getpid():
-            self._places = {}
-            self._taken = dict.fromkeys(self._families, 0)
+            for piece in self._pieces.values():
+                piece.places = {}
+                piece.taken = 0
             self._open()
 
-    def _found(self, family: Family, labels: tuple[str, ...]) -> tuple[bool, int]:
-        """The place of a label set that was not met yet."""
-        room = self._room[family.name]
-        fits = self._taken[family.name] < room
-        if not fits:
-            labels = (OTHER,) * len(family.labels)
-        key = (family.name, labels)
-        known = self._places.get(key)
-        if known is not None:
-            return fits, known
-        index = self._taken[family.name] if fits else room
-        place = self._starts[family.name] + index * width(family)
+    def named(self, family: Family, labels: tuple[str, ...], place: int) -> None:
+        """This label set is met for the first time and has its place: readers of the file are told."""
         if self._sets is not None:
             os.write(self._sets, msgspec.json.encode([family.name, list(labels), place]) + b"\n")
-        self._places[key] = place
-        if fits:
-            self._taken[family.name] += 1
-        return fits, place
 
     def _open(self) -> None:
         self._process = os.getpid()
         if self._directory is None:
-            self._words = array("d", bytes(self._size * WORD_BYTES))
+            self._count_in(array("d", bytes(self._size * WORD_BYTES)))
             return
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         stem = self._directory / f"{self._process}-{secrets.token_hex(8)}"
@@ -147,10 +115,14 @@ class Slots:
             mapped = mmap.mmap(numbers, self._size * WORD_BYTES)
         finally:
             os.close(numbers)
-        self._words = cast(MutableSequence[float], memoryview(mapped).cast("d"))
+        self._count_in(cast(MutableSequence[float], memoryview(mapped).cast("d")))
         if self._sets is not None:
             os.close(self._sets)
         self._sets = os.open(stem.with_name(stem.name + SETS_SUFFIX), flags | os.O_APPEND, 0o600)
+
+    def _count_in(self, words: MutableSequence[float]) -> None:
+        for piece in self._pieces.values():
+            piece.words = words
 
     def _read(self, path: Path) -> Iterator[tuple[tuple[str, tuple[str, ...]], list[float]]]:
         """What one worker counted. A file that is damaged, or of other families, gives what makes sense in it."""
@@ -165,12 +137,61 @@ class Slots:
                 name, labels, place = _decoded(line)
             except msgspec.MsgspecError:
                 continue
-            family = self._families.get(name)
-            if family is None or len(labels) != len(family.labels):
+            piece = self._pieces.get(name)
+            if piece is None or len(labels) != len(piece.family.labels):
                 continue
-            found = list(words[place : place + width(family)])
-            if place >= 0 and len(found) == width(family):
+            found = list(words[place : place + piece.width])
+            if place >= 0 and len(found) == piece.width:
                 yield (name, labels), found
+
+
+class Piece:
+    """One family's part of the array. What finds no room here is counted as `other`, and told in `OVERFLOW`."""
+
+    __slots__ = ("_room", "_slots", "_start", "family", "places", "taken", "width", "words")
+
+    def __init__(self, slots: Slots, family: Family, *, start: int, room: int) -> None:
+        self._slots = slots
+        self._start = start
+        self._room = room
+        self.family = family
+        self.width = width(family)
+        self.places: dict[tuple[str, ...], int] = {}
+        self.taken = 0
+        self.words: MutableSequence[float] = array("d")
+
+    def add(self, labels: tuple[str, ...], amount: float = 1.0) -> None:
+        """Count."""
+        place = self.places.get(labels)
+        self.words[self._found(labels) if place is None else place] += amount
+
+    def observe(self, labels: tuple[str, ...], value: float) -> None:
+        """Put a value into a histogram."""
+        place = self.places.get(labels)
+        if place is None:
+            place = self._found(labels)
+        self.words[place] += value
+        self.words[place + 1 + bisect_left(self.family.buckets, value)] += 1.0
+
+    def read(self, place: int) -> list[float]:
+        """The numbers of the label set at this place."""
+        return list(self.words[place : place + self.width])
+
+    def _found(self, labels: tuple[str, ...]) -> int:
+        """The place of a label set that has none yet."""
+        index = self.taken
+        if index == self._room:
+            if self.family is not OVERFLOW:
+                self._slots.of(OVERFLOW).add((self.family.name,))
+            labels = (OTHER,) * len(self.family.labels)
+            if (known := self.places.get(labels)) is not None:
+                return known
+        else:
+            self.taken += 1
+        place = self._start + index * self.width
+        self._slots.named(self.family, labels, place)
+        self.places[labels] = place
+        return place
 
 
 _decoded = msgspec.json.Decoder(tuple[str, tuple[str, ...], int]).decode
