@@ -172,11 +172,14 @@ def _rates(rates: Rates) -> dict[str, Any]:
 
 
 def ends(said: Sequence[Said]) -> dict[str, str]:
-    """When the model was seen to be deprecated, at the latest, and when it stops to answer."""
-    seen = min((each.as_of for each in said if each.deprecated), default="")
-    retires = min((each.retires_on for each in said if each.retires_on), default="")
-    told = {"deprecated_on": seen if not retires or seen < retires else "", "retires_on": retires}
-    return {word: day for word, day in told.items() if day}
+    """When the model was seen to be deprecated, at the latest, when it stops to answer, and who says so."""
+    retires, whose = min(((each.retires_on, each.source) for each in said if each.retires_on), default=("", ""))
+    seen, who = min(((each.as_of, each.source) for each in said if each.deprecated), default=("", ""))
+    if retires and seen >= retires:
+        seen = who = ""
+    by = ", ".join(dict.fromkeys(filter(None, (who, whose))))
+    told = {"seen_deprecated_on": seen, "retires_on": retires, "ends_by": by}
+    return {word: text for word, text in told.items() if text}
 
 
 def gone(said: Sequence[Said], today: str) -> bool:

@@ -36,7 +36,8 @@ NOTES: Final = (
     "Micro-dollars per million tokens. Of several tiers that of the longest prompt reached counts for all tokens.",
     "cache_write is the price of a five-minute write, cache_write_1h of an hour's, where writes are charged for.",
     "retires_on is the day that LiteLLM's table names; some hosts promise not to retire a model before it.",
-    "deprecated_on is when a table was first seen to call the model deprecated; replacement is the newest of its line.",
+    "seen_deprecated_on is when a table was first seen to call the model deprecated; ends_by says which tables do.",
+    "newest_of_line is read off the names of models, and no provider's recommendation.",
     "A context of a million tokens is listed only where it needs no special header.",
     "logprobs is listed only where the chat interface returns them without further settings.",
     "bytes_per_token: 3.5 over the measured token factor of the family.",
@@ -149,18 +150,20 @@ def _whole(models: Rows, name: str) -> dict[str, Any]:
 
 
 def finish(models: Rows, before: Rows) -> None:
-    """Name successors, and keep the days on which a model was first seen deprecated."""
+    """Name the newest of their lines, and keep the days on which a model was first seen deprecated."""
     for ours in PROVIDERS:
         mine = {name.partition("/")[2]: found for name, found in models.items() if name.partition("/")[0] == ours}
-        ended = {name for name, found in mine.items() if found.keys() & {"deprecated_on", "retires_on"}}
+        ended = {name for name, found in mine.items() if found.keys() & {"seen_deprecated_on", "retires_on"}}
         answering = {name for name in mine if "embeddings" not in _whole(models, f"{ours}/{name}")["capabilities"]}
-        soon = {name for name in ended & answering if "deprecated_on" in mine[name] or mine[name]["retires_on"] < SOON}
+        soon = {
+            name for name in ended & answering if "seen_deprecated_on" in mine[name] or mine[name]["retires_on"] < SOON
+        }
         for name, newer in successors(answering, soon).items():
-            mine[name]["replacement"] = f"{ours}/{newer}"
+            mine[name]["newest_of_line"] = f"{ours}/{newer}"
     for name, found in models.items():
-        seen = before.get(name, {}).get("deprecated_on")
-        if seen and found.get("deprecated_on", "") > seen:
-            found["deprecated_on"] = seen
+        seen = before.get(name, {}).get("seen_deprecated_on")
+        if seen and found.get("seen_deprecated_on", "") > seen:
+            found["seen_deprecated_on"] = seen
 
 
 def _tell_changes(models: Rows, before: Rows) -> None:

@@ -67,7 +67,9 @@ def test_orders_are_by_price_with_the_unknown_last_and_by_context_with_the_longe
 def test_models_that_end_are_marked_and_can_be_asked_for(run: Run) -> None:
     row = next(row for row in json.loads(run("models", "--json", "--deprecated").out)["models"]
                if row["model"] == "anthropic/claude-mythos-preview")  # fmt: skip
-    assert row["status"] == "retired: since 2026-06-09, use anthropic/claude-mythos-5-1"
+    assert row["status"] == (
+        "retired: since 2026-06-09 by LiteLLM; the newest of its line is anthropic/claude-mythos-5-1"
+    )
     assert "anthropic/claude-opus-5-5" not in _names(run, "--deprecated", "--provider", "anthropic")
     assert "retired: since 2026-06-09" in run("models", "claude", "--provider", "anthropic").out
 

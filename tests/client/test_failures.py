@@ -103,7 +103,7 @@ def test_a_stream_that_fails_before_content_is_one_clean_stream_elsewhere(kind: 
     assert_learned(stage, kind)
 
 
-@pytest.mark.parametrize("dialect", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize("dialect", ["openai", "openai-responses", "anthropic", "gemini"])
 @pytest.mark.parametrize("kind", AFTER)
 def test_a_stream_that_breaks_after_content_says_so(kind: Kind, dialect: str) -> None:
     """B43, B44, C18: the typed interruption, the text that was delivered, and no second attempt."""

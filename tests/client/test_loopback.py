@@ -29,7 +29,7 @@ from tests.client.stage import CAPABILITIES, MESSAGES, Streamed, outcomes, read,
 
 TRANSPORTS: list[Callable[[], Transport]] = [DirectTransport, HttpxTransport, PyreqwestTransport]
 every_transport = pytest.mark.parametrize("make", TRANSPORTS, ids=lambda make: make.__name__)
-DIALECTS = ("openai", "anthropic", "gemini", "bedrock", "mistral")
+DIALECTS = ("openai", "openai-responses", "anthropic", "gemini", "bedrock", "mistral")
 
 
 def endpoint_of(provider: SimulatedProvider, key: Key) -> Endpoint:
@@ -69,7 +69,7 @@ def in_flight(client: Client) -> int:
     return sum(state["in_flight"] for state in client.router.snapshot()["deployments"].values())
 
 
-def three_dialects(**options: Any) -> SimulatedProvider:
+def every_dialect(**options: Any) -> SimulatedProvider:
     return SimulatedProvider([Key(f"sk-{d}-{n}", dialect=d) for d in DIALECTS for n in range(2)], **options)
 
 
@@ -93,10 +93,10 @@ async def mixed_traffic(client: Client, count: int) -> tuple[int, int]:
 
 @every_transport
 def test_all_dialects_answer_chats_and_streams(make: Callable[[], Transport]) -> None:
-    """Three dialects in one group, whole and streamed, nothing left in flight."""
+    """Every dialect in one group, whole and streamed, nothing left in flight."""
 
     async def scenario() -> None:
-        async with three_dialects() as provider:
+        async with every_dialect() as provider:
             transport = make()
             client = client_for([endpoint_of(provider, key) for key in provider.keys], transport)
             assert await mixed_traffic(client, 60) == (60, 0)
@@ -118,7 +118,7 @@ def test_a_dead_and_a_cut_key_cost_no_caller_anything(make: Callable[[], Transpo
     """B1, C10 at small scale: one key answers 500, one cuts streams before content; all calls succeed."""
 
     async def scenario() -> None:
-        async with three_dialects() as provider:
+        async with every_dialect() as provider:
             provider.inject(faults.server_error(), key="sk-openai-0")
             provider.inject(faults.cut(after_events=0), key="sk-anthropic-0")
             transport = make()
@@ -307,7 +307,7 @@ def test_uvloop_works_as_asyncio_does(make: Callable[[], Transport]) -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def scenario() -> None:
-        async with three_dialects() as provider:
+        async with every_dialect() as provider:
             provider.inject(faults.server_error(), key="sk-openai-0")
             transport = make()
             client = client_for([endpoint_of(provider, key) for key in provider.keys], transport)

@@ -27,10 +27,12 @@ def test_every_row_is_plausible() -> None:
         assert set(facts.source.split(", ")) <= set(catalog().sources), name
         # Whoever serves an open model sets its price and its longest answer.
         assert (facts.price is None) == name.startswith("open/"), name
-        for day in filter(None, (facts.deprecated_on, facts.retires_on)):
+        for day in filter(None, (facts.seen_deprecated_on, facts.retires_on)):
             assert dt.date(2025, 1, 1) <= dt.date.fromisoformat(day) <= dt.date(2030, 1, 1), name
-        if facts.replacement:
-            newer = catalog().models[facts.replacement]
+        assert bool(facts.ends_by) == bool(facts.seen_deprecated_on or facts.retires_on), name
+        assert set(facts.ends_by.split(", ")) - {""} <= set(catalog().sources), name
+        if facts.newest_of_line:
+            newer = catalog().models[facts.newest_of_line]
             assert not newer.retires_on or newer.retires_on > facts.retires_on, name
         if facts.price is not None:
             _plausible(name, facts, facts.price)
@@ -86,13 +88,13 @@ def test_a_model_at_a_second_host_is_like_its_makers_but_for_what_the_host_says(
 
 
 def test_a_status_is_told_from_the_day_on_which_it_is_so() -> None:
-    facts = Facts(capabilities=(), bytes_per_token=3.5, deprecated_on="2026-05-01", retires_on="2026-12-01")
-    use = msgspec.structs.replace(facts, replacement="acme/new")
+    facts = Facts(capabilities=(), bytes_per_token=3.5, seen_deprecated_on="2026-05-01", retires_on="2026-12-01")
+    use = msgspec.structs.replace(facts, newest_of_line="acme/new")
     assert facts.status("2026-04-30") == ""
     assert facts.status("2026-05-01") == "deprecated: retires 2026-12-01"
-    assert use.status("2026-12-01") == "retired: since 2026-12-01, use acme/new"
+    assert use.status("2026-12-01") == "retired: since 2026-12-01; the newest of its line is acme/new"
     assert msgspec.structs.replace(facts, retires_on="").status("2026-05-02") == "deprecated: no date is known"
-    only = msgspec.structs.replace(facts, deprecated_on="")
+    only = msgspec.structs.replace(facts, seen_deprecated_on="")
     assert (only.status("2026-09-01"), only.status("2026-09-02")) == ("", "deprecated: retires 2026-12-01")
     assert only.status("") == ""
 

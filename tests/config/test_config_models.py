@@ -16,7 +16,7 @@ from junctor.exceptions import ConfigError
 
 ROW = {"capabilities": ["tools", "streaming"], "bytes_per_token": 3.5, "as_of": "2026-11-01"}
 PRICED = {**ROW, "price": {"input": 10, "output": 20}}
-ENDING = {**PRICED, "deprecated_on": "2026-06-01", "retires_on": "2026-12-01", "replacement": "acme/new"}
+ENDING = {**PRICED, "seen_deprecated_on": "2026-06-01", "retires_on": "2026-12-01", "newest_of_line": "acme/new"}
 
 
 def _fleet(folder: Path, models: dict[str, Any], *deployed: str, **more: Any) -> Path:
@@ -41,9 +41,11 @@ def test_check_warns_of_a_model_from_the_day_on_which_it_ends(tmp_path: Path) ->
     path = _fleet(tmp_path, {"acme/old": ENDING}, "acme/old")
     assert _said(path, "2026-05-31") == []
     assert _said(path, "2026-06-01") == [
-        "deployments.d0.model: acme/old is deprecated: retires 2026-12-01, use acme/new"
+        "deployments.d0.model: acme/old is deprecated: retires 2026-12-01; the newest of its line is acme/new"
     ]
-    assert _said(path, "2026-12-01") == ["deployments.d0.model: acme/old is retired: since 2026-12-01, use acme/new"]
+    assert _said(path, "2026-12-01") == [
+        "deployments.d0.model: acme/old is retired: since 2026-12-01; the newest of its line is acme/new"
+    ]
     assert _said(path, None) == []
 
 
@@ -63,7 +65,11 @@ def test_an_endpoint_knows_the_end_of_its_model_as_of_when_the_fleet_was_read(tm
     fleet = config.load(_fleet(tmp_path, {"acme/old": ENDING}, "acme/old"))
     june, december = 1_780_272_000, 1_796_083_200  # the first of each, at midnight UTC
     told = [config.compile(fleet, wall_epoch_s=at).endpoints[0].model_status for at in (june - 1, june, december)]
-    assert told == ["", "deprecated: retires 2026-12-01, use acme/new", "retired: since 2026-12-01, use acme/new"]
+    assert told == [
+        "",
+        "deprecated: retires 2026-12-01; the newest of its line is acme/new",
+        "retired: since 2026-12-01; the newest of its line is acme/new",
+    ]
     hashes = {config.compile(fleet, wall_epoch_s=at).config_hash for at in (june - 1, december)}
     assert len(hashes) == 1, "a date changes no decision"
 
@@ -177,4 +183,4 @@ def test_models_devs_table_becomes_a_catalog() -> None:
         input=1_250_000, output=10_000_000, cached_input=125_000,
         tiers=(TierRow(above=200_000, input=2_500_000, output=15_000_000),),
     )  # fmt: skip
-    assert pro.deprecated_on == "2026-08-18"
+    assert pro.seen_deprecated_on == "2026-08-18"

@@ -166,8 +166,9 @@ def test_what_a_table_tells_of_ends_is_in_the_row_and_a_model_that_ended_lately_
     assert ends(
         [_said("LiteLLM", retires_on="2026-12-11"), _said("models.dev", as_of="2026-08-18", deprecated=True)]
     ) == {
-        "deprecated_on": "2026-08-18",
+        "seen_deprecated_on": "2026-08-18",
         "retires_on": "2026-12-11",
+        "ends_by": "models.dev, LiteLLM",
     }
     found = row("groq", "m", [_said("models.dev", price=CHEAP, retires_on="2026-10-01")], today=DATED)
     assert found is not None

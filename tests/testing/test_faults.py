@@ -254,7 +254,10 @@ def test_faults_work_the_same_on_uvloop() -> None:
         (lambda: one_key().inject(faults.dead(), key="x"), "no key matches key='x'"),
         (lambda: one_key().inject(faults.lost(), key="k"), "give region= and nothing else"),
         (lambda: one_key().inject(faults.lost(), region="mars"), "region is 'mars', allowed are us"),
-        (lambda: Key("k", dialect="cobol"), "dialect is 'cobol', allowed are openai, anthropic, gemini"),
+        (
+            lambda: Key("k", dialect="cobol"),
+            "dialect is 'cobol', allowed are openai, openai-responses, anthropic, gemini",
+        ),
         (lambda: SimulatedProvider([Key("k"), Key("k")]), "'k' appears twice"),
     ],
 )

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from junctor.request import HttpRequest
+from junctor import adapters
+from junctor.reply import Reply
+from junctor.request import ChatRequest, HttpRequest
 from junctor.testing import ManualTime, ScriptedProvider
 from junctor.testing.scripted import (
     Outcome,
@@ -209,3 +211,14 @@ def test_an_endpoint_leads_to_its_script_without_showing_its_key() -> None:
     endpoint = ScriptedProvider({}).endpoint("opus-a", dialect="anthropic", model="claude")
     assert (endpoint.base_url, endpoint.adapter, endpoint.model) == ("http://opus-a.scripted", "anthropic", "claude")
     assert "scripted-key" not in repr(endpoint)
+
+
+@pytest.mark.parametrize("adapter", adapters.names())
+def test_an_endpoint_of_every_adapter_is_answered_in_its_dialect(adapter: str) -> None:
+    scripted = ScriptedProvider({"a": [ok("well")]})
+    endpoint = scripted.endpoint("a", dialect=adapter)
+    asked = adapters.get(adapter).build(ChatRequest(messages=[{"role": "user", "content": "Hi"}]), endpoint)
+    told = run(scripted.send(asked, timeout_s=10))
+    reply = adapters.get(adapter).parse(told.status, told.headers, told.body)
+    assert isinstance(reply, Reply)
+    assert reply.text == "well"

@@ -11,7 +11,7 @@ import pytest
 from junctor.testing import Delivery, Key, Latency, Limits, Server, SimulatedProvider, faults
 from junctor.testing.scripted import fail, stream
 
-DIALECTS = "openai, anthropic, gemini, bedrock, mistral"
+DIALECTS = "openai, openai-responses, anthropic, gemini, bedrock, mistral"
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Beyond the gate's capabilities: `sampling`, whether temperature and top_p may be set; `forced_tools`, whether a tool
     may be demanded (`tool_choice`); `prefill`, whether an answer may be begun for the model; `prompt_cache_min_tokens`,
     below which a prompt is not cached; `embedding_dimensions`, the length of a vector. `accounting` is the profile by
-    which the provider counts, if it has one. `deprecated_on` is when the model was known to be deprecated, at the
-    latest, `retires_on` when it stops to answer, `replacement` what its provider names instead: dates as YYYY-MM-DD.
+    which the provider counts, if it has one. Of its end, dates as YYYY-MM-DD: `seen_deprecated_on`, the day
+    on which a table was first seen to call the model deprecated, so it was no later; `retires_on`, the day from which
+    on a table says that it does not answer; `ends_by`, which tables say so. None of this is the provider's own notice.
+    `newest_of_line` is the newest model whose name is of the same line: a place to look, and nobody's recommendation.
     """
 
     capabilities: tuple[str, ...]
@@ -69,24 +71,26 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     prompt_cache_min_tokens: int | None = None
     embedding_dimensions: int | None = None
     accounting: str = ""
-    deprecated_on: str = ""
+    seen_deprecated_on: str = ""
     retires_on: str = ""
-    replacement: str = ""
+    ends_by: str = ""
+    newest_of_line: str = ""
     as_of: str = ""
     source: str = ""
 
     def status(self, today: str) -> str:
-        """`retired: …` or `deprecated: …` with the dates, or "" while neither is so; `today` is YYYY-MM-DD.
+        """`retired: …` or `deprecated: …` with the dates and whose they are, or "" while neither is so.
 
-        A model that retires within three months counts as deprecated.
+        `today` is YYYY-MM-DD. A model that retires within three months counts as deprecated.
         """
-        use = f", use {self.replacement}" if self.replacement else ""
+        by = f" by {self.ends_by}" if self.ends_by else ""
+        use = f"{by}; the newest of its line is {self.newest_of_line}" if self.newest_of_line else by
         if self.retires_on and self.retires_on <= today:
             return f"retired: since {self.retires_on}{use}"
         if not today:
             return ""
         soon = self.retires_on and _days(today, self.retires_on) <= SOON_DAYS
-        if soon or (self.deprecated_on and self.deprecated_on <= today):
+        if soon or (self.seen_deprecated_on and self.seen_deprecated_on <= today):
             return f"deprecated: {f'retires {self.retires_on}' if self.retires_on else 'no date is known'}{use}"
         return ""
 
@@ -230,7 +234,7 @@ class _Rows:
 
 def _shared(facts: Facts) -> dict[str, Any]:
     """A row's fields without its end of life: a model ends at each host on a day of its own."""
-    own = {"deprecated_on", "retires_on", "replacement"}
+    own = {"seen_deprecated_on", "retires_on", "ends_by", "newest_of_line"}
     return {name: getattr(facts, name) for name in Facts.__struct_fields__ if name not in own}
 
 

@@ -88,6 +88,7 @@ def _litellm(row: Mapping[str, Any], as_of: str) -> Facts:
         prompt_cache_min_tokens=_count(row.get("prompt_cache_min_tokens")),
         embedding_dimensions=_count(row.get("output_vector_size")) if vector else None,
         retires_on=str(row.get("deprecation_date") or ""),
+        ends_by="LiteLLM" if row.get("deprecation_date") else "",
         as_of=as_of,
         source="LiteLLM",
     )
@@ -128,7 +129,8 @@ def _models_dev(name: str, row: Mapping[str, Any], as_of: str) -> Facts:
         max_output_tokens=None if vector else _count(limit.get("output")),
         price=None if cost is None else PriceRow(**_models_dev_rates(cost), tiers=_long(cost)),
         sampling=row.get("temperature") is not False,
-        deprecated_on=as_of if row.get("status") == "deprecated" else "",
+        seen_deprecated_on=as_of if row.get("status") == "deprecated" else "",
+        ends_by="models.dev" if row.get("status") == "deprecated" else "",
         as_of=as_of,
         source="models.dev",
     )

@@ -18,8 +18,9 @@ class Key(msgspec.Struct, frozen=True):
     """One API key.
 
     `secret` is what the client sends; `name` is how counters and faults call it (default: the secret itself, which is
-    a made-up one here). `dialect` is `openai`, `anthropic`, `gemini`, `bedrock` (there a bearer token, or
-    the access key id of signatures) or `mistral`. Keys that name the same `quota` share its limits, as keys of one
+    a made-up one here). `dialect` is `openai` or `openai-responses` (either takes both of
+    OpenAI's interfaces), `anthropic`, `gemini`, `bedrock` (there a bearer token, or the access key id of signatures) or
+    `mistral`. Keys that name the same `quota` share its limits, as keys of one
     organisation do, and must state the same `limits`. `latency` overrides the provider's.
     """
 
@@ -63,17 +64,18 @@ class Account:
 
 
 def open_accounts(keys: list[Key], *, seed: int, now_s: float) -> dict[tuple[str, str], Account]:
-    """Accounts by dialect and secret. Raises ValueError for a key named twice and for a quota stated in two ways."""
+    """Accounts by provider and secret. Raises ValueError for a key named twice and for a quota stated in two ways."""
     quotas: dict[str, Quota] = {}
     accounts: dict[tuple[str, str], Account] = {}
     labels: set[str] = set()
     for key in keys:
-        if key.label in labels or (key.dialect, key.secret) in accounts:
+        provider = DIALECTS[key.dialect].name
+        if key.label in labels or (provider, key.secret) in accounts:
             raise ValueError(f"key {key.label!r} appears twice; give each key its own secret and name")
         labels.add(key.label)
         shared = key.quota or f"key {key.label}"
         quota = quotas.setdefault(shared, Quota(key.limits, now_s=now_s))
         if quota.limits != key.limits:
             raise ValueError(f"key {key.label!r} states other limits for quota {shared!r} than the key before it")
-        accounts[key.dialect, key.secret] = Account(key, quota, seed=seed)
+        accounts[provider, key.secret] = Account(key, quota, seed=seed)
     return accounts

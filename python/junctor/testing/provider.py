@@ -1,4 +1,4 @@
-"""A provider on loopback: three dialects, many keys, real limits, faults switched while it runs, and the truth counted.
+"""A provider on loopback: every dialect, many keys, real limits, faults switched while it runs, and the truth counted.
 
 Demos and tests of a router need providers that behave like the real ones when something goes wrong, and that tell
 afterwards what really happened. Response stubs know neither quotas nor cut streams, and the public emulators answer a

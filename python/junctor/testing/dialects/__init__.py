@@ -20,16 +20,21 @@ from junctor.testing.dialects.openai_responses import OpenAIResponses
 __all__ = ["DIALECTS", "Ask", "Dialect", "ErrorKind", "Frames", "Invalid", "dialect_of"]
 
 DIALECTS: Final[dict[str, Dialect]] = {
-    dialect.name: dialect for dialect in (OpenAI(), Anthropic(), Gemini(), Bedrock(), Mistral())
+    "openai": OpenAI(),
+    "openai-responses": OpenAIResponses(),
+    "anthropic": Anthropic(),
+    "gemini": Gemini(),
+    "bedrock": Bedrock(),
+    "mistral": Mistral(),
 }
+"""By the name of the adapter that speaks to it. OpenAI's two interfaces are one provider, for the same keys."""
 
-_FURTHER: Final[tuple[Dialect, ...]] = (OpenAIResponses(), OpenAIEmbeddings())
-"""Further APIs of the same providers, under the same name and for the same keys."""
+_EMBEDDINGS: Final = OpenAIEmbeddings()
 
 
 def dialect_of(path: str) -> Dialect | None:
     """The dialect whose endpoint a path names, whatever prefix stands before it."""
-    for dialect in (*_FURTHER, *reversed(DIALECTS.values())):  # Mistral's paths end like OpenAI's and are longer
+    for dialect in (_EMBEDDINGS, *reversed(DIALECTS.values())):  # Mistral's paths end like OpenAI's and are longer
         if dialect.serves(path):
             return dialect
     return None
