@@ -73,3 +73,12 @@ def recovered_at(curve: Curve, shares: Floats) -> Floats:
         return np.interp(shares, curve.share, curve.recovered)
     rows = zip(curve.share, curve.recovered, strict=True)
     return np.array([np.interp(shares, share, recovered) for share, recovered in rows])
+
+
+def along(score: Floats, extra: Floats, shares: Floats) -> Floats:
+    """Mean of what the strong calls add by prompt, at these shares of them, called in the order of the score."""
+    order = np.argsort(-score, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+    added = np.append(0.0, np.cumsum(extra[order])[ends] / len(order))
+    mean: Floats = np.interp(shares, np.append(0.0, (ends + 1) / len(order)), added)
+    return mean

@@ -36,8 +36,9 @@ class Table:
     """Prompts, models, and what was measured. Arrays cannot be written to; `select` and `pair` make other tables.
 
     `quality` is from 0 to 1 with a row per prompt and a column per model, NaN where it was not measured; `cost_usd`
-    likewise, from 0, or None if no cost is known at all. `groups` numbers equal prompts alike. `notes` are sentences
-    about what was found while reading, for people. Raises `TableError` for parts that do not fit each other.
+    likewise, from 0, or None if no cost is known at all. `groups` numbers equal prompts alike; it is found where it is
+    not given. `notes` are sentences about what was found while reading, for people. Raises `TableError` for parts that
+    do not fit each other.
     """
 
     ids: list[str]
@@ -48,15 +49,13 @@ class Table:
     tasks: list[str] | None = None
     notes: tuple[str, ...] = ()
     source: str = "table"
-    groups: Ints = field(init=False, repr=False)
+    groups: Ints = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
 
     def __post_init__(self) -> None:
         self._check()
-        numbers: dict[str, int] = {}
-        keys = (" ".join(prompt.split()).casefold() for prompt in self.prompts)
-        groups = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, len(self.prompts))
-        object.__setattr__(self, "groups", groups)
-        for array in (self.quality, self.cost_usd, groups):
+        if not len(self.groups):
+            object.__setattr__(self, "groups", _groups(self.prompts))
+        for array in (self.quality, self.cost_usd, self.groups):
             if array is not None:
                 array.setflags(write=False)
 
@@ -106,13 +105,14 @@ class Table:
         """All but `share` of the prompts, and that share: drawn by groups, so that equal prompts stay together."""
         if not 0.0 < share < 1.0:
             raise self._error(f"the share is {share!r}; allowed is above 0 to below 1")
-        count = int(self.groups.max()) + 1
+        _, group = np.unique(self.groups, return_inverse=True)
+        count = int(group.max()) + 1
         if count < MIN_SPLIT:
             raise self._error("there is one prompt only; a split needs two different ones")
         drawn = np.random.default_rng(seed).permutation(count)
         held = np.zeros(count, bool)
         held[drawn[: min(max(round(share * count), 1), count - 1)]] = True
-        return self.select(~held[self.groups]), self.select(held[self.groups])
+        return self.select(~held[group]), self.select(held[group])
 
     def _with(self, rows: Ints, columns: Ints) -> Table:
         return replace(
@@ -123,6 +123,7 @@ class Table:
             quality=self.quality[np.ix_(rows, columns)],
             cost_usd=None if self.cost_usd is None else self.cost_usd[np.ix_(rows, columns)],
             tasks=None if self.tasks is None else [self.tasks[row] for row in rows],
+            groups=self.groups[rows],
         )
 
     def _check(self) -> None:
@@ -131,8 +132,9 @@ class Table:
             raise self._error(f"it has {shape[0]} prompts and {shape[1]} models; give at least one of each")
         if len(set(self.models)) < len(self.models):
             raise self._error("a model stands twice among its models; name each once")
-        if len(self.ids) != shape[0] or (self.tasks is not None and len(self.tasks) != shape[0]):
-            raise self._error(f"it has {shape[0]} prompts, but not as many ids or tasks")
+        lengths = {len(self.ids), len(self.tasks or self.ids), len(self.groups) or shape[0]}
+        if lengths != {shape[0]}:
+            raise self._error(f"it has {shape[0]} prompts, but not as many ids, tasks or groups")
         for name, array, most in (("quality", self.quality, 1.0), ("cost_usd", self.cost_usd, np.finfo(float).max)):
             if array is None:
                 continue
@@ -183,6 +185,13 @@ def read_table(
         source=where.name,
     )
     return _noted(table, (*cells.notes, *told))
+
+
+def _groups(prompts: Sequence[str]) -> Ints:
+    """A number for each prompt, the same for prompts that differ in case and white space alone."""
+    numbers: dict[str, int] = {}
+    keys = (" ".join(prompt.split()).casefold() for prompt in prompts)
+    return np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, len(prompts))
 
 
 def _noted(table: Table, notes: Sequence[str]) -> Table:
