@@ -130,11 +130,12 @@ def _models(
 ) -> tuple[tuple[str, ...], bool]:
     """The models of a wide table, and whether nothing but the absence of another meaning says that they are."""
     plain = [name for name in left if _base(name) is None and name not in used]
-    if patterns is not None:
-        return chosen(path, patterns, plain), False
     accompanied = {base for name in left if (base := _base(name)) is not None}
-    models = [name for name in plain if name in accompanied] if accompanied else []
+    models = [name for name in plain if name in accompanied]
     found = models or [name for name in plain if name not in BESIDE]
+    if patterns is not None:
+        named = [name for name in plain if name in patterns]
+        return chosen(path, patterns, [name for name in plain if name in {*found, *named}]), False
     if not found:
         raise TableError(f"{path} has no column of scores; add one per model, with values from 0 to 1")
     if len(found) > MAX_MODELS:

@@ -6,7 +6,8 @@ of the answers is an error, because to count the prompt alone would make talkati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fnmatch
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,15 +28,11 @@ def dollars(
     path: Path, cells: Cells, prices: Mapping[str, Price | float], answer_tokens: int | None
 ) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
     """The costs, None if none is known, and what is to be told about them. Raises `TableError`."""
-    for model in prices:
-        if model not in cells.models:
-            raise TableError(
-                f"{path} has no model {model!r} to price; {did_you_mean(model, cells.models, what='models')}"
-            )
+    priced = _by_model(path, cells.models, prices)
     cost = cells.extras.get("usd", np.full(cells.quality.shape, np.nan)).copy()
     estimated = []
     for column, model in enumerate(cells.models):
-        price = prices.get(model)
+        price = priced.get(model)
         if price is None:
             continue
         if isinstance(price, Price):
@@ -50,6 +47,19 @@ def dollars(
     if unknown:
         told.append(f"no costs are known of {', '.join(unknown)}")
     return cost, tuple(told)
+
+
+def _by_model(path: Path, models: Sequence[str], prices: Mapping[str, Price | float]) -> dict[str, Price | float]:
+    """The price of each model that has one; names may be patterns, and what is said later holds."""
+    priced: dict[str, Price | float] = {}
+    for pattern, price in prices.items():
+        met = [pattern] if pattern in models else fnmatch.filter(models, pattern)
+        if not met:
+            raise TableError(
+                f"{path} has no model {pattern!r} to price; {did_you_mean(pattern, models, what='models')}"
+            )
+        priced.update(dict.fromkeys(met, price))
+    return priced
 
 
 def _of_tokens(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -95,11 +95,11 @@ class _Judge:
         """Everything about one chooser."""
         entry, quality, cost = self.everyone[name], self.quality[name], self.cost[name]
         costs, heights = self.points[name]
-        gains: dict[str, float] = {}
+        gains: dict[str, Any] = self._plane(entry)
         if costs is not None and entry.role != "model":
             single = float(self.quality[self.best].mean())
             its_cost = self.cost[self.best]
-            gains = {"perf_gain": metrics.perf_gain(heights, single)}
+            gains["perf_gain"] = metrics.perf_gain(heights, single)
             if its_cost is not None and its_cost.mean() > 0:
                 gains["cost_save"] = metrics.cost_save(costs, heights, single, float(its_cost.mean()))
             gains["pareto_distance"] = metrics.pareto_distance(costs, heights, *self._all_points())
@@ -111,7 +111,6 @@ class _Judge:
             shares=dict(zip(self.table.models, entry.shares.mean(axis=0).tolist(), strict=True)),
             cost_usd_per_1k=None if cost is None else self._figure(cost * PER, self.cost_drawn[name] * PER),
             arena=self._arena(name),
-            aiq=self._aiq(entry),
             point_cost_usd_per_1k=[] if costs is None else (costs * PER).tolist(),
             point_quality=[] if costs is None else heights.tolist(),
             versus=self._versus(name),
@@ -162,15 +161,19 @@ class _Judge:
         value = float(metrics.arena_score(float(self.quality[name].mean()), float(cost.mean()) * PER))
         return Figure.of(interval(value, metrics.arena_score(self.drawn[name], self.cost_drawn[name] * PER)))
 
-    def _aiq(self, entry: Entry) -> Figure | None:
-        """Over the costs of the single models, so that all choosers of one table share the range."""
-        if entry.point_quality is None or entry.point_cost is None or len(self.single_costs) < 2:
-            return None
-        low, high = min(self.single_costs), max(self.single_costs)
-        value = metrics.aiq(entry.point_cost.mean(axis=0), entry.point_quality.mean(axis=0), low, high)
+    def _plane(self, entry: Entry) -> dict[str, Any]:
+        """A learner's band over its points, and its AIQ over the costs of the single models, which all share."""
+        if entry.point_quality is None or entry.point_cost is None:
+            return {}
         costs, heights = self.draws.mean(entry.point_cost), self.draws.mean(entry.point_quality)
-        drawn = [metrics.aiq(cost, height, low, high) for cost, height in zip(costs, heights, strict=True)]
-        return Figure.of(interval(value, np.array(drawn)))
+        bounds = np.quantile(heights, [0.025, 0.975], axis=0)
+        found: dict[str, Any] = {"point_low": bounds[0].tolist(), "point_high": bounds[1].tolist()}
+        low, high = min(self.single_costs), max(self.single_costs)
+        if high > low:
+            value = metrics.aiq(entry.point_cost.mean(axis=0), entry.point_quality.mean(axis=0), low, high)
+            drawn = [metrics.aiq(cost, height, low, high) for cost, height in zip(costs, heights, strict=True)]
+            found["aiq"] = Figure.of(interval(value, np.array(drawn)))
+        return found
 
     def _versus(self, name: str) -> list[Versus]:
         """A judged chooser against every baseline and the best single model; baselines against the latter only."""

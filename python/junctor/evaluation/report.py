@@ -98,6 +98,8 @@ class FleetLine(msgspec.Struct, frozen=True, kw_only=True):
     pareto_distance: float = float("nan")
     point_cost_usd_per_1k: list[float] = []
     point_quality: list[float] = []
+    point_low: list[float] = []
+    point_high: list[float] = []
     versus: list[Versus] = []
     calibrated: Calibrated | None = None
     tasks: dict[str, float] = {}

@@ -163,7 +163,8 @@ def read_table(
 ) -> Table:
     """Reads a table in CSV, TSV or JSON lines (also .gz), wide or long; `Columns` says how.
 
-    `prices` gives models whose dollars are not in the table a price per token, or as a number the dollars of a call.
+    `prices` gives models (by name or pattern) a price per token, or as a number the dollars of a call, in place of
+    the table's own.
     Prompts without a token count are estimated as everywhere (one per 3.5 bytes), answers by their characters, and
     without those as `answer_tokens`. `top` is the score of a perfect answer: scores are divided by it.
     Scores beyond 0 to `top` are errors, or with `clip` moved to the nearest end and counted in the notes.
