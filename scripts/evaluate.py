@@ -30,6 +30,12 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
 }
 """What each table needs to be said: its README tells why."""
 
+CASCADE: Final = (
+    *("--strong", "llama-3.1-nemotron-51b-instruct", "--models", "gemma-2-9b-it,llama-3.1-nemotron-51b-instruct"),
+    *("--draft-model", "gemma3-270m-pt-q4_k_m", "--drafts"),
+)
+"""A tiny model's answers first, on the prompts of llmrouter_multitask that it was asked."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluates, and answers 1 if one evaluation failed."""
@@ -50,6 +56,9 @@ def _jobs(data: str | None) -> list[tuple[str, Path, tuple[str, ...]]]:
     """Every table that is there: its name, its file, its options."""
     folder = Path(data or os.environ.get("JUNCTOR_DATA") or ROOT.parent / "shared" / "data")
     found = [(name, folder / name / "train.csv.gz", said) for name, said in TABLES.items()]
+    drafts = folder / "tinylm_logprobs" / "train.csv.gz"
+    if drafts.is_file():
+        found.append(("tinylm_logprobs", folder / "llmrouter_multitask" / "train.csv.gz", (*CASCADE, str(drafts))))
     there = [job for job in found if job[1].is_file()]
     if there:
         return there

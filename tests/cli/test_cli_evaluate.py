@@ -163,6 +163,8 @@ def test_a_picture_is_drawn_and_the_same_again(run: Run, tmp_path: Path) -> None
         ((ANSWERS, "--learner", "json:dumps"), "--learner is 'json:dumps', which has no name and fit"),
         ((ANSWERS, "--scores", ANSWERS, "--models", "big,small", "--learner", "x"), "--learner is 'x'"),
         ((ANSWERS, "--map", "a=b"), "--map is given without --fleet"),
+        ((ANSWERS, "--drafts", "d.csv"), "--drafts is given without --strong, the model that comes after them"),
+        ((ANSWERS, "--drafts", "d.csv", "--strong", "big"), "d.csv cannot be read (No such file or directory)"),
         ((ANSWERS, *FEW, "--plot", "a.gif"), "a.gif: a plot is one of .svg, .png, .pdf; name the file so"),
         ((ANSWERS, "--objective", "best"), "argument --objective: invalid choice: 'best'"),
     ],
@@ -172,6 +174,18 @@ def test_what_cannot_be_meant_is_refused_in_one_line(run: Run, argv: tuple[str, 
     assert (status, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_recorded_drafts_are_a_cascade(run: Run, tmp_path: Path) -> None:
+    """With a strong model of the table; --weak is not asked for."""
+    drafts = tmp_path / "drafts.csv"
+    rows = "".join(f"{n},{n % 2},-{1 + n % 2} -0.5\n" for n in range(1, 100))
+    drafts.write_text("id,quality,token_logprobs\n" + rows, encoding="utf-8")
+    status, out, err = run("evaluate", ANSWERS, *FEW, "--strong", "big", "--drafts", str(drafts))
+    assert (status, err) == (0, "")
+    assert "\ndraft then big\n" in out
+    assert "\n  mean log-prob " in out
+    assert "note: drafts.csv: 99 drafts of draft are joined with big" in out
 
 
 @pytest.mark.parametrize(

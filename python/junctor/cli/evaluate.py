@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from junctor.config.prices import Price
     from junctor.evaluation import Table
     from junctor.evaluation.choosers import Learner
+    from junctor.evaluation.drafts import Cascade
 
 DRAWS_MAX: Final = 100_000
 OBJECTIVES: Final = ("trade", "floor", "gap")
@@ -51,6 +52,9 @@ def declare(command: argparse.ArgumentParser) -> None:
         default=[],
         help="what a deployment is called in the table",
     )
+    command.add_argument("--drafts", metavar="FILE", help="a small model's answers with log-probabilities: a cascade")
+    command.add_argument("--draft-model", metavar="NAME", help="whose drafts, if the file has several models")
+    command.add_argument("--draft-quality", metavar="NAME", help="the column of the drafts' quality")
     command.add_argument(
         "--objective", choices=OBJECTIVES, default="trade", help="what money is set against quality by"
     )
@@ -118,6 +122,7 @@ def _evaluated(arguments: argparse.Namespace, *, tell: Callable[[str], None]) ->
             scores=_scores(arguments.scores, table),
             choices=choices,
             pairs=[pair] if pair else [],
+            cascades=_cascades(arguments, table),
             folds=arguments.folds,
             leave_tasks_out=arguments.leave_tasks_out,
             objective=arguments.objective,
@@ -139,6 +144,10 @@ def _evaluated(arguments: argparse.Namespace, *, tell: Callable[[str], None]) ->
 
 
 def _pair(arguments: argparse.Namespace) -> tuple[str, str] | None:
+    if arguments.drafts is not None and arguments.weak is None:
+        if arguments.strong is None:
+            raise CommandError("--drafts is given without --strong, the model that comes after them", status=USAGE)
+        return None
     if (arguments.weak is None) != (arguments.strong is None):
         given, other = ("--weak", "--strong") if arguments.strong is None else ("--strong", "--weak")
         raise CommandError(f"{given} is given without {other}; a pair has both", status=USAGE)
@@ -251,6 +260,15 @@ def _choices(
     name = Path(arguments.fleet).name
     told = f"{name} refused {refused:,} of {len(table):,} prompts, which count as no quality and no cost"
     return {name: shares}, [told] if refused else []
+
+
+def _cascades(arguments: argparse.Namespace, table: Table) -> list[Cascade]:
+    if arguments.drafts is None:
+        return []
+    from junctor.evaluation.drafts import read_cascade
+
+    model, quality = arguments.draft_model, arguments.draft_quality
+    return [read_cascade(Path(arguments.drafts), table, arguments.strong, model=model, quality=quality)]
 
 
 def _progress() -> Callable[[str], None]:

@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 
 from junctor.evaluation.choosers import BASELINES, Learner
+from junctor.evaluation.drafts import Cascade
 from junctor.evaluation.fleets import BEST_SINGLE, Entry, entry, judge_fleet
 from junctor.evaluation.folds import Fold, Held, beside, by_prompts, by_tasks, held_out
-from junctor.evaluation.pairs import judge_pair, wanted
+from junctor.evaluation.pairs import Wanted, judge_pair, wanted
 from junctor.evaluation.report import Pair, Report, Role
 from junctor.evaluation.resampling import DRAWS, Bootstrap
 from junctor.evaluation.rows import TableError
@@ -26,14 +27,15 @@ class Plan:
     """What is evaluated and how.
 
     `learners` are fitted on the folds; `scores` come from elsewhere, (prompts, models) by name; `choices` are shares of
-    the models that somebody decided without scores, such as a fleet file. `pairs` are (weak, strong). `folds` counts
-    folds of prompts; with `leave_tasks_out` every task is a fold instead.
+    the models that somebody decided without scores, such as a fleet file. `pairs` are (weak, strong), `cascades` drafts
+    and who comes after them. `folds` counts folds of prompts; with `leave_tasks_out` every task is a fold instead.
     """
 
     learners: Sequence[Learner] = ()
     scores: Mapping[str, Floats] = field(default_factory=dict)
     choices: Mapping[str, Floats] = field(default_factory=dict)
     pairs: Sequence[tuple[str, str]] = ()
+    cascades: Sequence[Cascade] = ()
     folds: int = 5
     leave_tasks_out: bool = False
     objective: str = "trade"
@@ -50,6 +52,9 @@ def evaluate(table: Table, plan: Plan, *, tell: Callable[[str], None] = lambda _
     for weak, strong in plan.pairs:
         tell(f"{weak} and {strong}")
         pairs.append(_pair(table, said, plan, tested, (weak, strong)))
+    for cascade in plan.cascades:
+        tell(f"{cascade.table.models[0]} and then {cascade.table.models[1]}")
+        pairs.append(_cascade(cascade, plan))
     tell("all models")
     rows = tested[~np.isnan(table.quality[tested]).any(axis=1)]
     measured = table.select(rows).measured()
@@ -65,7 +70,11 @@ def evaluate(table: Table, plan: Plan, *, tell: Callable[[str], None] = lambda _
         split="tasks left out" if plan.leave_tasks_out else f"{len(folds)} folds",
         seed=plan.seed,
         draws=plan.draws,
-        notes=[*table.notes, *_doubts(table, len(measured), plan)],
+        notes=[
+            *table.notes,
+            *(note for cascade in plan.cascades for note in cascade.table.notes),
+            *_doubts(table, len(measured), plan),
+        ],
         pairs=pairs,
         fleet=judge_fleet(measured, {**choices, **entries}, draws, objective=plan.objective),
     )
@@ -98,6 +107,21 @@ def _pair(
         if name != BEST_SINGLE  # a constant, which is the random line
     }
     return judge_pair(pair, choosers, Bootstrap(pair.groups, plan.draws, plan.seed))
+
+
+def _cascade(cascade: Cascade, plan: Plan) -> Pair:
+    """One cascade: its signals are judged, beside prompt length and label mean fitted on its own folds."""
+    table = cascade.table
+    folds = by_tasks(table) if plan.leave_tasks_out else by_prompts(table, plan.folds, seed=plan.seed)
+    rows = np.sort(np.concatenate([fold.test for fold in folds]))
+    choosers = {
+        name: Wanted(np.nan_to_num(unsure[rows], posinf=1e300), "judged") for name, unsure in cascade.unsure.items()
+    }
+    for learner in BASELINES:
+        if learner.name != BEST_SINGLE:
+            choosers[learner.name] = wanted(_at(held_out(learner, table, folds), rows), "baseline")
+    judged = table.select(rows)
+    return judge_pair(judged, choosers, Bootstrap(judged.groups, plan.draws, plan.seed), cascade=True)
 
 
 def _at(held: Held, rows: Ints, columns: Sequence[int] | None = None) -> Held:

@@ -17,9 +17,11 @@ from junctor.evaluation.report import Fleet, FleetLine, Pair, PairLine, Report
 from junctor.evaluation.rows import TableError
 
 SUFFIXES: Final = (".svg", ".png", ".pdf")
-JUDGED: Final = ("#1769aa", "#c2410c", "#15803d", "#7e22ce")
+JUDGED: Final = ("#1769aa", "#c2410c", "#15803d", "#7e22ce", "#be185d", "#0e7490")
 """Dark enough on white to be read as text, and told apart without red against green."""
 BASELINES: Final = {"label mean": "#1f2937", "prompt length": "#6b7280", "best single": "#6b7280", "random": "#9ca3af"}
+BANDS: Final = 2
+"""Judged curves that have a band, the best ones: more of them hide each other."""
 MIXED: Final = "mixing models at random"
 BOUND: Final = "#a16207"
 INK: Final = "#374151"
@@ -87,8 +89,12 @@ def _pair(axes: Any, pair: Pair) -> None:
             ha="right", va="bottom", fontsize=7, color="#9ca3af",
         )  # fmt: skip
     colours = _colours(pair.lines)
+    judged = sorted((line for line in pair.lines if line.role == "judged"), key=lambda line: -line.apgr.value)
+    banded = {line.name for line in judged[:BANDS]} | {"label mean"}
     for line in sorted(pair.lines, key=lambda line: line.role == "judged"):
         _curve(axes, line, colours[line.name], weak, strong)
+        if line.name in banded:
+            _band(axes, line, colours[line.name], weak, strong)
     labels = Labels(axes, {line.name: list(zip(line.share, line.quality, strict=True)) for line in pair.lines})
     for line in sorted(pair.lines, key=lambda line: line.role != "judged"):
         shown = axes.get_ylim()[1]
@@ -103,8 +109,8 @@ def _pair(axes: Any, pair: Pair) -> None:
 
 
 def _subtitle(pair: Pair) -> str:
-    judged = next((line for line in pair.lines if line.role == "judged"), None)
-    lead = judged or next(line for line in pair.lines if line.name == "label mean")
+    judged = [line for line in pair.lines if line.role == "judged"]
+    lead = max(judged or [line for line in pair.lines if line.name == "label mean"], key=lambda line: line.apgr.value)
     found = f"APGR of {lead.name} {lead.apgr.value:.3f} [{lead.apgr.low:.3f}, {lead.apgr.high:.3f}]"
     return f"{found}; half the gap at {lead.cpt50.value:.1%} of the calls, 80 % at {lead.cpt80.value:.1%}"
 
@@ -113,16 +119,20 @@ def _curve(axes: Any, line: PairLine, colour: str, weak: float, strong: float) -
     judged, bound = line.role == "judged", line.role == "bound"
     style = ":" if bound else (0, (4, 3)) if line.name == "random" else "-"
     axes.plot(line.share, line.quality, color=colour, linewidth=2.2 if judged else 1.3, linestyle=style, zorder=4)
-    if judged or line.name == "label mean":
-        low, high = (weak + np.array(bound) * (strong - weak) for bound in (line.low, line.high))
-        axes.fill_between(line.share, low, high, color=colour, alpha=0.16 if judged else 0.08, linewidth=0, zorder=1)
     if judged:
         for part, at in ((0.5, line.cpt50.value), (0.8, line.cpt80.value)):
             axes.plot([at], [weak + part * (strong - weak)], "o", color=colour, markersize=4.5, zorder=5)
 
 
+def _band(axes: Any, line: PairLine, colour: str, weak: float, strong: float) -> None:
+    low, high = (weak + np.array(bound) * (strong - weak) for bound in (line.low, line.high))
+    alpha = 0.16 if line.role == "judged" else 0.08
+    axes.fill_between(line.share, low, high, color=colour, alpha=alpha, linewidth=0, zorder=1)
+
+
 def _fleet(axes: Any, fleet: Fleet) -> None:
-    if any(line.point_cost_usd_per_1k for line in fleet.lines if line.role == "model"):
+    costs = {cost for line in fleet.lines if line.role == "model" for cost in line.point_cost_usd_per_1k}
+    if len(costs) > 1:
         _plane(axes, fleet)
     else:
         _bars(axes, fleet)
@@ -187,7 +197,7 @@ def _bars(axes: Any, fleet: Fleet) -> None:
     lines = sorted(fleet.lines, key=lambda line: line.quality.value)
     colours = _colours(lines)
     axes.set_title("quality alone")
-    axes.set_xlabel("mean quality (no costs are known)")
+    axes.set_xlabel("mean quality (no costs are known, or all are the same)")
     single = next(line for line in lines if line.name == fleet.best_single)
     axes.axvline(single.quality.value, color="#9ca3af", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
     for row, line in enumerate(lines):
@@ -200,11 +210,14 @@ def _bars(axes: Any, fleet: Fleet) -> None:
             f"{line.quality.value:.3f}", (line.quality.high, row), xytext=(5, 0), textcoords="offset points",
             va="center", fontsize=8, color=colour,
         )  # fmt: skip
-    axes.set_yticks(range(len(lines)), [line.name for line in lines])
-    for tick, line in zip(axes.get_yticklabels(), lines, strict=True):
-        tick.set_color(colours[line.name])
-        tick.set_fontweight("bold" if line.role == "judged" else "normal")
-    axes.margins(x=0.12)
+        axes.annotate(
+            line.name, (line.quality.low, row), xytext=(-6, 0), textcoords="offset points", ha="right", va="center",
+            fontsize=8.5, color=colour, fontweight="bold" if line.role == "judged" else "normal",
+        )  # fmt: skip
+    low, high = min(line.quality.low for line in lines), max(line.quality.high for line in lines)
+    axes.set_xlim(low - 0.42 * (high - low), high + 0.12 * (high - low))
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
     axes.text(
         0, 1.025, f"best single model: {fleet.best_single}", transform=axes.transAxes, fontsize=8.5, color="#6b7280"
     )  # fmt: skip
