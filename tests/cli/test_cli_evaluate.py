@@ -176,6 +176,17 @@ def test_what_cannot_be_meant_is_refused_in_one_line(run: Run, argv: tuple[str, 
     assert err.count("\n") == 1
 
 
+def test_a_log_with_propensities_is_estimated(run: Run, tmp_path: Path) -> None:
+    """Every chooser on it, and how many prompts that rests on."""
+    log = tmp_path / "log.csv"
+    rows = "".join(f"log {n},spelling,{('small', 'big')[n % 2]},0.5,{n % 2}\n" for n in range(60))
+    log.write_text("prompt,task,model,propensity,quality\n" + rows, encoding="utf-8")
+    status, out, err = run("evaluate", ANSWERS, *FEW, "--log", str(log))
+    assert (status, err) == (0, "")
+    assert "\non the log log.csv: 60 prompts, quality .500 [" in out
+    assert "\n  big: it rests on 30 prompts' worth of log: log longer, or explore more\n" in out
+
+
 def test_recorded_drafts_are_a_cascade(run: Run, tmp_path: Path) -> None:
     """With a strong model of the table; --weak is not asked for."""
     drafts = tmp_path / "drafts.csv"

@@ -52,6 +52,7 @@ def declare(command: argparse.ArgumentParser) -> None:
         default=[],
         help="what a deployment is called in the table",
     )
+    command.add_argument("--log", metavar="FILE", help="real choices with propensities: what choosers were worth there")
     command.add_argument("--drafts", metavar="FILE", help="a small model's answers with log-probabilities: a cascade")
     command.add_argument("--draft-model", metavar="NAME", help="whose drafts, if the file has several models")
     command.add_argument("--draft-quality", metavar="NAME", help="the column of the drafts' quality")
@@ -109,6 +110,7 @@ def _evaluated(arguments: argparse.Namespace, *, tell: Callable[[str], None]) ->
     """The report, and its plots drawn."""
     from junctor.evaluation import TableError
     from junctor.evaluation.evaluating import Plan, evaluate
+    from junctor.evaluation.offpolicy import read_log
 
     pair = _pair(arguments)
     if not 1 <= arguments.draws <= DRAWS_MAX:
@@ -123,6 +125,7 @@ def _evaluated(arguments: argparse.Namespace, *, tell: Callable[[str], None]) ->
             choices=choices,
             pairs=[pair] if pair else [],
             cascades=_cascades(arguments, table),
+            log=None if arguments.log is None else read_log(Path(arguments.log), table),
             folds=arguments.folds,
             leave_tasks_out=arguments.leave_tasks_out,
             objective=arguments.objective,

@@ -8,15 +8,17 @@ from typing import Final
 
 import numpy as np
 
-from junctor.evaluation.choosers import BASELINES, Learner
+from junctor.evaluation.choosers import BASELINES, LabelMean, Learner, always, evenly
+from junctor.evaluation.deciding import best
 from junctor.evaluation.drafts import Cascade
 from junctor.evaluation.fleets import BEST_SINGLE, Entry, entry, judge_fleet
 from junctor.evaluation.folds import Fold, Held, beside, by_prompts, by_tasks, held_out
+from junctor.evaluation.offpolicy import Log, estimate
 from junctor.evaluation.pairs import Wanted, judge_pair, wanted
-from junctor.evaluation.report import Pair, Report, Role
-from junctor.evaluation.resampling import DRAWS, Bootstrap
+from junctor.evaluation.report import Figure, Logged, Pair, Report, Role
+from junctor.evaluation.resampling import DRAWS, Bootstrap, interval
 from junctor.evaluation.rows import TableError
-from junctor.evaluation.table import Floats, Ints, Table
+from junctor.evaluation.table import Floats, Ints, Table, plain
 
 FEW: Final = 200
 """Prompts below which a report says that they are few."""
@@ -28,7 +30,8 @@ class Plan:
 
     `learners` are fitted on the folds; `scores` come from elsewhere, (prompts, models) by name; `choices` are shares of
     the models that somebody decided without scores, such as a fleet file. `pairs` are (weak, strong), `cascades` drafts
-    and who comes after them. `folds` counts folds of prompts; with `leave_tasks_out` every task is a fold instead.
+    and who comes after them. `log` is real traffic with propensities, where learners are estimated that were fitted on
+    the table. `folds` counts folds of prompts; with `leave_tasks_out` every task is a fold instead.
     """
 
     learners: Sequence[Learner] = ()
@@ -38,6 +41,7 @@ class Plan:
     cascades: Sequence[Cascade] = ()
     folds: int = 5
     leave_tasks_out: bool = False
+    log: Log | None = None
     objective: str = "trade"
     seed: int = 0
     draws: int = DRAWS
@@ -76,6 +80,7 @@ def evaluate(table: Table, plan: Plan, *, tell: Callable[[str], None] = lambda _
             *_doubts(table, len(measured), plan),
         ],
         pairs=pairs,
+        logged=None if plan.log is None else _logged(table, plan.log, plan),
         fleet=judge_fleet(measured, {**choices, **entries}, draws, objective=plan.objective),
     )
 
@@ -122,6 +127,25 @@ def _cascade(cascade: Cascade, plan: Plan) -> Pair:
             choosers[learner.name] = wanted(_at(held_out(learner, table, folds), rows), "baseline")
     judged = table.select(rows)
     return judge_pair(judged, choosers, Bootstrap(judged.groups, plan.draws, plan.seed), cascade=True)
+
+
+def _logged(table: Table, log: Log, plan: Plan) -> Logged:
+    """Everyone that can choose for the prompts of the log, fitted on the prompts of the table that are not in it."""
+    draws = Bootstrap(log.table.groups, plan.draws, plan.seed)
+    there = {plain(prompt) for prompt in log.table.prompts}
+    unseen = [row for row, prompt in enumerate(table.prompts) if plain(prompt) not in there]
+    if not unseen:
+        raise TableError(f"{table.source}: all its prompts are in {log.table.source}, so nobody can be fitted unseen")
+    known = table.select(unseen)
+    predicted = LabelMean().fit(known)(log.table)
+    targets = {learner.name: best(learner.fit(known)(log.table)) for learner in (*plan.learners, *BASELINES)}
+    targets |= {"random": evenly(log.table)} | {model: always(log.table, model) for model in table.models}
+    return Logged(
+        log=log.table.source,
+        prompts=len(log.table),
+        quality=Figure.of(interval(float(log.quality.mean()), draws.mean(log.quality))),
+        lines=[estimate(name, log, target, predicted, draws) for name, target in targets.items()],
+    )
 
 
 def _at(held: Held, rows: Ints, columns: Sequence[int] | None = None) -> Held:

@@ -115,6 +115,31 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     front: list[str] = []
 
 
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a chooser would have been worth on logged traffic, by three estimates, and what speaks against them.
+
+    `never_logged` is the part of its choices that fell on models which the log never chose.
+    """
+
+    name: str
+    ips: Figure
+    snips: Figure
+    doubly_robust: Figure | None
+    effective_prompts: float
+    mean_weight: Figure
+    never_logged: float
+    doubts: list[str] = []
+
+
+class Logged(msgspec.Struct, frozen=True, kw_only=True):
+    """A log of choices with propensities, and everyone on it. `quality` is what was really logged."""
+
+    log: str
+    prompts: int
+    quality: Figure
+    lines: list[LogLine]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One evaluation: of what, how, and what was found."""
 
@@ -129,3 +154,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
     pairs: list[Pair] = []
     fleet: Fleet | None = None
+    logged: Logged | None = None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from junctor.cli.text import Paint, plural, table, wrapped
-from junctor.evaluation.report import Figure, Fleet, FleetLine, Pair, PairLine, Report, Versus
+from junctor.evaluation.report import Figure, Fleet, FleetLine, Logged, Pair, PairLine, Report, Versus
 
 TASKS_SHOWN: Final = 12
 NAME_COLUMNS: Final = 22
@@ -35,6 +35,8 @@ def lines(report: Report, paint: Paint) -> list[str]:
         told += ["", *_pair(pair, paint)]
     if report.fleet is not None:
         told += ["", *_fleet(report.fleet, len(report.models), paint)]
+    if report.logged is not None:
+        told += ["", *_logged(report.logged, paint)]
     said = [line for verdict in verdicts(report) for line in wrapped(verdict)]
     return told + (["", *said] if said else [])
 
@@ -151,6 +153,25 @@ def _tasks(fleet: Fleet, shown: Sequence[FleetLine], paint: Paint) -> list[str]:
     more = len(ordered) - TASKS_SHOWN
     told = ["", paint("quality by task", "bold"), *_table(rows, "<" + ">" * (len(columns) + 1), None, paint)]
     return told + ([paint(f"  and {plural(more, 'smaller task')}: --json has them", "dim")] if more > 0 else [])
+
+
+def _logged(logged: Logged, paint: Paint) -> list[str]:
+    rows = [["chooser", "doubly robust", "SNIPS", "IPS", "prompts' worth"]]
+    for line in logged.lines:
+        estimates = ["" if found is None else _both(found) for found in (line.doubly_robust, line.snips, line.ips)]
+        rows.append([_name(line.name, 16), *estimates, f"{line.effective_prompts:,.0f}"])
+    told = [
+        paint(f"on the log {logged.log}: {plural(logged.prompts, 'prompt')}", "bold")
+        + f", quality {_both(logged.quality)}",
+        *_table(rows, "<<<<>", None, paint),
+    ]
+    return told + [
+        line for found in logged.lines for doubt in found.doubts for line in _doubt(found.name, doubt, paint)
+    ]
+
+
+def _doubt(name: str, doubt: str, paint: Paint) -> list[str]:
+    return [paint(line, "yellow") for line in wrapped(f"{name}: {doubt}", indent=2)]
 
 
 def _calibration(shown: Sequence[FleetLine], paint: Paint) -> list[str]:

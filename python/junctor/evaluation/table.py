@@ -188,11 +188,16 @@ def read_table(
     return _noted(table, (*cells.notes, *told))
 
 
+def plain(prompt: str) -> str:
+    """A prompt without what does not make it another one: case, and the amount of white space."""
+    return " ".join(prompt.split()).casefold()
+
+
 def _groups(prompts: Sequence[str]) -> Ints:
     """A number for each prompt, the same for prompts that differ in case and white space alone."""
     numbers: dict[str, int] = {}
-    keys = (" ".join(prompt.split()).casefold() for prompt in prompts)
-    return np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, len(prompts))
+    found = (numbers.setdefault(plain(prompt), len(numbers)) for prompt in prompts)
+    return np.fromiter(found, np.int64, len(prompts))
 
 
 def _noted(table: Table, notes: Sequence[str]) -> Table:
