@@ -43,7 +43,7 @@ def test_the_report_has_every_baseline_and_says_whether_it_matters(run: Run) -> 
     status, out, err = run("evaluate", ANSWERS, "--weak", "small", "--strong", "big", *FEW)
     assert (status, err) == (0, "")
     assert out.startswith(
-        "answers.csv: 240 prompts, 4 tasks, 2 models\n3 folds, seed 0; in brackets 95 % of 40 draws\n"
+        "examples/answers.csv: 240 prompts, 4 tasks, 2 models\n3 folds, seed 0; in brackets 95 % of 40 draws\n"
     )
     for name in ("prompt length", "label mean", "best single", "random", "oracle", "oracle, cheapest", "big", "small"):
         assert f"\n  {name} " in out
@@ -183,7 +183,7 @@ def test_a_log_with_propensities_is_estimated(run: Run, tmp_path: Path) -> None:
     log.write_text("prompt,task,model,propensity,quality\n" + rows, encoding="utf-8")
     status, out, err = run("evaluate", ANSWERS, *FEW, "--log", str(log))
     assert (status, err) == (0, "")
-    assert "\non the log log.csv: 60 prompts, quality .500 [" in out
+    assert "/log.csv: 60 prompts, quality .500 [" in out
     assert "\n  big: it rests on 30 prompts' worth of log: log longer, or explore more\n" in out
 
 
@@ -196,7 +196,7 @@ def test_recorded_drafts_are_a_cascade(run: Run, tmp_path: Path) -> None:
     assert (status, err) == (0, "")
     assert "\ndraft then big\n" in out
     assert "\n  mean log-prob " in out
-    assert "note: drafts.csv: 99 drafts of draft are joined with big" in out
+    assert "/drafts.csv: 99 drafts of draft are joined with big" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(

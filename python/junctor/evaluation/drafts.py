@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from junctor.config.errors import did_you_mean, show
-from junctor.evaluation.rows import Row, TableError, read_rows, text_of
+from junctor.evaluation.rows import Row, TableError, called, read_rows, text_of
 from junctor.evaluation.table import Floats, Table
 
 QUALITIES: Final = ("quality", "score", "f1")
@@ -72,8 +72,8 @@ def read_cascade(
         cost_usd=cost,
     ).pair(draft, strong)
     silent = int(np.isinf(next(iter(unsure.values()))).sum())
-    notes = [f"{path.name}: {len(pair):,} drafts of {draft} are joined with {strong}"]
-    notes += [f"{path.name}: {silent:,} drafts without log-probabilities are escalated first"] if silent else []
+    notes = [f"{called(path)}: {len(pair):,} drafts of {draft} are joined with {strong}"]
+    notes += [f"{called(path)}: {silent:,} drafts without log-probabilities are escalated first"] if silent else []
     notes += ["the draft is counted as free of charge"] if cost is not None else []
     return Cascade(replace(pair, notes=tuple(notes)), unsure)
 

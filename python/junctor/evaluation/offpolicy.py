@@ -24,7 +24,7 @@ from junctor.config.errors import did_you_mean, show
 from junctor.evaluation.columns import NAMES
 from junctor.evaluation.report import Figure, LogLine
 from junctor.evaluation.resampling import Bootstrap, interval
-from junctor.evaluation.rows import Row, TableError, read_rows, text_of
+from junctor.evaluation.rows import Row, TableError, called, read_rows, text_of
 from junctor.evaluation.table import Floats, Ints, Table
 
 FEW: Final = 100.0
@@ -122,7 +122,7 @@ def read_log(path: Path, table: Table) -> Log:
         models=table.models,
         quality=quality,
         tasks=None if column["task"] is None else [reader.text(row, "task", empty=True) for row in rows],
-        source=path.name,
+        source=called(path),
     )
     return Log(logged, chosen, np.array([reader.number(row, "propensity", 1e-6) for row in rows], np.float64))
 

@@ -40,6 +40,11 @@ class Row(NamedTuple):
     cells: dict[str, Any]
 
 
+def called(path: Path) -> str:
+    """A file as a report calls it: with its directory, since many tables are a `train.csv`, and without the rest."""
+    return "/".join(part for part in path.parts[-2:] if part != path.anchor)
+
+
 def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     """The columns of a file in their order, and its rows. Raises `TableError`."""
     kind = next((suffix for suffix in SUFFIXES if path.name.removesuffix(".gz").endswith(suffix)), None)

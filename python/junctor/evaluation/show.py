@@ -15,7 +15,7 @@ from junctor.cli.text import Paint, plural, table, wrapped
 from junctor.evaluation.report import Figure, Fleet, FleetLine, Logged, Pair, PairLine, Report, Versus
 
 TASKS_SHOWN: Final = 12
-NAME_COLUMNS: Final = 22
+NAME_COLUMNS: Final = 20
 NOTHING: Final = "–"
 
 
@@ -45,10 +45,11 @@ def verdicts(report: Report) -> list[str]:
     """What the figures say in words, a sentence each."""
     said = []
     for pair in report.pairs:
+        where = f"{pair.weak} {_word(pair)} {pair.strong}: " if report.pairs[1:] else ""
         for chooser in pair.lines:
             for versus in chooser.versus:
-                if versus.against in ("label mean", "prompt length"):
-                    said.append(_verdict(f"{pair.weak} or {pair.strong}: {chooser.name}", versus, "APGR"))
+                if versus.against == "label mean":
+                    said.append(_verdict(f"{where}{chooser.name}", versus, "APGR"))
     if report.fleet is not None:
         single = report.fleet.best_single
         judged = [line for line in report.fleet.lines if line.role == "judged"]
@@ -67,17 +68,20 @@ def _verdict(name: str, versus: Versus, figure: str, against: str | None = None)
 
 
 def _pair(pair: Pair, paint: Paint) -> list[str]:
-    word = "then" if pair.cascade else "or"
     ends = (
         f"{_both(pair.weak_quality)} and {_both(pair.strong_quality)}; the better of both {_both(pair.oracle_quality)}"
     )
     rows = [["chooser", "APGR", "", "CPT 50 %", "CPT 80 %", "over label mean"]]
     rows += [_pair_row(line) for line in pair.lines]
     return [
-        paint(f"{pair.weak} {word} {pair.strong}", "bold"),
+        paint(f"{pair.weak} {_word(pair)} {pair.strong}", "bold"),
         *wrapped(ends, indent=2),
         *_table(rows, "<><>><", [line.role for line in pair.lines], paint),
     ]
+
+
+def _word(pair: Pair) -> str:
+    return "then" if pair.cascade else "or"
 
 
 def _pair_row(line: PairLine) -> list[str]:
@@ -93,8 +97,9 @@ def _pair_row(line: PairLine) -> list[str]:
 
 
 def _fleet(fleet: Fleet, models: int, paint: Paint) -> list[str]:
-    rows = [["chooser", "quality", "", "over best single", "p", "$/1,000"]]
     shown = [line for line in fleet.lines if line.role != "model"]
+    priced = any(line.cost_usd_per_1k is not None for line in fleet.lines)
+    rows = [["chooser", "quality", "", "over best single", "p", "$/1,000" if priced else ""]]
     singles = sorted((line for line in fleet.lines if line.role == "model"), key=lambda line: -line.quality.value)
     rows += [_fleet_row(line, fleet) for line in (*shown, *singles)]
     told = [

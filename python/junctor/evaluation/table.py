@@ -22,7 +22,7 @@ from junctor.config.prices import Price
 from junctor.evaluation.cells import gather
 from junctor.evaluation.columns import Columns, layout
 from junctor.evaluation.costs import dollars
-from junctor.evaluation.rows import TableError, read_rows
+from junctor.evaluation.rows import TableError, called, read_rows
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -183,7 +183,7 @@ def read_table(
         quality=cells.quality,
         cost_usd=cost,
         tasks=cells.tasks,
-        source=where.name,
+        source=called(where),
     )
     return _noted(table, (*cells.notes, *told))
 
