@@ -24,7 +24,7 @@ PLACES: Final[list[Place]] = [
 
 FAR: Final[list[Place]] = [
     (right, up, "left" if right > 0 else "right", "center")
-    for up in (-26, 26, -44, 44, -64, 64)
+    for up in (-26, 26, -44, 44, -64, 64, -88, 88)
     for right in (24, -24, 48, -48)
 ]
 """Where there is no room beside: these have a thin line to what they name."""
@@ -33,10 +33,10 @@ FAR: Final[list[Place]] = [
 LEADER: Final[dict[str, Any]] = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 2, "alpha": 0.8}
 
 LEANS: Final = {"left": 0.0, "bottom": 0.0, "center": 0.5, "right": 1.0, "top": 1.0}
-MARGIN: Final = 3.0
+MARGIN: Final = 4.0
 """Pixels around a name that stay free."""
 
-CLEAR: Final = 5.0
+CLEAR: Final = 8.0
 """Pixels by which a name is nearer to its own than to any other, if there is room."""
 
 
@@ -71,6 +71,10 @@ class Labels:
         anchor, place, box = tried[costs.index(min(costs))]
         self._text(wish, anchor, place)
         self.boxes.append(box)
+        if place in FAR:  # its line is in the way of the names that follow
+            line = np.linspace(self.axes.transData.transform(anchor), box.mean(axis=0), 20)
+            self.points = np.vstack([self.points, line])
+            self.owners = np.append(self.owners, np.full(len(line), wish.owner))
 
     def _size(self, wish: Wish) -> NDArray[np.float64]:
         """Width and height of the words in pixels, measured once: to draw them at every place takes seconds."""

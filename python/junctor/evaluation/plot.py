@@ -30,8 +30,8 @@ STYLE: Final[dict[str, Any]] = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": "#9ca3af", "axes.labelcolor": INK,
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.titlepad": 22, "axes.titlecolor": "#111827", "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.linewidth": 0.8, "svg.hashsalt": "junctor", "svg.fonttype": "path", "figure.dpi": 100, "savefig.dpi": 170,
+    "ytick.color": INK, "axes.linewidth": 0.8, "svg.hashsalt": "junctor", "svg.fonttype": "path", "figure.dpi": 170,
+    "savefig.dpi": "figure",
 }  # fmt: skip
 
 

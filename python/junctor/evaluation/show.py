@@ -55,8 +55,8 @@ def verdicts(report: Report) -> list[str]:
         judged = [line for line in report.fleet.lines if line.role == "judged"]
         for line in judged or [line for line in report.fleet.lines if line.name == "label mean"]:
             for versus in line.versus:
-                if versus.against in ("label mean", single):
-                    what = f"best single ({single})" if versus.against == single else None
+                if versus.against in ("label mean", "best single", single):
+                    what = f"best single in hindsight ({single})" if versus.against == single else None
                     said.append(_verdict(line.name, versus, "quality", what))
     return said
 
