@@ -62,7 +62,7 @@ $(CORE): $(READY) $(RUST_SOURCES)
 	PIP_QUIET=1 $(PY) -m maturin develop --release --quiet
 	@touch $@
 
-.PHONY: help demo test explore prove lint types bench bench-peers catalog docs build wheel ci clean
+.PHONY: help demo test explore prove lint types evaluate bench bench-peers catalog docs build wheel ci clean
 
 help: ## List these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ types: $(CORE) $(BENCH_READY) ## Check Python's types strictly, and the stub aga
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest junctor._core --mypy-config-file pyproject.toml
 
+evaluate: $(CORE) ## Evaluate routing on the tables of $$JUNCTOR_DATA or ../shared/data, else on a made-up one, into evaluation/
+	$(PY) -m scripts.evaluate $(ARGS)
+
 bench: $(CORE) $(BENCH_READY) ## Measure: medians with spread, ratios to floors of the same run, JSON (ARGS="--quick --only client")
 	$(PY) -m benches.python.run $(ARGS)
 
@@ -120,5 +123,5 @@ ci: ## Run what continuous integration runs
 
 clean: ## Remove everything that these words made
 	cargo clean --quiet
-	rm -rf $(VENV) .venv-peers .venv-catalog .venv-older dist $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-catalog .venv-older dist evaluation $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(PYTHON_TREES) -type d -name __pycache__ -prune -exec rm -rf {} +
