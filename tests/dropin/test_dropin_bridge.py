@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any
 
 import httpx2
@@ -17,7 +18,9 @@ import openai
 import pytest
 
 import junctor
-from junctor.testing.scripted import Outcome, hang, ok, stream
+from junctor.request import HttpRequest
+from junctor.testing.scripted import Outcome, ScriptedProvider, hang, ok, stream
+from junctor.transport.base import Response
 from tests.dropin.place import HELLO, LIBRARIES, Place, keys, scripted, until
 
 ASK: dict[str, Any] = {"model": "g", "messages": HELLO}
@@ -33,7 +36,8 @@ def bridges() -> list[threading.Thread]:
 def no_thread_is_left() -> Iterator[None]:
     """Whatever a test closes, or forgets, is gone after it."""
     yield
-    gc.collect()
+    if bridges():
+        gc.collect()
     until(lambda: not bridges(), "the bridges end")
 
 
@@ -284,6 +288,25 @@ def test_a_program_that_closes_nothing_ends_in_silence() -> None:
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         until(lambda: place.provider.counts().in_flight == 0, "the provider is let go")
     assert (run.returncode, run.stdout.split(), run.stderr) == (0, ["done"], "")
+
+
+def test_what_surrounds_a_sync_call_surrounds_its_work_on_the_bridge() -> None:
+    """Context variables, by which traces know the span that a call belongs to, go over with each request."""
+    asked: ContextVar[str] = ContextVar("asked")
+    seen = []
+
+    class Looking(ScriptedProvider):
+        async def send(self, request: HttpRequest, *, timeout_s: float) -> Response:
+            seen.append(asked.get())
+            return await super().send(request, timeout_s=timeout_s)
+
+    place = scripted({"a": []})
+    place.client._transport = Looking({"a": []}, otherwise=ok("hello"))
+    with httpx2.Client(transport=place.transport) as http:
+        for word in ("one", "two"):
+            asked.set(word)
+            assert http.post(URL, json=ASK).status_code == 200
+    assert seen == ["one", "two"]
 
 
 def test_a_sync_client_works_inside_an_event_loop_too() -> None:
