@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import pickle
@@ -98,6 +99,16 @@ def test_who_tells_first_settles() -> None:
         strategy.callback.log_success_event(told, litellm.ModelResponse())
     state = strategy.router.snapshot()["deployments"]["chat"]
     assert (state["attempts"], state["failed"], state["succeeded"], strategy.counters["settled"]) == (1, 1, 0, 1)
+
+
+def test_a_failure_is_settled_by_its_hook_alone() -> None:
+    """Where attempts share one logging object, as in LiteLLM's proxy, log events come once for all of a call."""
+    strategy = JunctorStrategy(Router(model_list=listed("a")))
+    for _ in range(2):
+        told = {"model_info": pick(strategy)["model_info"]}
+        error = litellm.APIConnectionError("gone", "openai", "gpt")
+        asyncio.run(strategy.callback.async_post_call_failure_deployment_hook(told, error, None, fallback_depth=1))
+    assert strategy.router.snapshot()["deployments"]["chat"]["failed"] == strategy.counters["settled"] == 2
 
 
 def test_an_answer_of_litellms_cache_costs_nothing() -> None:
