@@ -10,6 +10,7 @@ from typing import Any
 import litellm
 import pytest
 
+import junctor
 from junctor.testing import Latency, faults
 from tests.older.routed import HELLO, Routed, entry, provider, routed, until
 
@@ -124,6 +125,7 @@ def test_a_limit_is_exact_under_concurrency(tmp_path: Any) -> None:
             assert (first.status_code, first.llm_provider) == (429, "junctor")
             assert 0 < first.cooldown_time <= 60
             assert 1 <= int(first.response.headers["retry-after"]) <= 60
+            assert isinstance(first.__cause__, junctor.NoCapacity)
             assert "chat" in str(first)
             assert "None" not in str(first)
             assert at.counters["refused"] == 17

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import pickle
@@ -98,6 +99,16 @@ def test_who_tells_first_settles() -> None:
         strategy.callback.log_success_event(told, litellm.ModelResponse())
     state = strategy.router.snapshot()["deployments"]["chat"]
     assert (state["attempts"], state["failed"], state["succeeded"], strategy.counters["settled"]) == (1, 1, 0, 1)
+
+
+def test_a_failure_is_settled_by_its_hook_alone() -> None:
+    """Where attempts share one logging object, as in LiteLLM's proxy, log events come once for all of a call."""
+    strategy = JunctorStrategy(Router(model_list=listed("a")))
+    for _ in range(2):
+        told = {"model_info": pick(strategy)["model_info"]}
+        error = litellm.APIConnectionError("gone", "openai", "gpt")
+        asyncio.run(strategy.callback.async_post_call_failure_deployment_hook(told, error, None, fallback_depth=1))
+    assert strategy.router.snapshot()["deployments"]["chat"]["failed"] == strategy.counters["settled"] == 2
 
 
 def test_an_answer_of_litellms_cache_costs_nothing() -> None:
@@ -274,6 +285,12 @@ def test_rules_bound_the_call_that_litellm_sends(tmp_path: Path) -> None:
         request: dict[str, Any] = {"metadata": title, **asked}
         strategy.get_available_deployment("chat", messages=HELLO, request_kwargs=request)
         assert request == {"metadata": title, **sent}
+    responses: dict[str, Any] = {"litellm_metadata": title, "input": "hi"}
+    strategy.get_available_deployment("chat", input="hi", request_kwargs=responses)
+    assert responses == {"litellm_metadata": title, "input": "hi", "max_output_tokens": 64}
+    vectors: dict[str, Any] = {"metadata": title}
+    strategy.get_available_deployment("chat", input="hi", request_kwargs=vectors)
+    assert vectors == {"metadata": title}
 
 
 def test_a_deployment_that_failed_in_this_call_is_asked_last() -> None:
@@ -323,6 +340,19 @@ def test_no_key_of_a_provider_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path:
     ):
         assert strategy.router.reserve("auto").endpoint.key is None
         assert "canary" not in repr(strategy.notes) + repr(strategy.router.snapshot())
+
+
+def test_lists_with_other_keys_share_no_limits() -> None:
+    """Processes with the same list meet, as workers should; LiteLLM's own ids tell keys apart, and so do addresses."""
+
+    def name(**params: Any) -> str | None:
+        entries = listed("", **params)
+        del entries[0]["model_info"]
+        config = JunctorStrategy(Router(model_list=entries)).router.config
+        return None if config is None else config.name
+
+    assert name() == name()
+    assert len({name(), name(api_key="sk-other"), name(api_base="http://127.0.0.1:10/v1"), name(rpm=5)}) == 4
 
 
 def test_the_guide_runs() -> None:

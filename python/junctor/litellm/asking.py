@@ -31,13 +31,19 @@ _BUCKETS: Final = ("metadata", "litellm_metadata")
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One attempt's question. `ask` is what `Router.reserve` takes beside the name, the wait and who was tried."""
+    """One attempt's question. `ask` is what `Router.reserve` takes beside the name, the wait and who was tried.
+
+    `bounded_by` is the word that bounds the answer in the API of this call, if it has one; `takes_effort` whether it
+    knows OpenAI's `reasoning_effort`.
+    """
 
     name: str
     ask: dict[str, Any]
     tried: tuple[str, ...]
     max_wait_s: float
     first: bool
+    bounded_by: str | None
+    takes_effort: bool
 
 
 def asked(
@@ -58,21 +64,19 @@ def asked(
     failed = [row.get("deployment_id") for bucket in told for row in bucket.get("previous_models") or ()]
     tried = tuple(dict.fromkeys(names[id] for id in failed if isinstance(id, str) and id in names))
     wish, ask = _sized(router, name, messages, inputs, request, routing)
-    if (bound := answer_bound(request)) is not None:
-        ask["output_tokens"] = bound
+    said = next((word for word in LENGTHS if isinstance(value := request.get(word), int) and value > 0), None)
+    if said is not None:
+        ask["output_tokens"] = request[said]
     if request.get("stream") is True:
         ask["needs"] = ask.get("needs", frozenset()) | {"streaming"}
     if wish.tags is not None:
         ask["tags"] = wish.tags
     if wish.session is not None:
         ask["affinity"] = wish.session
-    return Asked(name, ask, tried, wish.max_wait_s, first=not failed)
-
-
-def answer_bound(request: Mapping[str, Any]) -> int | None:
-    """The bound on the answer's tokens that a call says; None if it says none."""
-    values = (request.get(word) for word in LENGTHS)
-    return next((value for value in values if isinstance(value, int) and value > 0), None)
+    # Of chats LiteLLM hands the messages over apart, of other APIs the request holds its messages or its input.
+    usual = "max_tokens" if messages else "max_output_tokens" if "input" in request else None
+    effort = bool(messages) and "messages" not in request
+    return Asked(name, ask, tried, wish.max_wait_s, not failed, said or usual, effort)
 
 
 def _routing(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from junctor import attempts
 from junctor.config import load
 from junctor.exceptions import ConfigError, InvalidRequest, JunctorError, NoCapacity, Refused
 from junctor.litellm import places
-from junctor.litellm.asking import LENGTHS, Asked, answer_bound, asked
+from junctor.litellm.asking import Asked, asked
 from junctor.litellm.bases import CustomRoutingStrategyBase, LiteLLMRouter, callbacks
 from junctor.litellm.denials import denial
 from junctor.litellm.settling import Settlement
@@ -74,7 +74,6 @@ class JunctorStrategy(CustomRoutingStrategyBase):
                 raise ConfigError(f"{word}: is {value}; it must be {least:g} or more seconds")
         self.counters: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
         self.notes: tuple[Any, ...] = ()
-        self._litellm = router
         self._registry = router.registry()
         self._renewing = threading.Lock()
         self._own_fleet = fleet is None
@@ -193,7 +192,7 @@ class JunctorStrategy(CustomRoutingStrategyBase):
         except JunctorError as error:
             self.counters["refused"] += 1
             raise denial(error, model) from error
-        _bound(request, reservation)
+        _bound(request, reservation, wanted)
         return self._entry(reservation, wanted.name)
 
     def _reserve(self, wanted: Asked, left_s: float) -> Reservation:
@@ -231,8 +230,9 @@ class JunctorStrategy(CustomRoutingStrategyBase):
                 return
             try:
                 if self._own_fleet:
-                    self._places, self.notes = places.read(self._registry)
-                    self.router.reload_config(self._places.fleet)
+                    found, notes = places.read(self._registry)
+                    self.router.reload_config(found.fleet)
+                    self._places, self.notes = found, notes
                 else:
                     self._places = places.match(self.router.config, self._registry)
             except ConfigError as error:
@@ -261,11 +261,10 @@ def use_junctor(
     return strategy
 
 
-def _bound(request: MutableMapping[str, Any], reservation: Reservation) -> None:
+def _bound(request: MutableMapping[str, Any], reservation: Reservation, wanted: Asked) -> None:
     """What the matching rule lets through of this attempt's request: no longer an answer, the effort it asks for."""
-    cap, bound = reservation.max_output_tokens, answer_bound(request)
-    if cap is not None and (bound is None or bound > cap):
-        word = next((word for word in LENGTHS if request.get(word) is not None), "max_tokens")
-        request[word] = cap
-    if reservation.effort is not None and request.get("reasoning_effort") is None:
+    cap, bound = reservation.max_output_tokens, wanted.ask.get("output_tokens")
+    if cap is not None and wanted.bounded_by is not None and (bound is None or bound > cap):
+        request[wanted.bounded_by] = cap
+    if reservation.effort is not None and wanted.takes_effort and request.get("reasoning_effort") is None:
         request["reasoning_effort"] = reservation.effort
