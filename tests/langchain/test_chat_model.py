@@ -296,6 +296,18 @@ def test_options_of_model_binding_and_call_come_together(tmp_path: Path) -> None
         model.invoke("Hi")
 
 
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [({}, ["."]), ({"stop": ["!"]}, ["!"]), ({"options": {"stop": "?"}}, ["?"]), ({"stop": []}, None)],
+)
+def test_a_call_says_where_to_stop(tmp_path: Path, said: dict[str, Any], sent: Any) -> None:
+    """Itself, in its options, or as the model does; an empty list is nowhere."""
+    provider, model = scripted({"openai-a": [ok()]}, tmp_path)
+    with model:
+        ChatJunctor(client=model.client, sync=model.sync, stop=["."]).invoke("Hi", None, **said)
+    assert body_of(provider).get("stop") == sent
+
+
 def test_traces_are_no_tags(tmp_path: Path) -> None:
     """A run's tags and metadata route nothing: whoever writes a trace does not decide who sees a request."""
     rules = [{"name": "ours", "when": {"tenant": "acme"}, "use": "openai-a"}, {"use": "openai-b"}]

@@ -268,8 +268,7 @@ class ChatJunctor(BaseChatModel):
         model, more = given.pop("model", self.model), given.pop("options", None) or {}
         settings = {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
         options = merged(spoken(settings), self.options, spoken(given), more)
-        if stops := stop if stop is not None else self.stop:
-            options["stop"] = stops
+        options["stop"] = (options.get("stop", self.stop) if stop is None else stop) or None
         return model, canonical(messages), options
 
     async def _answer(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> ChatResult:
