@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from junctor.bridge import Line
     from junctor.doors import Stream
-    from junctor.dropin.bridge import Line
     from junctor.dropin.libraries import Library
     from junctor.dropin.transport import DropIn
 

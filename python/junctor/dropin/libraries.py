@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from junctor.dropin.bodies import AsyncBody, SyncBody
 
 if TYPE_CHECKING:
+    from junctor.bridge import Line
     from junctor.doors import Answer
     from junctor.dropin.bodies import Pieces
-    from junctor.dropin.bridge import Line
 
 KNOWN: Final = ("httpx", "httpx2")
 

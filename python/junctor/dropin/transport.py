@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from junctor import doors
 from junctor.attempts import MIN_ATTEMPT_S
+from junctor.bridge import Bridge, Line
 from junctor.dispatch import DEADLINE_SLACK_S
 from junctor.doors import Answer, Incoming
 from junctor.dropin.bodies import Pieces
-from junctor.dropin.bridge import Bridge, Line
 from junctor.dropin.libraries import Library, library_of
 
 if TYPE_CHECKING:

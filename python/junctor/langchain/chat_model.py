@@ -4,7 +4,7 @@ Everything that a `Client` does for its callers it does here too: rules, limits,
 streams with a contract, receipts. LangChain's own retries and fallbacks are not needed for what the fleet can mend.
 
 Async methods run on the caller's loop; synchronous ones on the loop of a thread that all copies of a model share (see
-`junctor.dropin.bridge`), because connections live in a loop. Several models over one fleet should share a `Client`:
+`junctor.bridge`), because connections live in a loop. Several models over one fleet should share a `Client`:
 limits of a fleet in `state: process` hold for one.
 """
 

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
-from junctor.dropin.bridge import Bridge
+from junctor.bridge import Bridge
 from junctor.exceptions import JunctorError
 
 T = TypeVar("T")
