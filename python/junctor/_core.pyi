@@ -213,6 +213,8 @@ class Router:
         max_wait_s: float = 0.0,
         spare: bool = False,
         estimated: bool = False,
+        warm: tuple[str, int] | None = None,
+        prunes: bool = False,
         seed: int | None = None,
     ) -> Reservation:
         """Decide where a request goes and hold what it needs there.
@@ -221,7 +223,10 @@ class Router:
         `estimated` as one token per 3.5 bytes, which each deployment turns into tokens of its own; `output_tokens`
         bounds the answer. `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity`
         a session name whose requests should meet, `tried` the deployments of earlier attempts. With `spare` it is a
-        hedge: only in the asked group, only where there is room for twice the estimate, and never as a probe.
+        hedge: only in the asked group, only where there is room for twice the estimate, and never as a probe. `warm` is
+        a deployment and how many tokens of the prompt its cache is expected to hold: where cached input does not count,
+        they are not held. `prunes` says that a long prompt will be cut as the rule or the group asks for, so it is
+        judged by that size.
 
         Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
         """
@@ -244,6 +249,8 @@ class Router:
         max_wait_s: float = 0.0,
         spare: bool = False,
         estimated: bool = False,
+        warm: tuple[str, int] | None = None,
+        prunes: bool = False,
         seed: int | None = None,
     ) -> bytes:
         """The same walk as `reserve` with nothing held, told stage by stage, as JSON."""

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from junctor import adapters
 from junctor.dispatch import Call, complete
-from junctor.estimate import measure, prefix_affinity
+from junctor.estimate import measure, prefix_affinity, shared_tokens
 from junctor.options import CallOptions, EmbedOptions, Inputs, Wish, take_apart, take_apart_inputs
 from junctor.router import Router
 from junctor.streaming import ReplyStream
 from junctor.transport import default_transport
+from junctor.warmth import Warmth
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -69,6 +70,7 @@ class Client:
     ) -> None:
         self.router = router
         self.counters: Counter[str] = Counter()
+        self.warmth = Warmth()
         self._transport = transport
         self._owns_transport = transport is None
         self._owns_router = False
@@ -245,7 +247,7 @@ class Client:
             self,
             model,
             request,
-            self._ask(model, request, wish, shape, streaming=streaming),
+            self._ask(model, request, wish, shape, streaming=streaming, now_s=clock()),
             clock=clock,
             deadline_s=wish.deadline_s,
             max_wait_s=wish.max_wait_s,
@@ -266,7 +268,14 @@ class Client:
         return cast("Reply", await complete(call))
 
     def _ask(
-        self, model: str, request: ChatRequest, wish: Wish[ChatRequest], shape: Shape | None, *, streaming: bool
+        self,
+        model: str,
+        request: ChatRequest,
+        wish: Wish[ChatRequest],
+        shape: Shape | None,
+        *,
+        streaming: bool,
+        now_s: float,
     ) -> dict[str, Any]:
         """What the walk is asked, the same for every attempt of a call."""
         input_tokens, prompt_chars = measure(request)
@@ -283,10 +292,17 @@ class Client:
             ask["needs"] = needs
         if tags is not None:
             ask["tags"] = tags
-        if session is None and self.router.keeps_prefixes(model):
-            session = prefix_affinity(request.messages)
+        if shape is not None and shape.leaves_pruning_to_the_file:
+            ask["prunes"] = True
         if session is not None:
             ask["affinity"] = session
+            if warm := self.warmth.expected(session, now_s):
+                ask["warm"] = warm
+        elif self.router.keeps_prefixes(model) and (prefix := prefix_affinity(request.messages)):
+            ask["affinity"] = prefix
+            if warm := self.warmth.expected(prefix, now_s):
+                # The last answer may have read more than this beginning: what another conversation has in common.
+                ask["warm"] = (warm[0], min(warm[1], shared_tokens(request)))
         return ask
 
 

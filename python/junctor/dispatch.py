@@ -280,6 +280,8 @@ class Call:
             self.client.counters["usage_unknown"] += 1
             cost = reservation.settle("ok", first_token_s=first_token_s, rate_limits=limits)
         self.cost_usd_micros += cost
+        if (key := self.ask.get("affinity")) is not None:
+            self.client.warmth.note(key, reservation.deployment, usage.cached_tokens, self.clock())
         reply.cost_usd = self.cost_usd_micros / 1_000_000
         reply.remember(self.trail)
         if self.trail.watch is not None:

@@ -84,6 +84,16 @@ def beside_messages(request: ChatRequest) -> float:
     return 3 + size_bytes / BYTES_PER_TOKEN
 
 
+def shared_tokens(request: ChatRequest) -> int:
+    """Estimated tokens of what requests with one prefix have in common: tools, and all before the first user's word."""
+    tokens = beside_messages(request)
+    for message in request.messages:
+        if message.get("role") == "user":
+            break
+        tokens += weigh(message)
+    return int(tokens)
+
+
 def measure_inputs(inputs: Sequence[str] | Sequence[Sequence[int]]) -> tuple[int, int, bool]:
     """Input tokens of what is to be embedded, its characters, and whether the tokens are an estimate."""
     if isinstance(inputs[0], str):

@@ -104,6 +104,46 @@ def test_accounting_follows_the_provider_and_can_be_overridden(small: dict[str, 
     assert fleet["deployments"][-1]["price"]["input"] == 2_000_000, "azure serves openai's models at openai's prices"
 
 
+@pytest.mark.parametrize(
+    ("model", "weight"),
+    [
+        ("anthropic.claude-opus-4-20250514-v1:0", 5),
+        ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", 5),
+        ("anthropic.claude-3-7-sonnet-20250219-v1:0", 5),
+        ("global.anthropic.claude-fable-5-1", 5),
+        ("anthropic.claude-3-5-sonnet-20241022-v2:0", 1),
+        ("anthropic.claude-3-haiku-20240307-v1:0", 1),
+        ("anthropic.claude-v2:1", 1),
+        ("anthropic.claude-instant-v1", 1),
+        ("amazon.nova-pro-v1:0", 1),
+        ("meta.llama3-3-70b-instruct-v1:0", 1),
+    ],
+)
+def test_what_claude_writes_counts_fivefold_at_aws_and_nothing_else_does(
+    small: dict[str, Any], fleet_of: Fleet, model: str, weight: int
+) -> None:
+    small["providers"]["aws"] = {"adapter": "bedrock", "region": "eu-west-1"}
+    small["deployments"]["there"] = {"model": "aws/some", "provider_model": model, "key": "env:A"}
+    accounting = {item["name"]: item["accounting"] for item in fleet_of(small)["deployments"]}
+    assert accounting["there"].get("output_weight", 1) == weight
+    assert all("output_weight" not in other for name, other in accounting.items() if name != "there")
+
+
+def test_a_file_may_say_how_much_output_weighs(small: dict[str, Any], fleet_of: Fleet) -> None:
+    small["providers"]["vllm"]["accounting"] = {"output_weight": 3}
+    accounting = {item["name"]: item["accounting"] for item in fleet_of(small)["deployments"]}
+    assert accounting["llama"]["output_weight"] == 3
+
+
+def test_the_core_is_told_to_what_size_rules_and_groups_cut_prompts(small: dict[str, Any], fleet_of: Fleet) -> None:
+    group = next(iter(small["groups"]))
+    small["groups"][group]["prune"] = "auto"
+    small["rules"] = [{"name": "cut", "use": group, "prune": {"to_tokens": 900}}, {"use": group}]
+    fleet = fleet_of(small)
+    assert [rule["action"].get("prune") for rule in fleet["rules"]] == [{"tokens": 900}, None]
+    assert {item["name"]: item["prune"] for item in fleet["groups"] if "prune" in item} == {group: "context"}
+
+
 def test_a_pool_of_one_provider_counts_as_that_provider_does(small: dict[str, Any], fleet_of: Fleet) -> None:
     small["providers"]["azure"] = {"base_url": "https://acme.openai.azure.com/openai/v1"}
     small["deployments"]["az"] = {"model": "azure/gpt-4.1", "pools": ["sub"]}

@@ -30,12 +30,23 @@ PRICE = {"input": 3.0, "output": 0.0, "cached_input": 0.3, "cache_write": 3.75}
 KEYS = [f"sk-{letter}" for letter in "abcde"]
 
 
-def opened(provider: SimulatedProvider, folder: Path, on_receipt: Callable[[Receipt], object], **group: Any) -> Client:
-    """A client over one Claude at the provider's keys, in the group `g`."""
+def opened(
+    provider: SimulatedProvider,
+    folder: Path,
+    on_receipt: Callable[[Receipt], object],
+    limits: dict[str, int] | None = None,
+    **group: Any,
+) -> Client:
+    """A client over one Claude at the provider's keys, each with these limits, in the group `g`."""
     for key in provider.keys:
         (folder / key.secret).write_text(key.secret, encoding="utf-8")
     deployments = {
-        f"d{place}": {"model": "anthropic/claude-sonnet-4-5", "key": f"file:{key.secret}", "price": PRICE}
+        f"d{place}": {
+            "model": "anthropic/claude-sonnet-4-5",
+            "key": f"file:{key.secret}",
+            "price": PRICE,
+            **(limits or {}),
+        }
         for place, key in enumerate(provider.keys)
     }
     fleet = config.from_mapping(
@@ -119,6 +130,19 @@ def test_a_stream_that_ends_early_is_charged_what_its_cached_prompt_costs(tmp_pa
     assert usage.cached_tokens > 3_000
     expected = msgspec.structs.replace(usage, input_tokens=attempt.input_tokens)
     assert attempt.cost_usd_micros == pytest.approx(micros(expected), abs=1)
+
+
+def test_what_is_expected_from_the_cache_is_not_held(tmp_path: Path) -> None:
+    """The first call only wrote, so the second holds its prompt whole; from the third on what was read is left out."""
+    replies, _ = calls(tmp_path, 4, limits={"input_tpm": 1_000_000}, cache="auto")
+    attempts = [receipt(reply).attempts[0] for reply in replies]
+    held = [sum(attempt.decision.held.values()) for attempt in attempts]  # one limit each
+    settled = [sum(attempt.settled.values()) for attempt in attempts]
+    read = replies[1].usage.cached_tokens
+    assert read > 3_000
+    assert held[0] == held[1]
+    assert held[2] == held[3] == held[1] - read
+    assert settled[2] == replies[2].usage.input_tokens - read
 
 
 def test_without_it_nothing_is_cached_and_calls_spread(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from junctor import config
-from junctor.exceptions import ConfigError, InvalidRequest
+from junctor.exceptions import ConfigError, InvalidRequest, Refused
 from junctor.receipts import Pruned, Receipt
 from junctor.request import Native
 from junctor.testing.scripted import fail, hang, ok
@@ -133,6 +133,23 @@ def test_a_rule_prunes_what_it_places() -> None:
     assert receipt(fleet.chat(turns(3), model="auto")).pruned is None
     with pytest.raises(ConfigError, match=r"a rule that prunes needs a name"):
         Fleet({"gpt": []}, rules=[{"use": "g", "prune": "auto"}])
+
+
+@pytest.mark.parametrize("prune", ["auto", {"to_tokens": 900}])
+def test_a_rule_or_group_that_prunes_lets_in_what_fits_afterwards(prune: Any) -> None:
+    """The gate judges the prompt as it will be sent, also where `auto` leads to a group that prunes."""
+    places = {"gpt": {"context_tokens": 1_200}}
+    ruled = [{"name": "long", "use": "g", "prune": prune}]
+    grouped = {"g": {"members": ["gpt"], "prune": prune}}
+    for sections in ({"rules": ruled}, {"rules": [{"use": "g"}], "groups": grouped}):
+        fleet = Fleet({"gpt": [ok()]}, deployments=places, **sections)
+        told = receipt(fleet.chat(turns(10), model="auto"))
+        assert told.pruned is not None
+        assert told.pruned.fits
+        assert told.pruned.turns > 0
+        assert fleet.router.replay(told.attempts[0].decision) == told.attempts[0].decision
+        with pytest.raises(Refused, match="context"):
+            fleet.chat(turns(10), model="auto", prune="off")
 
 
 @pytest.mark.parametrize(

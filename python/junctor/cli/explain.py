@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     request = json_object(arguments.request)
     try:
         model, asked = as_asked(request)
-        told = router.explain(model, seed=arguments.seed, **asked)
+        told = router.explain(model, seed=arguments.seed, prunes=router.shapes, **asked)
     except (InvalidRequest, ValueError, TypeError, OverflowError) as error:
         raise CommandError(f"the request: {error}", status=USAGE) from None
     with reader_may_leave():

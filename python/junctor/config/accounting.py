@@ -7,6 +7,7 @@ is one line here, or one line (`accounting:`) in the fleet file until then.
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 import msgspec
@@ -22,14 +23,16 @@ class Accounting(msgspec.Struct, frozen=True, kw_only=True):
     `output`: what is held for the answer at admission: `max_tokens` of the request, the `learned` usual length, or
     `none` where output is not limited. `count_cached_input`: cached prompt tokens count against the limit.
     `reconcile`: what was held and not used comes back within the window. `fixed_window`: the counter restarts each
-    minute instead of refilling all the time. `reset_zone`: at whose midnight daily limits begin anew. `name`: the
-    profile's word in the fleet file, empty for one that the file spells out.
+    minute instead of refilling all the time. `output_weight`: how many tokens of `tpm` and `tpd` a written token takes.
+    `reset_zone`: at whose midnight daily limits begin anew. `name`: the profile's word in the fleet file, empty for one
+    that the file spells out.
     """
 
     output: Output = "max_tokens"
     count_cached_input: bool = True
     reconcile: bool = True
     fixed_window: bool = False
+    output_weight: int = 1
     reset_zone: str = "UTC"
     source: str = ""
     name: str = ""
@@ -58,8 +61,6 @@ PROFILES: Final[dict[str, Accounting]] = {
         reset_zone="America/Los_Angeles",
         source="ai.google.dev, rate limits: tokens per minute count input only, days begin at midnight Pacific",
     ),
-    # Claude's output counts fivefold against its tokens when an answer is settled; limits in a fleet file are counted
-    # once, so a limit that is to hold for such a model is to be written lower (docs/guides/clouds.md).
     "bedrock": Accounting(
         name="bedrock",
         count_cached_input=False,
@@ -69,3 +70,15 @@ PROFILES: Final[dict[str, Accounting]] = {
         name="default", source="no provider's word: the careful reading, used for hosts that have no profile"
     ),
 }
+
+CLAUDE_AT_AWS: Final = 5
+"""Tokens of the quota for each one that Claude writes, from 3.7 on; input and older models count as they are."""
+
+_WEIGHTY_AT_AWS: Final = re.compile(r"anthropic\.claude-(?!v|instant|[12]\b|3-(?:haiku|sonnet|opus|5)\b)")
+
+
+def weight_of(accounting: Accounting, model: str) -> int:
+    """How many tokens of a limit a written token takes, at a provider that counts so for this model of its."""
+    if accounting.name == "bedrock" and _WEIGHTY_AT_AWS.search(model):
+        return CLAUDE_AT_AWS
+    return accounting.output_weight

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from junctor.config.accounting import weight_of
 from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems
 from junctor.config.prices import Price, Tier
 from junctor.config.references import Reference, Unreadable, current_environment
-from junctor.config.shaping import digest
+from junctor.config.shaping import PruneSpec, digest
 from junctor.config.signers import sign_by
 from junctor.config.sites import wrong_address
 from junctor.config.spec import ObjectiveWeights
@@ -97,6 +98,7 @@ def _fleet(config: Config) -> dict[str, Any]:
             "objective": _objective(group.objective),
             # Only where it is asked for, so that no other fleet's hash changes.
             **({"hedge": True} if group.hedge else {}),
+            **_prune(group.prune),
         }
         for group in config.groups.values()
     ]
@@ -105,7 +107,10 @@ def _fleet(config: Config) -> dict[str, Any]:
         "deployments": [_deployment(config, item) for item in config.deployments],
         "groups": groups,
         "compliance": [{"name": c.name, "when": c.when, "require": c.require} for c in config.compliance],
-        "rules": [{"name": rule.name, "when": rule.when, "action": rule.action} for rule in config.rules],
+        "rules": [
+            {"name": rule.name, "when": rule.when, "action": {**rule.action, **_prune(rule.prune)}}
+            for rule in config.rules
+        ],
         "balance": {
             "gamma": config.balance.gamma,
             "age_factor": None if config.balance.age_factor == "off" else config.balance.age_factor,
@@ -115,6 +120,13 @@ def _fleet(config: Config) -> dict[str, Any]:
         # Only where limits are shared, so that no other fleet's hash changes.
         **({"leases": {"hosts": config.state.hosts}} if config.state.kind == "redis" else {}),
     }
+
+
+def _prune(prune: PruneSpec | None) -> dict[str, Any]:
+    """What the gate may count on: to what size a prompt that is too long will be cut."""
+    if prune is None:
+        return {}
+    return {"prune": "context" if prune.to_tokens is None else {"tokens": prune.to_tokens}}
 
 
 def _limit(limit: Limit, zones: dict[str, Transitions]) -> dict[str, Any]:
@@ -139,6 +151,7 @@ def _objective(objective: str | ObjectiveWeights) -> object:
 
 def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
     accounting = config.providers[item.provider].accounting
+    weight = weight_of(accounting, item.provider_model)
     return {
         "name": item.name,
         "provider": item.provider,
@@ -159,6 +172,8 @@ def _deployment(config: Config, item: Deployment) -> dict[str, Any]:
             "output": accounting.output,
             "count_cached_input": accounting.count_cached_input,
             "reconcile": accounting.reconcile,
+            # Only where it is another, so that no other fleet's hash changes.
+            **({"output_weight": weight} if weight != 1 else {}),
         },
         "first_content_timeout_s": item.first_content_timeout_s,
         **({} if item.latency_prior_s is None else {"latency_prior_s": item.latency_prior_s}),

@@ -161,6 +161,7 @@ def _accounting(spec: ProviderSpec, known: Known | None, adapter: str) -> Accoun
             count_cached_input=own.count_cached_input,
             reconcile=own.reconcile,
             fixed_window=own.fixed_window,
+            output_weight=own.output_weight,
             source="the fleet file",
         )
     same_dialect = known is not None and known.adapter == adapter

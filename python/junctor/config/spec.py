@@ -123,6 +123,7 @@ class AccountingSpec(Closed, frozen=True, kw_only=True):
     count_cached_input: bool = True
     reconcile: bool = True
     fixed_window: bool = False
+    output_weight: Annotated[int, Meta(ge=1, le=100)] = 1
 
 
 class ProviderSpec(Closed, frozen=True, kw_only=True):

@@ -100,7 +100,7 @@ class Answers:
         assert router is not None  # whoever gives a fleet gives its router
         try:
             model, asked = as_asked(request)
-            explanation = router.explain(model, seed=0, **asked)
+            explanation = router.explain(model, seed=0, prunes=router.shapes, **asked)
         except (ValueError, TypeError, OverflowError) as error:
             raise InvalidRequest(f"the request: {error}") from None
         group = fleet.groups.get(explanation.group or "")

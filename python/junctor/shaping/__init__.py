@@ -5,8 +5,9 @@ All of that is known only after the pick, and anew at every attempt, so it happe
 adapter, by pure functions from a request to a request. Pruning comes after the variant because it must know the final
 length, and cache points last because they name places in what is sent.
 
-The size that the gate and the limits see is the shaped one: where a group prunes, the estimate is bounded by what it
-prunes to. A call that shapes nothing has no `Shape` and pays one comparison.
+The size that the gate and the limits see is the shaped one. What rules and groups prune to, the core knows from the
+fleet and judges by; what a call asks for itself, or the group that it names, bounds the estimate here. A call that
+shapes nothing has no `Shape` and pays one comparison.
 """
 
 from __future__ import annotations
@@ -152,6 +153,11 @@ class Shape:
         budgets = [self.shaping.budget(spec, name, request.max_tokens) for name in names]
         known = [budget for budget in budgets if budget is not None]
         return measured if len(known) < len(budgets) or not known else min(measured, int(max(known)))
+
+    @property
+    def leaves_pruning_to_the_file(self) -> bool:
+        """Whether rules and groups say how prompts are cut: then the gate judges by the size that each leaves."""
+        return self.prunes and self.prune is None
 
     def pruning(self, reservation: Reservation) -> PruneSpec | None:
         """How this reservation's request is pruned: as the call says, else its rule, its group, the asked group."""

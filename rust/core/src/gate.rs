@@ -10,6 +10,7 @@ use crate::fleet::{Deployment, Fleet};
 use crate::refusal::Refusal;
 use crate::request::{Needs, Request};
 use crate::rules::Flag;
+use crate::spec::Prune;
 
 /// What a deployment must meet to see this request.
 #[derive(Clone, Debug)]
@@ -28,6 +29,18 @@ pub struct Terms<'r> {
     input_tokens: u64,
     output_tokens: u64,
     estimated: bool,
+    /// What the prompt is cut to in the group that is looked at.
+    cut: Cut,
+}
+
+/// To what size a prompt is cut before it is sent.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    Whole,
+    /// So many tokens, of whichever tokenizer.
+    Tokens(u64),
+    /// So many tokens in the measure in which the request came.
+    Prompt(u64),
 }
 
 impl<'r> Terms<'r> {
@@ -51,6 +64,7 @@ impl<'r> Terms<'r> {
             input_tokens: request.input_tokens,
             output_tokens,
             estimated: request.estimated,
+            cut: Cut::Whole,
         }
     }
 
@@ -88,11 +102,37 @@ impl<'r> Terms<'r> {
         if self.needs.has(Flag::Embeddings) {
             return (deployment.weight <= 0.0).then_some(Refusal::Drained);
         }
-        let input_tokens = deployment.tokens_of(self.input_tokens, self.estimated);
+        let input_tokens = self.prompt_tokens(deployment);
         if input_tokens.saturating_add(self.output_tokens) > deployment.context_tokens {
             return Some(Refusal::Context);
         }
         (deployment.weight <= 0.0).then_some(Refusal::Drained)
+    }
+
+    /// Tokens of the prompt as this deployment would get it: counted by its tokenizer, and cut if that is asked for.
+    #[must_use]
+    #[inline]
+    pub fn prompt_tokens(&self, deployment: &Deployment) -> u64 {
+        let whole = deployment.tokens_of(self.input_tokens, self.estimated);
+        match self.cut {
+            Cut::Whole => whole,
+            Cut::Tokens(most) => whole.min(most),
+            Cut::Prompt(most) => whole.min(deployment.tokens_of(most, self.estimated)),
+        }
+    }
+
+    /// From here on prompts are judged as they are once cut. A prompt that is to fit the context is cut to the roomiest
+    /// one of the group and no further: members that hold less are not for it.
+    #[inline]
+    pub fn cut_to(&mut self, prune: Option<Prune>, roomiest: Option<&Deployment>) {
+        self.cut = match (prune, roomiest) {
+            (None, _) | (Some(Prune::Context), None) => Cut::Whole,
+            (Some(Prune::Tokens(most)), _) => Cut::Tokens(most),
+            (Some(Prune::Context), Some(place)) => {
+                let room = place.context_tokens.saturating_sub(self.output_tokens);
+                Cut::Prompt(if self.estimated { place.measured(room) } else { room })
+            }
+        };
     }
 
     #[cold]

@@ -1,6 +1,6 @@
 //! What a request asks for, as the core sees it: numbers, names and capability words, never content.
 
-use crate::fleet::Deployment;
+use crate::draw::identity;
 use crate::rules::{Facts, Flag, Number};
 use crate::units::Nanos;
 
@@ -57,6 +57,23 @@ impl Needs {
     }
 }
 
+/// Where the beginning of a prompt was read from a provider's cache lately, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warm {
+    /// The deployment's identity.
+    pub deployment: u64,
+    /// Tokens of the prompt that were read there.
+    pub tokens: u64,
+}
+
+impl Warm {
+    /// At the deployment called `name`.
+    #[must_use]
+    pub fn at(name: &str, tokens: u64) -> Self {
+        Self { deployment: identity(&["deployment", name]), tokens }
+    }
+}
+
 /// One request. Borrowed throughout: building one costs nothing.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -76,6 +93,10 @@ pub struct Request<'a> {
     pub tags: &'a [(&'a str, &'a str)],
     /// Session or prompt prefix whose requests should meet at one deployment.
     pub affinity: Option<u64>,
+    /// Where its beginning is expected in the provider's cache again.
+    pub warm: Option<Warm>,
+    /// Its prompt is cut to what the rule or the group says before it is sent.
+    pub prunes: bool,
     /// Deployments that were tried already for this call.
     pub tried: &'a [&'a str],
     /// Only these regions; empty for any.
@@ -104,6 +125,8 @@ impl Default for Request<'_> {
             needs: Needs::NONE,
             tags: &[],
             affinity: None,
+            warm: None,
+            prunes: false,
             tried: &[],
             regions: &[],
             providers: &[],
@@ -116,13 +139,6 @@ impl Default for Request<'_> {
 }
 
 impl Request<'_> {
-    /// Tokens that the prompt is for this deployment.
-    #[must_use]
-    #[inline]
-    pub fn input_tokens_at(&self, deployment: &Deployment) -> u64 {
-        deployment.tokens_of(self.input_tokens, self.estimated)
-    }
-
     /// The value of a tag.
     #[must_use]
     pub fn tag(&self, name: &str) -> Option<&str> {

@@ -67,10 +67,11 @@ impl Amounts {
 #[must_use]
 #[inline]
 pub const fn amount(dimension: Dimension, estimate: &Estimate) -> u64 {
+    let input_tokens = estimate.input_tokens.saturating_sub(estimate.uncounted_tokens);
     match dimension {
         Dimension::Rpm | Dimension::Rpd | Dimension::Concurrency => 1,
-        Dimension::Tpm | Dimension::Tpd => estimate.input_tokens.saturating_add(estimate.held_output_tokens),
-        Dimension::InputTpm => estimate.input_tokens,
+        Dimension::Tpm | Dimension::Tpd => input_tokens.saturating_add(estimate.held_output_tokens),
+        Dimension::InputTpm => input_tokens,
         Dimension::OutputTpm => estimate.held_output_tokens,
         Dimension::UsdPerDay => estimate.cost,
     }

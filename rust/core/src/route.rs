@@ -7,7 +7,7 @@ use crate::decision::Why;
 use crate::fleet::{Action, Fleet};
 use crate::request::Request;
 use crate::rules::RuleSet;
-use crate::spec::AUTO;
+use crate::spec::{AUTO, Prune};
 
 /// Where a request goes and under which overrides.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,8 @@ pub struct Route<'f> {
     pub max_cost: Option<u64>,
     /// Reasoning effort.
     pub effort: Option<&'f str>,
+    /// What long prompts are cut to.
+    pub prune: Option<Prune>,
 }
 
 impl<'f> Route<'f> {
@@ -54,6 +56,7 @@ impl<'f> Route<'f> {
             max_tokens: action.and_then(|action| action.max_tokens),
             max_cost: action.and_then(|action| action.max_cost),
             effort: action.and_then(|action| action.effort.as_deref()),
+            prune: action.and_then(|action| action.prune),
         }
     }
 

@@ -8,7 +8,7 @@
 use crate::fleet::{Deployment, Member};
 use crate::limit::OutputLength;
 use crate::price::fresh_cost;
-use crate::request::Request;
+use crate::request::{Request, Warm};
 use crate::spec::{ObjectiveWeights, OutputAccounting};
 use crate::state::State;
 
@@ -38,6 +38,8 @@ impl Scorer for NeutralScorer {
 pub struct Estimate {
     /// Tokens of the prompt.
     pub input_tokens: u64,
+    /// Input tokens among them that are expected from the provider's cache, where those do not count.
+    pub uncounted_tokens: u64,
     /// Output tokens that its provider holds against the limit.
     pub held_output_tokens: u64,
     /// Micro-dollars that the attempt is expected to cost.
@@ -45,7 +47,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Estimates an attempt. `max_tokens` is the bound on the answer after rules and the caller had their say.
+    /// Estimates an attempt. `max_tokens` is the bound on the answer after rules and the caller had their say, `warm`
+    /// what was read from a cache lately, and where.
     #[must_use]
     #[inline]
     pub fn of(
@@ -54,6 +57,7 @@ impl Estimate {
         member: Member,
         input_tokens: u64,
         max_tokens: Option<u64>,
+        warm: Option<Warm>,
     ) -> Self {
         let expected = || {
             let Some([_, word, ..]) = state.length(member.length_slot) else { return UNKNOWN_OUTPUT_TOKENS };
@@ -68,8 +72,15 @@ impl Estimate {
             OutputAccounting::None => expected(),
             _ => held_output_tokens,
         };
+        let uncounted_tokens = match warm {
+            Some(warm) if warm.deployment == deployment.identity && !deployment.accounting.count_cached_input => {
+                warm.tokens.min(input_tokens)
+            }
+            _ => 0,
+        };
         Self {
             input_tokens,
+            uncounted_tokens,
             held_output_tokens,
             cost: fresh_cost(deployment.rates(input_tokens), input_tokens, priced),
         }

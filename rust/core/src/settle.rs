@@ -189,6 +189,7 @@ fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome<'_>,
         crate::spec::OutputAccounting::None => 0,
         _ => used.output_tokens,
     };
+    let weighed = output.saturating_mul(u64::from(accounting.output_weight));
     let tokens = match dimension {
         // A request that was sent counts, however it ended; one that never left does not.
         Dimension::Rpm | Dimension::Rpd => {
@@ -196,7 +197,7 @@ fn charged(dimension: Dimension, deployment: &Deployment, outcome: &Outcome<'_>,
         }
         Dimension::Concurrency => return 0,
         Dimension::UsdPerDay => return used.cost,
-        Dimension::Tpm | Dimension::Tpd => input.saturating_add(output),
+        Dimension::Tpm | Dimension::Tpd => input.saturating_add(weighed),
         Dimension::InputTpm => input,
         Dimension::OutputTpm => output,
     };

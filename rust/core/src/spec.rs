@@ -266,11 +266,13 @@ pub struct Accounting {
     pub count_cached_input: bool,
     /// Whether the provider corrects its count once the real usage is known.
     pub reconcile: bool,
+    /// How many tokens of the limits over input and output each token of the answer takes once it is written.
+    pub output_weight: u8,
 }
 
 impl Default for Accounting {
     fn default() -> Self {
-        Self { output: OutputAccounting::MaxTokens, count_cached_input: true, reconcile: true }
+        Self { output: OutputAccounting::MaxTokens, count_cached_input: true, reconcile: true, output_weight: 1 }
     }
 }
 
@@ -288,6 +290,18 @@ pub struct GroupSpec {
     pub objective: Objective,
     /// Whether a slow attempt may be hedged by a second one at another member.
     pub hedge: bool,
+    /// How long prompts are made to fit its members, for requests that are.
+    pub prune: Option<Prune>,
+}
+
+/// What a prompt that is too long is cut to before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prune {
+    /// What the roomiest context of the group leaves beside the answer.
+    Context,
+    /// So many tokens of the deployment's tokenizer.
+    Tokens(u64),
 }
 
 /// What to prefer among a group's members.
@@ -406,6 +420,8 @@ pub struct ActionSpec {
     pub max_cost_usd_micros: Option<u64>,
     /// Refuse the request with this message.
     pub refuse: Option<String>,
+    /// As [`GroupSpec::prune`], and before it.
+    pub prune: Option<Prune>,
 }
 
 /// Constants of the balancer.

@@ -23,6 +23,7 @@ use crate::reserve::{self, Hold, Permission};
 use crate::route::Route;
 use crate::rules::Flag;
 use crate::score::{self, Estimate, Scorer};
+use crate::spec::Prune;
 use crate::state::State;
 use crate::touch;
 use crate::units::Nanos;
@@ -100,6 +101,7 @@ pub fn survey(scene: Scene<'_>) -> Decision {
     let mut walk = Walk::new(scene, &route, &mut decision, &mut held);
     for index in chain(scene, route.group, asked) {
         let Some(group) = scene.fleet.group(index) else { continue };
+        walk.enter(group);
         for place in 0..group.members.len() {
             walk.standing(group, place);
         }
@@ -117,6 +119,8 @@ struct Walk<'w> {
     scene: Scene<'w>,
     terms: Terms<'w>,
     max_cost: u64,
+    /// What the rule cuts long prompts to.
+    prune: Option<Prune>,
     tried: ArrayVec<u32, MAX_TRIED>,
     delays: Delays,
     decision: &'w mut Decision,
@@ -167,6 +171,7 @@ impl<'w> Walk<'w> {
             scene,
             terms: Terms::of(fleet, request, max_tokens.unwrap_or(0)),
             max_cost: route.max_cost.unwrap_or(u64::MAX),
+            prune: route.prune,
             tried,
             delays: Delays::default(),
             decision,
@@ -174,9 +179,19 @@ impl<'w> Walk<'w> {
         }
     }
 
+    /// From here on members of `group` are looked at.
+    #[inline]
+    fn enter(&mut self, group: &Group) {
+        let Scene { fleet, request, .. } = self.scene;
+        if request.prunes {
+            self.terms.cut_to(self.prune.or(group.prune), fleet.deployment(group.roomiest));
+        }
+    }
+
     /// One member of `group`, held; `None` when nobody passes.
     #[inline]
     fn pick(&mut self, group: &Group, draw: &mut Draw) -> Option<Picked> {
+        self.enter(group);
         if let Some(found) = self.scene.request.affinity.and_then(|key| self.pick_warm(group, key)) {
             return Some(found);
         }
@@ -291,8 +306,9 @@ impl<'w> Walk<'w> {
 
     #[inline]
     fn estimate(&self, deployment: &Deployment, member: Member) -> Estimate {
-        let input_tokens = self.scene.request.input_tokens_at(deployment);
-        Estimate::of(self.scene.state, deployment, member, input_tokens, self.decision.max_tokens)
+        let Scene { state, request, .. } = self.scene;
+        let input_tokens = self.terms.prompt_tokens(deployment);
+        Estimate::of(state, deployment, member, input_tokens, self.decision.max_tokens, request.warm)
     }
 
     /// Law first, then what the call already knows, then state.
@@ -409,6 +425,9 @@ impl<'w> Walk<'w> {
     fn force_probe(&mut self, asked_index: u32, asked: &Group) -> Option<(u32, Picked)> {
         for (opens, index) in self.open_breakers() {
             let Some((group, member)) = self.place_in_chain(asked_index, asked, index) else { continue };
+            if let Some(group) = self.scene.fleet.group(group) {
+                self.enter(group);
+            }
             match self.force(member, opens) {
                 Ok(estimate) => return Some((group, (member, estimate))),
                 // Nobody should wait for a last resort: `retry_after` stays the time at which a breaker probes by itself.

@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use junctor_core::draw::identity;
-use junctor_core::request::{Needs, Request};
+use junctor_core::request::{Needs, Request, Warm};
 use junctor_core::units::Nanos;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
@@ -45,6 +45,8 @@ pub struct Scalars {
     pub prompt_chars: u64,
     pub needs: Needs,
     pub affinity: Option<u64>,
+    pub warm: Option<Warm>,
+    pub prunes: bool,
     pub max_wait: Nanos,
     pub spare: bool,
 }
@@ -91,6 +93,8 @@ impl Scalars {
             needs: self.needs,
             tags,
             affinity: self.affinity,
+            warm: self.warm,
+            prunes: self.prunes,
             max_wait: self.max_wait,
             spare: self.spare,
             ..Request::default()
@@ -248,6 +252,11 @@ pub struct RequestRecord {
     pub tags: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<u64>,
+    /// A deployment's identity, and the tokens that its cache holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm: Option<(u64, u64)>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub prunes: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -287,6 +296,8 @@ impl RequestRecord {
             needs: request.needs.names().map(ToOwned::to_owned).collect(),
             tags: request.tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             affinity: request.affinity,
+            warm: request.warm.map(|warm| (warm.deployment, warm.tokens)),
+            prunes: request.prunes,
             tried: owned(request.tried),
             regions: owned(request.regions),
             providers: owned(request.providers),
@@ -307,6 +318,8 @@ impl RequestRecord {
             prompt_chars: self.prompt_chars,
             needs: self.needs.iter().filter_map(|word| Needs::named(word)).fold(Needs::NONE, Needs::and),
             affinity: self.affinity,
+            warm: self.warm.map(|(deployment, tokens)| Warm { deployment, tokens }),
+            prunes: self.prunes,
             max_wait: Nanos(self.max_wait_ns),
             spare: self.spare,
         };

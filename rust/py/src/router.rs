@@ -10,7 +10,7 @@ use junctor_core::draw::mix;
 use junctor_core::fleet::Fleet;
 use junctor_core::outcome::Ending;
 use junctor_core::record::{CandidateRecord, DecisionRecord};
-use junctor_core::request::Request;
+use junctor_core::request::{Request, Warm};
 use junctor_core::router::Router as Core;
 use junctor_core::snapshot::Snapshot;
 use junctor_core::spec::FleetSpec;
@@ -19,6 +19,7 @@ use junctor_core::units::Nanos;
 use junctor_segment::{Place, monotonic};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -150,12 +151,15 @@ impl Router {
     /// token per 3.5 bytes, which each deployment turns into tokens of its own; `output_tokens` bounds the answer.
     /// `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity` a session name whose
     /// requests should meet, `tried` the deployments of earlier attempts. With `spare` it is a hedge: only in the asked
-    /// group, only where there is room for twice the estimate, and never as a probe.
+    /// group, only where there is room for twice the estimate, and never as a probe. `warm` is a deployment and how many
+    /// tokens of the prompt its cache is expected to hold: where cached input does not count, they are not held. `prunes`
+    /// says that a long prompt will be cut as the rule or the group asks for, so it is judged by that size.
     ///
     /// Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
-                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, seed=None))]
+                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
+                        seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn reserve<'py>(
         slf: &Bound<'py, Self>,
@@ -174,6 +178,8 @@ impl Router {
         max_wait_s: f64,
         spare: bool,
         estimated: bool,
+        warm: Option<(PyBackedStr, u64)>,
+        prunes: bool,
         seed: Option<u64>,
     ) -> PyResult<Reservation> {
         let py = slf.py();
@@ -181,6 +187,8 @@ impl Router {
         let mut scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
         scalars.spare = spare;
         scalars.estimated = estimated;
+        scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
+        scalars.prunes = prunes;
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let this = slf.get();
         this.look_for_segment(py);
@@ -199,7 +207,8 @@ impl Router {
     /// The same walk as `reserve` with nothing held, told stage by stage, as JSON.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
-                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, seed=None))]
+                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
+                        seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn explain_json<'py>(
         slf: &Bound<'py, Self>,
@@ -218,6 +227,8 @@ impl Router {
         max_wait_s: f64,
         spare: bool,
         estimated: bool,
+        warm: Option<(PyBackedStr, u64)>,
+        prunes: bool,
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = slf.py();
@@ -225,6 +236,8 @@ impl Router {
         let mut scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
         scalars.spare = spare;
         scalars.estimated = estimated;
+        scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
+        scalars.prunes = prunes;
         let arguments = arguments(py, model, scalars, tags, lists)?;
         let told = arguments.with_request(|request| slf.get().told(py, request, seed))??;
         Ok(PyBytes::new(py, &json(&told)?))
@@ -424,8 +437,7 @@ fn scalars(
         needs: needs(py, words)?,
         affinity: affinity(key)?,
         max_wait: Nanos::from_secs_f64(max_wait_s),
-        spare: false,
-        estimated: false,
+        ..Scalars::default()
     })
 }
 

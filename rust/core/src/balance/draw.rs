@@ -111,6 +111,8 @@ mod tests {
             fallback: Box::default(),
             objective: None,
             hedge: false,
+            prune: None,
+            roomiest: u32::MAX,
         }
     }
 

@@ -33,6 +33,7 @@ fn action(at: usize, rule: &RuleSpec, names: &Names) -> Result<Action, FleetErro
         effort: rule.action.effort.as_deref().map(Into::into),
         max_cost: rule.action.max_cost_usd_micros,
         refuse: rule.action.refuse.as_deref().map(Into::into),
+        prune: rule.action.prune,
         rule: rule_name.into(),
     })
 }

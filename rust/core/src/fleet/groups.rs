@@ -30,7 +30,7 @@ impl Compiler<'_> {
                 let allowed = "at least one member with a weight above 0; weight 0 drains a deployment";
                 return Err(FleetError::Range { place, value, allowed });
             }
-            groups.push(Group { hedge: group.hedge, ..compiled });
+            groups.push(Group { hedge: group.hedge, prune: group.prune, ..compiled });
         }
         let load_alone = ObjectiveWeights::default();
         for (model, members) in &models {
@@ -63,6 +63,9 @@ impl Compiler<'_> {
             let length_slot = self.claim(Section::Lengths, id, id)?.0;
             Ok(Member { deployment: index, length_slot })
         };
+        let room = |&index: &u32| {
+            deployments.get(index as usize).map(|deployment| deployment.measured(deployment.context_tokens))
+        };
         let id = identity(&["group", name]);
         Ok(Group {
             name: name.into(),
@@ -74,6 +77,8 @@ impl Compiler<'_> {
             fallback: Box::default(),
             objective: (objective != ObjectiveWeights::default()).then_some(objective),
             hedge: false,
+            prune: None,
+            roomiest: members.iter().copied().max_by_key(room).unwrap_or(u32::MAX),
         })
     }
 }

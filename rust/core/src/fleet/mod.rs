@@ -23,7 +23,7 @@ use crate::limit::{Plain, Quota};
 use crate::price::{Price, Rates, Tier};
 use crate::request::Needs;
 use crate::rules::RuleSet;
-use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, RetrySpec};
+use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, Prune, RetrySpec};
 use crate::state::State;
 use crate::units::Nanos;
 
@@ -205,6 +205,10 @@ pub struct Group {
     pub hedge: bool,
     /// What to prefer among its members; `None` is load alone.
     pub objective: Option<ObjectiveWeights>,
+    /// What long prompts are cut to, if requests let them.
+    pub prune: Option<Prune>,
+    /// The member whose context holds the longest prompt, as a deployment's index.
+    pub roomiest: u32,
     /// Its name.
     pub name: Box<str>,
 }
@@ -246,6 +250,8 @@ pub struct Action {
     pub max_cost: Option<u64>,
     /// Refuse with this message.
     pub refuse: Option<Box<str>>,
+    /// What long prompts are cut to, if requests let them.
+    pub prune: Option<Prune>,
 }
 
 impl Deployment {
@@ -254,6 +260,12 @@ impl Deployment {
     #[inline]
     pub fn tokens_of(&self, input_tokens: u64, estimated: bool) -> u64 {
         if estimated { input_tokens.saturating_mul(u64::from(self.tokens_permille)) / 1_000 } else { input_tokens }
+    }
+
+    /// The longest estimate that makes no more than so many tokens here.
+    #[must_use]
+    pub fn measured(&self, tokens: u64) -> u64 {
+        tokens.saturating_mul(1_000) / u64::from(self.tokens_permille.max(1))
     }
 }
 

@@ -31,6 +31,8 @@ pub const fn asking(model: &str) -> Request<'_> {
         needs: junctor_core::request::Needs::NONE,
         tags: &[],
         affinity: None,
+        warm: None,
+        prunes: false,
         tried: &[],
         regions: &[],
         providers: &[],

@@ -26,6 +26,8 @@ const ASK: Request<'static> = Request {
     needs: Needs::NONE,
     tags: &[],
     affinity: None,
+    warm: None,
+    prunes: false,
     tried: &[],
     regions: &[],
     providers: &[],
