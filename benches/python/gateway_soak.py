@@ -172,8 +172,8 @@ def suite(soaked: list[Soaked]) -> Suite:
         name="gateway-soak",
         what="Clients that leave a gateway, by the ten thousand",
         method=(
-            f"Over real sockets to one worker, {CONCURRENT} at once, every third left by its client before, at or after "
-            "the first bytes. The memory is the worker's resident set, read "
+            f"Over real sockets to one worker, {CONCURRENT} at once, every third left by its client before, at or "
+            "after the first bytes. The memory is the worker's resident set, read "
             f"{LOOKS} times; its slope is that of least squares without the first {WARM:.0%}. "
             f"A key that may have {2 * CONCURRENT} requests at once is never refused."
         ),
