@@ -1,6 +1,6 @@
 """A gateway under clients that leave: nothing may stay behind, and its memory may not grow.
 
-    python -m benches.python.gateway_soak [--requests 100000] [--streams 10000]
+    python -m benches.python.gateway_soak [--requests 100000] [--streams 10000] [--json FILE]
 
 Whole answers and streams over real sockets to a served gateway, 64 at once, every third left by its client somewhere
 on the way. Told is the worker's memory along the way with its slope; the run fails if an answer is not 200, if anything
@@ -25,6 +25,7 @@ import uvloop
 
 from benches.python.constant import BODY, STREAM_BODY, provider
 from benches.python.gateway_server import Served, children, gateway
+from benches.python.harness import Row, Spread, Suite, Verdict, report, write
 from benches.python.load import CONCURRENT
 
 LEAVES: Final = 3
@@ -127,13 +128,69 @@ def in_flight(served: Served) -> int:
     return sum(item["in_flight"] for item in seen.values())
 
 
+class Soaked(msgspec.Struct, frozen=True):
+    """One kind of request, all made."""
+
+    what: str
+    seen: list[tuple[int, int]]
+    seconds: float
+    in_flight: int
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing stayed behind."""
+        return not self.in_flight and slope(self.seen) <= MAX_SLOPE_BYTES
+
+    def told(self) -> dict[str, object]:
+        """For people, while the next kind runs."""
+        return {
+            "what": self.what, "made": self.seen[-1][0], "seconds": round(self.seconds, 1),
+            "in_flight_after": self.in_flight,
+            "rss_mib": [round(rss / 2**20, 1) for _, rss in self.seen[:: LOOKS // 8]],
+            "rss_slope_bytes_per_request": round(slope(self.seen), 2),
+        }  # fmt: skip
+
+    def row(self) -> Row:
+        """The worker's memory along the way."""
+        memory = Spread.of([rss / 2**20 for _, rss in self.seen])
+        return Row(name=f"worker's memory over {self.seen[-1][0]:,} {self.what}", unit="MiB", figure=memory)
+
+    def verdicts(self) -> list[Verdict]:
+        """The slope and what was left in flight."""
+        bytes_each = slope(self.seen)
+        return [
+            Verdict(what=f"memory kept of each of the {self.what}", budget=f"≤ {MAX_SLOPE_BYTES:g} bytes",
+                    measured=f"{bytes_each:.1f} bytes", met=bytes_each <= MAX_SLOPE_BYTES),
+            Verdict(what=f"attempts in flight after the {self.what}", budget="0", measured=str(self.in_flight),
+                    met=not self.in_flight),
+        ]  # fmt: skip
+
+
+def suite(soaked: list[Soaked]) -> Suite:
+    """Both kinds for docs/benchmarks.md."""
+    return Suite(
+        name="gateway-soak",
+        what="Clients that leave a gateway, by the ten thousand",
+        method=(
+            f"Over real sockets to one worker, {CONCURRENT} at once, every third left by its client before, at or "
+            "after the first bytes. The memory is the worker's resident set, read "
+            f"{LOOKS} times; its slope is that of least squares without the first {WARM:.0%}. "
+            f"A key that may have {2 * CONCURRENT} requests at once is never refused."
+        ),
+        command="python -m benches.python.gateway_soak",
+        rows=[each.row() for each in soaked],
+        verdicts=[verdict for each in soaked for verdict in each.verdicts()],
+    )
+
+
 def main() -> int:
     """Run, tell, and answer 1 if something stayed behind."""
     parser = argparse.ArgumentParser(description="Clients that leave, by the ten thousand.")
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--streams", type=int, default=10_000)
+    parser.add_argument("--json", type=Path, help="where a report goes")
     chosen = parser.parse_args()
-    kept = 0
+    soaked: list[Soaked] = []
     with provider() as url, gateway(url, at_once=2 * CONCURRENT) as served:
         os.environ["JUNCTOR_RUNTIME_DIR"] = str(served.file.parent)
         for name, body, count in (("requests", BODY, chosen.requests), ("streams", STREAM_BODY, chosen.streams)):
@@ -142,14 +199,11 @@ def main() -> int:
             until = time.monotonic() + SETTLE_S
             while (left := in_flight(served)) and time.monotonic() < until:
                 time.sleep(0.1)
-            told = {
-                "what": name, "made": seen[-1][0], "seconds": round(time.monotonic() - began, 1),
-                "in_flight_after": left, "rss_mib": [round(rss / 2**20, 1) for _, rss in seen[:: LOOKS // 8]],
-                "rss_slope_bytes_per_request": round(slope(seen), 2),
-            }  # fmt: skip
-            print(json.dumps(told), flush=True)
-            kept += bool(left) + (slope(seen) > MAX_SLOPE_BYTES)
-    return 1 if kept else 0
+            soaked.append(Soaked(name, seen, time.monotonic() - began, left))
+            print(json.dumps(soaked[-1].told()), flush=True)
+    if chosen.json is not None:
+        write(report([suite(soaked)]), chosen.json)
+    return 0 if all(each.clean for each in soaked) else 1
 
 
 if __name__ == "__main__":

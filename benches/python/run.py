@@ -3,7 +3,8 @@
     make bench [ARGS="--quick"] · make bench-peers
     python -m benches.python.run [--quick] [--only decision,client] [--peers] [--json FILE]
 
-Without `--json` the report goes to benches/results/local/, which git ignores. docs/benchmarks.md is written from a
+Without `--json` the report goes to benches/results/local/, which git ignores. A file that holds a report of the same
+commit and machine is added to, so that a run can be made in pieces. docs/benchmarks.md is written from a
 report that somebody chose to keep, by `python -m benches.python.document`.
 """
 
@@ -15,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from benches.python import (
     bench_adapters,
@@ -31,7 +34,7 @@ from benches.python import (
     bench_walk,
     show,
 )
-from benches.python.harness import RESULTS, Suite, report, write
+from benches.python.harness import RESULTS, Report, Suite, report, write
 from benches.python.peers import bench_peers
 
 SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
@@ -53,6 +56,18 @@ SUITES: Final[dict[str, Callable[[bool], list[Suite]]]] = {
 def peers(name: str, quick: bool) -> list[Suite]:
     """One of the peers' suites."""
     return bench_peers.measure(rounds=2 if quick else 5, only=[name])
+
+
+def joined(told: Report, path: Path) -> Report:
+    """With what an earlier piece of the same run found, if the file holds one."""
+    if not path.exists():
+        return told
+    before = msgspec.json.decode(path.read_bytes(), type=Report)
+    if (before.commit, before.machine) != (told.commit, told.machine):
+        return told
+    again = {suite.name for suite in told.suites}
+    kept = [suite for suite in before.suites if suite.name not in again]
+    return msgspec.structs.replace(told, started=before.started, suites=[*kept, *told.suites])
 
 
 def options() -> argparse.Namespace:
@@ -90,7 +105,7 @@ def main() -> int:
         suites += found
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     path = chosen.json or RESULTS / "local" / f"{stamp}{'-peers' if chosen.peers else ''}.json"
-    write(report(suites), path)
+    write(joined(report(suites), path), path)
     print(f"\nwritten to {path}", file=sys.stderr)
     return 0
 

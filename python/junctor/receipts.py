@@ -3,6 +3,9 @@
 A receipt is plain data: it can be logged, sent and stored as JSON, and holds neither secrets nor content. Every
 attempt carries the decision that chose its deployment together with what that decision saw (time, seed, load of each
 candidate it looked at), so `Router.replay` can make the same decision again.
+
+The garbage collector need not look at any of it (`gc=False`): frozen data out of JSON holds no cycles, and a receipt is
+a dozen containers, which would call the collector once in a few dozen calls.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from junctor.observe.watch import Watch
 
 
-class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
+class Candidate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One deployment that a decision looked at.
 
     `verdict` is `chosen`, `passed_over` (the other of two was preferred) or the reason of its refusal. The other fields
@@ -45,7 +48,7 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     until_ns: int | None = None
 
 
-class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One walk: gate, rules, score, balance, reserve.
 
     `replayable` is whether the record holds everything that the walk saw, so that `Router.replay` can make it again.
@@ -71,7 +74,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     replayable: bool = False
 
 
-class Explanation(Decision, frozen=True, omit_defaults=True):
+class Explanation(Decision, frozen=True, omit_defaults=True, gc=False):
     """A decision told in full, nothing held.
 
     `survey` is how every member of the groups that the request may visit stood, `reasons` why those were out that were,
@@ -83,7 +86,7 @@ class Explanation(Decision, frozen=True, omit_defaults=True):
     reasons: Mapping[str, str] = {}
 
 
-class Pruned(msgspec.Struct, frozen=True, omit_defaults=True):
+class Pruned(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was left out of a conversation: turns that lost something, and their tokens in the common estimate.
 
     `fits` is False when the budget could not be reached without what must stay; `summarised` when a summary stands for
@@ -96,7 +99,7 @@ class Pruned(msgspec.Struct, frozen=True, omit_defaults=True):
     summarised: bool = False
 
 
-class Shaped(msgspec.Struct, frozen=True, omit_defaults=True):
+class Shaped(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How a request was shaped for the deployment of one attempt.
 
     `variant` is `prompt/pattern`: the prompt that was asked for and which of its variants this deployment got.
@@ -106,7 +109,7 @@ class Shaped(msgspec.Struct, frozen=True, omit_defaults=True):
     pruned: Pruned | None = None
 
 
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One try at one deployment: its decision, its outcome, and the money and tokens it really used.
 
     `outcome` is `ok`, a failure kind, `cancelled` or `abandoned`. Times are seconds on the router's clock. `hedge`
@@ -132,7 +135,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     model_status: str = ""
 
 
-class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Everything that can be said about one call. The last attempt is the one that answered, if any did.
 
     `dropped` names parameters that a provider of an attempt cannot express, `notes` what was rewritten for it; no

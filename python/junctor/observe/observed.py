@@ -2,7 +2,8 @@
 
 A receipt explains a decision and can be replayed; it knows neither addresses nor wall time nor the parameters of the
 request. Observers need those, and each would look them up again, so they are put together once for all, on the thread
-that tells them. Everything here is immutable and without content, but for the field of that name.
+that tells them. Everything here is immutable and without content, but for the field of that name; nothing refers back,
+so the garbage collector need not look (`gc=False`, as in receipts).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from junctor.receipts import Attempt, Receipt
 from junctor.reply import ToolCall, Usage
 
 
-class ObservedAttempt(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt of the call, and where it went. Times are nanoseconds since 1970, on the call's one clock."""
 
     told: Attempt
@@ -50,7 +51,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: tuple[ToolCall, ...] = ()
 
 
-class Observed(msgspec.Struct, frozen=True, kw_only=True):
+class Observed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call that ended.
 
     `operation` is `chat` or `embeddings`. `outcome` is `ok`, the failure kind of the last attempt, `interrupted` (a
