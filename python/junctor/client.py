@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from junctor.adapters import Adapter
+    from junctor.cascade.classify import Memory
     from junctor.embed import EmbedCall
     from junctor.observe import Observer
     from junctor.observe.watch import Watchers
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from junctor.transport.base import Transport
 
 Callback = Callable[["Receipt"], object]
+Checks = Mapping[str, Callable[["Reply"], Any]]
 
 
 class Client:
@@ -52,10 +54,14 @@ class Client:
     what is still to be told. Beside the callback's own work it costs up to a fifth more CPU per chat and a twentieth
     per stream (`python -m benches.python.bench_client`); `junctor.sink` says what is counted and what is dropped.
     `observers` are told of the same calls on the same thread, with more than a receipt holds: see `junctor.observe`.
+    `checks` are the program's own judgements of answers, by name, for cascades with `signal: check`: functions of a
+    reply, plain or async, that answer a truth value or a number, more is better. They run on the event loop.
     `seed` makes the jitter of waits repeatable.
 
     `counters` counts since the client was made: calls, retry, hedge, hedge_error, attempt_failed, capacity_wait,
-    usage_unknown, stream_interrupted, callback_error, callback_slow, callback_dropped, callback_us.
+    usage_unknown, stream_interrupted, callback_error, callback_slow, callback_dropped, callback_us; of cascades
+    cascade_accepted, cascade_escalated, cascade_unknown, cascade_degraded, check_error, speculation_waste_tokens,
+    speculation_waste_usd_micros; of classifiers label_model, label_cache, label_fallback.
     """
 
     def __init__(
@@ -65,9 +71,13 @@ class Client:
         *,
         on_receipt: Callback | None = None,
         observers: Sequence[Observer] = (),
+        checks: Checks | None = None,
         seed: int | None = None,
     ) -> None:
         self.router = router
+        self.checks: Checks = checks or {}
+        self.labels: dict[str, Memory] = {}
+        """What classifiers said lately, by classifier."""
         self.counters: Counter[str] = Counter()
         self._transport = transport
         self._owns_transport = transport is None
@@ -85,10 +95,12 @@ class Client:
         *,
         on_receipt: Callback | None = None,
         observers: Sequence[Observer] = (),
+        checks: Checks | None = None,
         seed: int | None = None,
     ) -> Self:
         """A client for the fleet file at `path`. Raises `ConfigError` naming everything that is wrong with it."""
-        client = cls(Router.open(path, seed=seed), transport, on_receipt=on_receipt, observers=observers, seed=seed)
+        router = Router.open(path, seed=seed)
+        client = cls(router, transport, on_receipt=on_receipt, observers=observers, checks=checks, seed=seed)
         client._owns_router = True
         return client
 
@@ -248,11 +260,16 @@ class Client:
     ) -> Reply:
         """A call made for another one, whose receipt tells what it cost: callback and observers hear of that one."""
         options: dict[str, Any] = {"tags": tags, "deadline_s": deadline_s, "max_tokens": max_tokens}
+        return cast("Reply", await complete(self.part(model, messages, options)))
+
+    def part(self, model: str, messages: Sequence[Message], options: dict[str, Any]) -> Call:
+        """As `begin`, for a call made for another one. No rule asks for a label of it, or labels would want labels."""
         if self.router.shapes:
-            options |= {"prune": "off", "cache": "off"}
+            options = {**options, "prune": "off", "cache": "off"}
         call, _ = self._prepared(model, messages, cast(CallOptions, options), streaming=False)
         call.trail.over = True  # so it is told to nobody by itself
-        return cast("Reply", await complete(call))
+        call.classifies = False
+        return call
 
     def _ask(
         self, model: str, request: ChatRequest, wish: Wish[ChatRequest], shape: Shape | None, *, streaming: bool

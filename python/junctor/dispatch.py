@@ -31,6 +31,7 @@ from junctor.transport.base import TransportError
 if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
+    from junctor.cascade.ladder import Ladder
     from junctor.client import Client
     from junctor.shaping import Shape
     from junctor.signing import Signer
@@ -43,11 +44,13 @@ class Call:
     __slots__ = (
         "ask",
         "begun",
+        "classifies",
         "client",
         "clock",
         "cost_usd_micros",
         "deadline",
         "deadline_s",
+        "ladder",
         "made",
         "model",
         "plan",
@@ -88,13 +91,32 @@ class Call:
         self.race: Race[Any] | None = None
         self.raw: str | None = None
         """The dialect in which the caller takes a provider's own bytes; None if it takes none."""
+        self.classifies = client.router.classifies
+        """Whether a rule may ask for a label of this call."""
+        self.ladder: Ladder | None = None
+        """The cascade of which this is a step that will be judged."""
         self.upstream_s = 0.0
         self.trail = Trail()
         if client.router.note_call():
             client.router.catch_up_soon()
 
     def reserve(self) -> Coroutine[Any, Any, Reservation]:
-        """Hold capacity somewhere, as `hold` does; with a summary made before it where the conversation needs one."""
+        """Hold capacity somewhere, as `hold` does; with a summary made before it where the conversation needs one, and
+        labels where rules ask for them.
+        """
+        if self.classifies:
+            from junctor.cascade import classify  # for those who use it
+
+            return classify.reserve(self)
+        return self.placed()
+
+    def ladder_at(self, reservation: Reservation) -> Ladder | None:
+        """The cascade whose step this reservation is for; None if it is no cascade's."""
+        ladders = self.client.router.ladders
+        return None if ladders is None else ladders.of(self.model, reservation)
+
+    def placed(self) -> Coroutine[Any, Any, Reservation]:
+        """As `reserve`, once no rule asks for a label."""
         return self.hold() if self.shape is None else summary.reserve(self)
 
     async def hold(self) -> Reservation:
@@ -256,6 +278,8 @@ class Call:
             request = msgspec.structs.replace(request, max_tokens=cap)
         if effort is not None and request.effort is None:
             request = msgspec.structs.replace(request, effort=effort)
+        if self.ladder is not None:
+            request = self.ladder.asking(request, reservation.deployment)
         if self.shape is not None:
             request, shaped = self.shape.shaped(request, reservation, self.ask.get("affinity"))
             if shaped is not None:
@@ -353,23 +377,35 @@ class Call:
 
 
 async def complete(call: Call) -> Reply | Embeddings:
-    """Make attempts until one answers. Raises what `Client.chat` documents."""
+    """Make attempts until one answers; of a cascade, until an answer is good enough. Raises as `Client.chat` does."""
     try:
         reservation = await call.reserve()
-        while True:
-            after_s = reservation.hedge_after_s
-            if after_s is None:
-                answer = await _attempt(call, reservation)
-            else:
-                call.race = call.race or Race(call)
-                answer, reservation = await call.race.run(reservation, after_s, _attempt)
-            if type(answer) is not Failure:
-                call.conclude()
-                return cast("Reply | Embeddings", answer)
-            reservation = await call.recover(answer, reservation)
+        ladder = call.ladder_at(reservation)
+        if ladder is None:
+            answer = await answered(call, reservation)
+        else:
+            from junctor.cascade import ascent  # for those who use it
+
+            answer = await ascent.chat(call, ladder, reservation)
+        call.conclude()
+        return answer
     except BaseException as error:
         call.conclude(error)
         raise
+
+
+async def answered(call: Call, reservation: Reservation) -> Reply | Embeddings:
+    """Make attempts, this reservation's first, until one answers."""
+    while True:
+        after_s = reservation.hedge_after_s
+        if after_s is None:
+            answer = await _attempt(call, reservation)
+        else:
+            call.race = call.race or Race(call)
+            answer, reservation = await call.race.run(reservation, after_s, _attempt)
+        if type(answer) is not Failure:
+            return cast("Reply | Embeddings", answer)
+        reservation = await call.recover(answer, reservation)
 
 
 async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings | Failure:

@@ -23,6 +23,7 @@ from junctor.receipts import Decision, Explanation, Receipt
 if TYPE_CHECKING:
     from os import PathLike
 
+    from junctor.cascade.ladder import Ladders
     from junctor.config import Config
     from junctor.leases import Courier
     from junctor.request import Secret
@@ -47,6 +48,10 @@ class Router(_core.Router):
     """Whether the fleet file asks for requests to be pruned or cached; prompts are asked for by calls."""
     groups: tuple[str, ...] = ()
     config: Config | None = None
+    ladders: Ladders | None = None
+    """The cascades of the fleet file; None if it has none."""
+    classifies: bool = False
+    """Whether rules of the fleet file ask for labels."""
     _prefix_groups: frozenset[str] = frozenset()
     _shaping: Shaping | None = None
     _courier: Courier | None = None
@@ -218,6 +223,12 @@ class Router(_core.Router):
         self.shapes = any(group.prune or group.cache for group in fleet.groups.values()) or any(
             item.prune for item in fleet.rules
         )
+        self.classifies = any(item.classify for item in fleet.rules)
+        self.ladders = None
+        if fleet.cascades:
+            from junctor.cascade.ladder import Ladders
+
+            self.ladders = Ladders(fleet)
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

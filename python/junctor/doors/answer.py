@@ -138,7 +138,8 @@ async def _streamed(
 
 def spent(call: Call, reply: Reply | Embeddings | None) -> tuple[Usage | None, int]:
     """What a call used and cost in micro-dollars: as its answer says, or else as its attempts were settled."""
-    if reply is not None and reply.usage.known:
+    # Of a cascade the answer's usage is that of one step.
+    if reply is not None and reply.usage.known and call.trail.cascade is None:
         return reply.usage, call.cost_usd_micros
     receipt = call.trail.receipt()
     read = sum(attempt.input_tokens for attempt in receipt.attempts)
