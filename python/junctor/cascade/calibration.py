@@ -20,13 +20,17 @@ MAX_BYTES: Final = 65_536
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was asked for, and the bound that holds for it with `confidence` on prompts like those of the table."""
+    """What was asked for, what the table shows, and between which bounds it lies with `confidence` on prompts like its.
 
-    target: Literal["escalation", "quality", "cost"]
+    `target`: `escalation` and `rejection` are shares of prompts, `quality` the mean of what is delivered, `kept` that
+    over the strong model's, `cost` dollars per call.
+    """
+
+    target: Literal["escalation", "rejection", "quality", "kept", "cost"]
     asked: float
     found: float
-    bound: float
-    side: Literal["at most", "at least"]
+    low: float | None = None
+    high: float | None = None
     confidence: float
     method: str
     prompts: int
