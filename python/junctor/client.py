@@ -21,7 +21,7 @@ from junctor.dispatch import Call, complete
 from junctor.estimate import measure, prefix_affinity
 from junctor.options import CallOptions, EmbedOptions, Inputs, Wish, take_apart, take_apart_inputs
 from junctor.router import Router
-from junctor.streaming import ReplyStream
+from junctor.streaming import ReplyStream, last
 from junctor.transport import default_transport
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Client:
     `counters` counts since the client was made: calls, retry, hedge, hedge_error, attempt_failed, capacity_wait,
     usage_unknown, stream_interrupted, callback_error, callback_slow, callback_dropped, callback_us; of cascades
     cascade_accepted, cascade_escalated, cascade_unknown, cascade_degraded, check_error, speculation_waste_tokens,
-    speculation_waste_usd_micros; of classifiers label_model, label_cache, label_fallback.
+    speculation_waste_usd_micros; early_exit; of classifiers label_model, label_cache, label_fallback.
     """
 
     def __init__(
@@ -133,6 +133,8 @@ class Client:
         Raises, each with its `receipt`: `Refused` (no deployment may take it), `NoCapacity` (nobody is free in time),
         `DeadlineExceeded`, or the `ProviderError` of the last attempt. `InvalidRequest` means that nothing was sent.
         """
+        if options.get("until") is not None:
+            return await last(self.stream(model, messages, **options))
         return cast("Reply", await complete(self.begin(model, messages, options, streaming=False)))
 
     def stream(self, model: str, messages: Sequence[Message], **options: Unpack[CallOptions]) -> ReplyStream:
@@ -253,6 +255,10 @@ class Client:
             max_wait_s=wish.max_wait_s,
             shape=shape,
         )
+        if wish.until is not None:
+            from junctor.cascade.enough import condition  # for those who use it
+
+            call.enough = condition(wish.until)
         return call, wish
 
     async def part_of_call(

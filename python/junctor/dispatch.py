@@ -31,6 +31,7 @@ from junctor.transport.base import TransportError
 if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
+    from junctor.cascade.enough import Enough
     from junctor.cascade.ladder import Ladder
     from junctor.client import Client
     from junctor.shaping import Shape
@@ -50,6 +51,7 @@ class Call:
         "cost_usd_micros",
         "deadline",
         "deadline_s",
+        "enough",
         "ladder",
         "made",
         "model",
@@ -91,19 +93,19 @@ class Call:
         self.race: Race[Any] | None = None
         self.raw: str | None = None
         """The dialect in which the caller takes a provider's own bytes; None if it takes none."""
+        # Whether a rule may ask for a label of this call.
         self.classifies = client.router.classifies
-        """Whether a rule may ask for a label of this call."""
+        # What says that a stream may be left, as its answer is sure.
+        self.enough: Enough | None = None
+        # The cascade of which this is a step that will be judged.
         self.ladder: Ladder | None = None
-        """The cascade of which this is a step that will be judged."""
         self.upstream_s = 0.0
         self.trail = Trail()
         if client.router.note_call():
             client.router.catch_up_soon()
 
     def reserve(self) -> Coroutine[Any, Any, Reservation]:
-        """Hold capacity somewhere, as `hold` does; with a summary made before it where the conversation needs one, and
-        labels where rules ask for them.
-        """
+        """Hold capacity somewhere, as `placed` does; with the labels that rules ask for."""
         if self.classifies:
             from junctor.cascade import classify  # for those who use it
 
@@ -116,7 +118,7 @@ class Call:
         return None if ladders is None else ladders.of(self.model, reservation)
 
     def placed(self) -> Coroutine[Any, Any, Reservation]:
-        """As `reserve`, once no rule asks for a label."""
+        """Hold capacity somewhere, as `hold` does; with a summary made before it where the conversation needs one."""
         return self.hold() if self.shape is None else summary.reserve(self)
 
     async def hold(self) -> Reservation:
@@ -307,7 +309,8 @@ class Call:
             )
         else:
             self.client.counters["usage_unknown"] += 1
-            cost = reservation.settle("ok", first_token_s=first_token_s, rate_limits=limits)
+            written = usage.output_tokens or None  # what a stream is known to have written that was left early
+            cost = reservation.settle("ok", output_tokens=written, first_token_s=first_token_s, rate_limits=limits)
         self.cost_usd_micros += cost
         reply.cost_usd = self.cost_usd_micros / 1_000_000
         reply.remember(self.trail)

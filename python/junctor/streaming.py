@@ -72,6 +72,15 @@ class ReplyStream:
         await self.aclose()
 
 
+async def last(stream: ReplyStream) -> Reply:
+    """Read a stream to its end: the reply of `Done`, which every stream ends with that raises nothing."""
+    async with stream:
+        async for event in stream:
+            if isinstance(event, Done):
+                return event.reply
+    raise AssertionError("a stream ends with Done, or raises")
+
+
 async def _events(call: Call) -> AsyncGenerator[Event, None]:
     try:
         reservation = await call.reserve()
@@ -85,6 +94,13 @@ async def _events(call: Call) -> AsyncGenerator[Event, None]:
             return
         attempt = await opened(call, reservation)
         try:
+            if call.enough is not None:
+                from junctor.cascade import early  # for those who use it
+
+                async with aclosing(early.events(call, attempt, call.enough)) as events:
+                    async for event in events:
+                        yield event
+                return
             for event in attempt.held:
                 yield event
             while (batch := await attempt.more()) is not None:
@@ -268,6 +284,14 @@ class StreamAttempt:
             self._reservation, closing, self._call.clock() - self._sent_at if first_s is None else first_s
         )
         return None
+
+    def enough(self, text: str) -> Reply:
+        """Settle a stream that is left because it has said what was asked for, and make its reply."""
+        self._settled = True
+        message = {"role": "assistant", "content": text}
+        reply = Reply(text=text, message=message, finish_reason="stop", usage=self._usage())
+        self._call.settle_ok(self._reservation, reply, self._first_content_s)
+        return reply
 
     def interrupted(self, failure: Failure) -> StreamInterrupted:
         """Settle a stream that broke after its first content, and make its exception."""

@@ -7,10 +7,11 @@
 | `schemas` | whether a text is the JSON that a schema asks for; pure | providers |
 | `ladder` | the steps and thresholds of a cascade, and the verdict over one reading; pure | I/O |
 | `ascent` | one call going up: each step a call of its own, judged, accepted or escalated | dialects |
+| `calibration` | the file of thresholds that `junctor calibrate` writes | how they were found |
 | `reading` | what has to ask somebody to read a signal: samples, a verbal score, the program's own check | |
 | `speculation` | the cheap and the strong model started together | |
 | `classify` | a small model asked for a label, which the rules then read as a tag | |
-| `enough` | when a stream has said what was asked for | providers |
+| `enough`, `early` | when a stream has said what was asked for, and how it is left then | providers |
 
 Every step is an ordinary call: gate, rules, limits, attempts, one reservation after another, all under the deadline of
 the call that it belongs to. Nothing here is imported before a fleet file asks for it.
