@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from junctor import config
-from junctor.cascade.classify import Memory, label_in, task_of, text_of
+from junctor.cascade.classify import Memory, label_in, newest, task_of
 from junctor.exceptions import Refused
 from junctor.receipts import Labelled, Receipt
 from junctor.reply import Reply
@@ -169,8 +169,8 @@ def test_several_classifiers_are_asked_one_after_the_other() -> None:
 
 def test_the_newest_words_of_the_user_are_what_is_sorted() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]
-    assert text_of([{"role": "user", "content": "old"}, {"role": "user", "content": parts}]).split() == ["a", "b"]
-    assert text_of([{"role": "system", "content": "x"}]) == ""
+    assert newest([{"role": "user", "content": "old"}, {"role": "user", "content": parts}]).split() == ["a", "b"]
+    assert newest([{"role": "system", "content": "x"}]) == ""
     scene = sorting([])
     assert scene.run(scene.client.chat("auto", [{"role": "user", "content": " "}])).text == "middle"
     long = sorting([ok("code")], intent={**INTENT, "max_chars": 16})

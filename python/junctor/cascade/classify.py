@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from junctor.cascade.texts import text_of
 from junctor.exceptions import JunctorError, Refused
 from junctor.receipts import Labelled
 
@@ -108,7 +109,7 @@ async def _label(call: Call, classifier: Classifier) -> None:
     memory = client.labels.get(classifier.name)
     if memory is None or not memory.serves(classifier):
         memory = client.labels[classifier.name] = Memory(classifier)
-    text = text_of(call.request.messages)[-classifier.max_chars :]
+    text = newest(call.request.messages)[-classifier.max_chars :]
     key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     known = memory.get(key)
     if known is not None:
@@ -177,13 +178,6 @@ def label_in(text: str, labels: Iterable[str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def text_of(messages: Iterable[Any]) -> str:
+def newest(messages: Iterable[Any]) -> str:
     """The text of the newest message of the user."""
-    for message in reversed(list(messages)):
-        if message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, str):
-                return content
-            parts = content if isinstance(content, list | tuple) else ()
-            return " ".join(str(item.get("text") or "") for item in parts if hasattr(item, "get"))
-    return ""
+    return next((text_of(message) for message in reversed(list(messages)) if message.get("role") == "user"), "")

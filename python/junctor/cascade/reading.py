@@ -16,6 +16,7 @@ import msgspec
 from junctor.cascade import schemas, signals
 from junctor.cascade.parts import part_of
 from junctor.cascade.signals import LOGPROB_SIGNALS, Reading
+from junctor.cascade.texts import text_of
 from junctor.dispatch import Call, answered
 from junctor.exceptions import JunctorError
 
@@ -80,7 +81,7 @@ def _loop_time(part: Call) -> float:
 async def _verbal(ladder: Ladder, reply: Reply, part: Call) -> Reading:
     served = cast("Reservation", part.trail.last).group
     by = ladder.by or (ladder.steps[0] if served == ladder.name else served)
-    question = "\n\n".join(_text(message) for message in part.request.messages)[-MAX_CHARS:]
+    question = "\n\n".join(text_of(message) for message in part.request.messages)[-MAX_CHARS:]
     text = f"Question:\n{question}\n\nAnswer:\n{reply.text[-MAX_CHARS:]}"
     messages = [{"role": "system", "content": ASK_SCORE}, {"role": "user", "content": text}]
     left_s = part.deadline - part.clock()
@@ -127,11 +128,3 @@ async def _asked(asking: Call, part: Call) -> Reply | Reading:
         part.trail.adopt(asking.trail, before=True)
         part.made += asking.made
         part.upstream_s += asking.upstream_s
-
-
-def _text(message: Any) -> str:
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list | tuple) else ()
-    return " ".join(str(item.get("text") or "") for item in parts if hasattr(item, "get"))
