@@ -17,12 +17,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from junctor import adapters
-from junctor.dispatch import Call, complete
+from junctor.dispatch import Call
 from junctor.estimate import measure, prefix_affinity
 from junctor.options import CallOptions, EmbedOptions, Inputs, Wish, take_apart, take_apart_inputs
 from junctor.router import Router
 from junctor.streaming import ReplyStream, last
 from junctor.transport import default_transport
+from junctor.whole import complete
 
 if TYPE_CHECKING:
     from os import PathLike

@@ -135,7 +135,7 @@ async def opened(call: Call, reservation: Reservation) -> StreamAttempt:
         reservation = await call.recover(attempt, reservation)
 
 
-async def whole(attempt: StreamAttempt) -> list[Event]:
+async def everything(attempt: StreamAttempt) -> list[Event]:
     """All events up to a proper end, but `Finish` and `Done`. Raises `StreamInterrupted` for every other end."""
     events = list(attempt.held)
     while (batch := await attempt.more()) is not None:

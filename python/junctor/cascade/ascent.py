@@ -25,11 +25,12 @@ import msgspec
 from junctor.cascade.parts import part_of
 from junctor.cascade.reading import read
 from junctor.cascade.signals import Reading
-from junctor.dispatch import Call, answered
+from junctor.dispatch import Call
 from junctor.exceptions import ContentFiltered, DeadlineExceeded, InvalidRequest, JunctorError, Refused
 from junctor.receipts import Climb, Step
 from junctor.reply import Done, Event, Finish, Reply, StreamError
-from junctor.streaming import StreamAttempt, opened, whole
+from junctor.streaming import StreamAttempt, everything, opened
+from junctor.whole import answered
 
 if TYPE_CHECKING:
     from junctor._core import Reservation
@@ -289,7 +290,7 @@ async def _held(part: Call, reservation: Reservation, ladder: Ladder) -> Taken:
     try:
         if ladder.step_of(cast("Reservation", part.trail.last).group) == ladder.last:
             return Taken(part, attempt=attempt)
-        events = await whole(attempt)
+        events = await everything(attempt)
     except BaseException:
         await attempt.release()
         raise

@@ -17,8 +17,9 @@ from junctor.cascade import schemas, signals
 from junctor.cascade.parts import part_of
 from junctor.cascade.signals import LOGPROB_SIGNALS, Reading
 from junctor.cascade.texts import text_of
-from junctor.dispatch import Call, answered
+from junctor.dispatch import Call
 from junctor.exceptions import JunctorError
+from junctor.whole import answered
 
 if TYPE_CHECKING:
     from junctor._core import Reservation

@@ -18,7 +18,6 @@ import traceback
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from junctor.dispatch import complete
 from junctor.doors.contract import Answer, Asked, Caller, Charge, Door, Incoming, Stamp
 from junctor.doors.count import counted
 from junctor.doors.headers import of_call, of_failure
@@ -27,6 +26,7 @@ from junctor.options import CallOptions, EmbedOptions
 from junctor.relay import Raw
 from junctor.reply import Done, Embeddings, Event, Reply, Usage
 from junctor.streaming import ReplyStream
+from junctor.whole import complete
 
 if TYPE_CHECKING:
     from junctor._core import Reservation
