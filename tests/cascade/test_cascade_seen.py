@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from junctor.client import Client
 from junctor.observe import Observer
 from junctor.observe.observed import Observed
 from junctor.testing.scripted import Outcome, fail, ok, stream
@@ -98,3 +99,36 @@ def test_an_observer_hears_of_one_call_with_every_attempt(
     assert len(call.attempts) == count
     assert call.answered is not None
     assert call.answered.usage == reply.usage
+
+
+def test_prometheus_counts_steps_waste_and_labels_and_a_step_is_no_retry() -> None:
+    pytest.importorskip("prometheus_client", reason="needs the extra prometheus")
+    from junctor.observe.prometheus import Metrics
+
+    scene = Scene(
+        {
+            "small": [ok("code"), ok("a", logprobs=SURE, after_s=1.0), ok("b", logprobs=UNSURE, after_s=1.0)],
+            "strong": [ok("no", after_s=2.0), ok("no", after_s=2.0)],
+        },
+        cascade=SPECULATIVE,
+        limits={"rpm": 60_000},
+        classifiers={"intent": {"ask": "small", "labels": ["code", "talk"], "fallback": "talk"}},
+        rules=[{"classify": "intent"}, {"cascade": "careful"}],
+    )
+    metrics = Metrics(scene.router)
+    scene.client = Client(scene.router, scene.provider, observers=[metrics.observer], seed=1)
+    scene.chat("auto", max_tokens=10)
+    scene.chat("auto", max_tokens=10)
+    scene.run(scene.client.aclose())
+    told = metrics.exposition()[1].decode()
+    for line in (
+        'junctor_cascade_steps_total{cascade="careful",step="small",verdict="accepted"} 1.0',
+        'junctor_cascade_steps_total{cascade="careful",step="small",verdict="escalated"} 1.0',
+        'junctor_cascade_steps_total{cascade="careful",step="strong",verdict="beaten"} 1.0',
+        'junctor_cascade_steps_total{cascade="careful",step="strong",verdict="answered"} 1.0',
+        'junctor_labels_total{classifier="intent",source="model"} 1.0',
+        'junctor_labels_total{classifier="intent",source="cache"} 1.0',
+    ):
+        assert line in told
+    assert 'junctor_cascade_waste_usd_total{cascade="careful"} 0.' in told
+    assert "junctor_retries_total{" not in told

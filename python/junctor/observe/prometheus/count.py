@@ -19,6 +19,10 @@ from junctor.receipts import Decision
 CALLBACK_EVENTS = {"callback_error": "error", "callback_slow": "slow", "callback_dropped": "dropped"}
 
 
+GOES_ON = frozenset({"ok", "cancelled"})
+"""After these a cascade's next attempt is its next step or a further sample, and no retry."""
+
+
 class Counting(Observer):
     """Counts calls into slots. It may be given to several clients: their threads take turns."""
 
@@ -61,10 +65,23 @@ class Counting(Observer):
         if call.receipt.failed_decision is not None:
             self._refusals(call.receipt.failed_decision)
         self._attempts(call)
+        self._cascade(call)
         self._tenant(call)
 
+    def _cascade(self, call: Observed) -> None:
+        for label in call.receipt.labels:
+            self._add(f.LABELS, (label.classifier, label.source))
+        climb = call.receipt.cascade
+        if climb is None:
+            return
+        for step in climb.steps:
+            self._add(f.STEPS, (climb.cascade, step.model, step.verdict))
+        if climb.waste_usd_micros:
+            self._add(f.WASTE, (climb.cascade,), climb.waste_usd_micros / 1_000_000)
+
     def _attempts(self, call: Observed) -> None:
-        for number, attempt in enumerate(sorted(call.attempts, key=_began)):
+        before: ObservedAttempt | None = None
+        for attempt in sorted(call.attempts, key=_began):
             told, place = attempt.told, (attempt.told.deployment, attempt.provider, attempt.model)
             decision = told.decision
             group = decision.group or ""
@@ -73,8 +90,9 @@ class Counting(Observer):
             self._add(f.ATTEMPTS, (*place, told.outcome))
             if told.hedge:
                 self._add(f.HEDGES, (group, _result(attempt, call)))
-            elif number:
+            elif before is not None and not (call.receipt.cascade and before.told.outcome in GOES_ON):
                 self._add(f.RETRIES, (group,))
+            before = attempt
             self._tokens(place, told.input_tokens, "input")
             self._tokens(place, told.output_tokens, "output")
             if told.cost_usd_micros:
