@@ -81,6 +81,7 @@ def test_log_probabilities_are_asked_of_judged_steps_only_and_not_shown_to_who_d
     scene.chat()
     assert scene.chat().logprobs is None
     assert [sent.json().get("logprobs") for sent in scene.provider.sent] == [True, None, True]
+    assert [sent.json().get("top_logprobs") for sent in scene.provider.sent] == [1, None, 1], "some servers need it"
     wanted = Scene({"small": [small()], "strong": []}).chat(logprobs=True)
     assert len(wanted.logprobs["content"]) == 2
 

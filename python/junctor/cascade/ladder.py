@@ -93,7 +93,8 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
         """The request of a judged step: with log-probabilities where they are needed and can be had."""
         if not self.needs_logprobs or deployment not in self.able:
             return request
-        top = max(TOP, request.top_logprobs or 0) if self.signal in NEED_TOP else request.top_logprobs
+        # At least one alternative: llama.cpp's server tells no log-probabilities at all where none is asked for.
+        top = max(TOP if self.signal in NEED_TOP else 1, request.top_logprobs or 0)
         if request.logprobs and top == request.top_logprobs:
             return request
         # The caller's own body says nothing of log-probabilities, so the canonical request is sent instead.
