@@ -15,7 +15,17 @@ import pytest
 
 from scripts.markdown import ROOT
 
-NOT_OURS = {".git", ".venv", ".venv-peers", ".venv-catalog", "target", "dist", "__pycache__", ".hypothesis"}
+NOT_OURS = {
+    ".git",
+    ".venv",
+    ".venv-peers",
+    ".venv-catalog",
+    ".venv-local",
+    "target",
+    "dist",
+    "__pycache__",
+    ".hypothesis",
+}
 TEXT = {".py", ".pyi", ".rs", ".toml", ".md", ".yaml", ".yml", ".json", ".sh", ""}
 # A directory of somebody's machine: such a path works nowhere else.
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:home|root|Users|work|tmp)/\w")
