@@ -26,7 +26,12 @@ ONE_AT_A_TIME = {"rpm": 60_000, "tpm": 10_000_000, "concurrency": 1}
 
 
 def fleet(
-    names: Iterable[str], *, limits: Mapping[str, Any] | None = None, able: Iterable[str] | None = None, **sections: Any
+    names: Iterable[str],
+    *,
+    limits: Mapping[str, Any] | None = None,
+    able: Iterable[str] | None = None,
+    weights: Mapping[str, float] | None = None,
+    **sections: Any,
 ) -> dict[str, Any]:
     """A fleet file with a deployment and a group for each name; the dearer the later."""
     names = list(names)
@@ -40,6 +45,7 @@ def fleet(
                 "model": f"at-{name}/m-{name}",
                 "capabilities": [word for word in CAPABILITIES if word != "logprobs" or name in able],
                 "price": {"input": 10**place, "output": 10 ** (place + 1)},
+                "weight": (weights or {}).get(name, 1.0),
                 **(limits or {}),
             }
             for place, name in enumerate(names)

@@ -351,3 +351,22 @@ def test_every_step_can_be_replayed() -> None:
     assert receipt is not None
     for attempt in receipt.attempts:
         assert scene.router.replay(attempt.decision).deployment == attempt.deployment
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_step_hedges_like_its_group(streamed: bool) -> None:
+    """A cheap deployment that hangs is answered for by another one of its step, before anything is escalated."""
+    of = stream if streamed else ok
+    scene = Scene(
+        {"small": [hang()], "other": [of("it is", logprobs=SURE)], "strong": []},
+        groups={"cheap": {"members": ["small-1", "other-1"], "hedge": True}, "strong": {"members": ["strong-1"]}},
+        cascade={"steps": ["cheap", "strong"]},
+        weights={"small": 1000.0, "other": 0.001},
+        limits={"rpm": 60_000},  # a hedge wants room for two
+    )
+    for _ in range(20):
+        scene.router.note_call()
+    reply = scene.stream().reply if streamed else scene.chat(max_tokens=10)
+    assert (reply.text, steps(reply)) == ("it is", [("cheap", "accepted")])
+    assert outcomes(reply.receipt) == [("small-1", "cancelled"), ("other-1", "ok")]
+    assert climb(reply).steps[0].attempts == 2

@@ -200,6 +200,13 @@ def test_check_warns_when_the_model_is_another_than_the_thresholds_were_made_for
     ]
 
 
+def test_another_version_at_the_provider_is_another_model(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_bytes(GOOD.to_json())
+    careful = {"steps": ["small", "strong"], "signal": "mean_logprob", "calibration": "c.json"}
+    found = checked(tmp_path, cascades={"careful": careful}, limits={"provider_model": "m-2"})
+    assert "step 1 is now at-small/m-small (m-2); calibrate again" in found[0]
+
+
 def test_check_warns_of_a_probe_of_another_model(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_bytes(PROBE.to_json())
     careful = {"steps": ["middle", "strong"], "signal": "probe", "probe": "p.json", "accept": 0.5}

@@ -138,7 +138,7 @@ class _Builder:
             check=spec.check,
             speculative=spec.speculative,
             able=frozenset(item.name for item in self.deployments if "logprobs" in item.capabilities),
-            models=tuple(tuple(sorted({item.model for item in step})) for step in members),
+            models=tuple(tuple(sorted({_version(item) for item in step})) for step in members),
             calibrated_for=() if calibration is None else calibration.models,
         )
 
@@ -240,6 +240,12 @@ class _Builder:
                 (*path, "reject"), f"{reject:g} is above accept, {accept:g}; it must be the same or below"
             )
         return accept, reject
+
+
+def _version(item: Deployment) -> str:
+    """Which model answers: as the fleet calls it, and as its provider does where that is another name."""
+    own = item.model.partition("/")[2]
+    return item.model if item.provider_model == own else f"{item.model} ({item.provider_model})"
 
 
 def members_of(step: str, groups: Mapping[str, Group], deployments: Iterable[Deployment]) -> list[Deployment]:
