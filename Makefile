@@ -18,6 +18,7 @@ BENCH_READY := $(VENV)/.ready-bench
 PEERS_READY := .venv-peers/.ready
 CATALOG_READY := .venv-catalog/.ready
 OLDER_READY := .venv-older/.ready
+LOCAL_READY := .venv-local/.ready
 CORE := python/junctor/_core.abi3.so
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml \))
@@ -57,18 +58,25 @@ $(OLDER_READY): scripts/setup_older.sh | $(READY)
 	@scripts/setup_older.sh $(@D) $(PY)
 	@touch $@
 
+$(LOCAL_READY): scripts/setup_local.sh | $(READY)
+	@scripts/setup_local.sh $(@D) $(PY)
+	@touch $@
+
 # The release profile: what is tested, measured and shown is what ships.
 $(CORE): $(READY) $(RUST_SOURCES)
 	PIP_QUIET=1 $(PY) -m maturin develop --release --quiet
 	@touch $@
 
-.PHONY: help demo test explore prove lint types evaluate bench bench-peers catalog docs build wheel ci clean
+.PHONY: help demo demo-local test explore prove lint types evaluate bench bench-peers catalog docs build wheel ci clean
 
 help: ## List these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(CORE) ## Drive a simulated fleet through a bad day, in under a minute, without key or network
 	$(VENV)/bin/junctor demo $(ARGS)
+
+demo-local: $(CORE) $(LOCAL_READY) ## Run a cascade from a real small model on this machine; compiles its server first (8 minutes)
+	$(PY) -m scripts.demo_local $(dir $(LOCAL_READY))
 
 test: $(CORE) $(OLDER_READY) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
 	cargo test --workspace --exclude junctor-py --exclude junctor-floor --quiet
@@ -123,5 +131,5 @@ ci: ## Run what continuous integration runs
 
 clean: ## Remove everything that these words made
 	cargo clean --quiet
-	rm -rf $(VENV) .venv-peers .venv-catalog .venv-older dist evaluation $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-catalog .venv-older .venv-local dist evaluation $(CORE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(PYTHON_TREES) -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -86,6 +86,17 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             rate("junctor_core_events_total", "event", 'event!~"reserved|hedge_waste.*"') + " > 0": "{{event}}",
         }, "reqps", "Rare events: each is a question that an operator asks."),
     ),
+    "Cascades and labels": (
+        Panel("Steps of cascades", {
+            rate("junctor_cascade_steps_total", "cascade, step, verdict"): "{{cascade}} {{step}} {{verdict}}",
+        }, "reqps", "`kept` are answers that should have been escalated.", stacked=True),
+        Panel("Dollars per hour of drafts' rivals", {
+            f"3600 * {rate('junctor_cascade_waste_usd_total', 'cascade')}": "{{cascade}}",
+        }, "currencyUSD", "Of attempts that were started ahead and not needed."),
+        Panel("Labels of classifiers", {
+            rate("junctor_labels_total", "classifier, source"): "{{classifier}} {{source}}",
+        }, "reqps", "`fallback`: the model was down, late or answered none of the labels."),
+    ),
     "Headroom of limits": (
         Panel("Headroom", {"junctor_limit_free_ratio": "{{pool}} {{dimension}}"}, "percentunit",
               "What is free of each limit. At zero callers wait or go elsewhere.", top=1),

@@ -12,23 +12,25 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from junctor import adapters
-from junctor.dispatch import Call, complete
+from junctor.dispatch import Call
 from junctor.estimate import measure, prefix_affinity, shared_tokens
 from junctor.options import CallOptions, EmbedOptions, Inputs, Wish, take_apart, take_apart_inputs
 from junctor.router import Router
-from junctor.streaming import ReplyStream
+from junctor.streaming import ReplyStream, last
 from junctor.transport import default_transport
 from junctor.warmth import Warmth
+from junctor.whole import complete
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from junctor.adapters import Adapter
+    from junctor.cascade.classify import Memory
     from junctor.embed import EmbedCall
     from junctor.observe import Observer
     from junctor.observe.watch import Watchers
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from junctor.transport.base import Transport
 
 Callback = Callable[["Receipt"], object]
+Checks = Mapping[str, Callable[["Reply"], Any]]
 
 
 class Client:
@@ -53,10 +56,14 @@ class Client:
     what is still to be told. Beside the callback's own work it costs up to a fifth more CPU per chat and a twentieth
     per stream (`python -m benches.python.bench_client`); `junctor.sink` says what is counted and what is dropped.
     `observers` are told of the same calls on the same thread, with more than a receipt holds: see `junctor.observe`.
+    `checks` are the program's own judgements of answers, by name, for cascades with `signal: check`: functions of a
+    reply, plain or async, that answer a truth value or a number, more is better. They run on the event loop.
     `seed` makes the jitter of waits repeatable.
 
     `counters` counts since the client was made: calls, retry, hedge, hedge_error, attempt_failed, capacity_wait,
-    usage_unknown, stream_interrupted, callback_error, callback_slow, callback_dropped, callback_us.
+    usage_unknown, stream_interrupted, callback_error, callback_slow, callback_dropped, callback_us; of cascades
+    cascade_accepted, cascade_escalated, cascade_unknown, cascade_degraded, check_error, speculation_waste_tokens,
+    speculation_waste_usd_micros; early_exit; of classifiers label_model, label_cache, label_fallback.
     """
 
     def __init__(
@@ -66,9 +73,13 @@ class Client:
         *,
         on_receipt: Callback | None = None,
         observers: Sequence[Observer] = (),
+        checks: Checks | None = None,
         seed: int | None = None,
     ) -> None:
         self.router = router
+        self.checks: Checks = checks or {}
+        self.labels: dict[str, Memory] = {}
+        """What classifiers said lately, by classifier."""
         self.counters: Counter[str] = Counter()
         self.warmth = Warmth()
         self._transport = transport
@@ -88,10 +99,12 @@ class Client:
         *,
         on_receipt: Callback | None = None,
         observers: Sequence[Observer] = (),
+        checks: Checks | None = None,
         seed: int | None = None,
     ) -> Self:
         """A client for the fleet file at `path`. Raises `ConfigError` naming everything that is wrong with it."""
-        client = cls(Router.open(path, seed=seed), transport, on_receipt=on_receipt, observers=observers, seed=seed)
+        router = Router.open(path, seed=seed)
+        client = cls(router, transport, on_receipt=on_receipt, observers=observers, checks=checks, seed=seed)
         client._owns_router = True
         return client
 
@@ -124,6 +137,8 @@ class Client:
         Raises, each with its `receipt`: `Refused` (no deployment may take it), `NoCapacity` (nobody is free in time),
         `DeadlineExceeded`, or the `ProviderError` of the last attempt. `InvalidRequest` means that nothing was sent.
         """
+        if options.get("until") is not None:
+            return await last(self.stream(model, messages, **options))
         return cast("Reply", await complete(self.begin(model, messages, options, streaming=False)))
 
     def stream(self, model: str, messages: Sequence[Message], **options: Unpack[CallOptions]) -> ReplyStream:
@@ -254,6 +269,10 @@ class Client:
             attempts=wish.attempts,
             shape=shape,
         )
+        if wish.until is not None:
+            from junctor.cascade.enough import condition  # for those who use it
+
+            call.enough = condition(wish.until)
         return call, wish
 
     async def part_of_call(
@@ -261,11 +280,16 @@ class Client:
     ) -> Reply:
         """A call made for another one, whose receipt tells what it cost: callback and observers hear of that one."""
         options: dict[str, Any] = {"tags": tags, "deadline_s": deadline_s, "max_tokens": max_tokens}
+        return cast("Reply", await complete(self.part(model, messages, options)))
+
+    def part(self, model: str, messages: Sequence[Message], options: dict[str, Any]) -> Call:
+        """As `begin`, for a call made for another one. No rule asks for a label of it, or labels would want labels."""
         if self.router.shapes:
-            options |= {"prune": "off", "cache": "off"}
+            options = {**options, "prune": "off", "cache": "off"}
         call, _ = self._prepared(model, messages, cast(CallOptions, options), streaming=False)
         call.trail.over = True  # so it is told to nobody by itself
-        return cast("Reply", await complete(call))
+        call.classifies = False
+        return call
 
     def _ask(
         self,

@@ -1,11 +1,8 @@
-"""One call from its first reservation to its reply: reserve, send, settle, and again elsewhere if it failed.
+"""The state of one call from its first reservation to its reply: what it asks, holds, builds, settles and tries again.
 
 The walk is the core's, translation the adapters', bytes the transport's, and what follows a failure is decided in
-`attempts`. What remains here is the order of things and one promise: whatever happens at any await, a reservation is
-settled or cancelled exactly once, and before anything else is awaited.
-
-`chat` runs with one timer per attempt, the transport's own, whose length is the smaller of the attempt's time and the
-deadline; a timeout context around it would cost as much as the rest of the bookkeeping.
+`attempts`. What remains here is what whole answers (`whole`) and streams (`streaming`) have in common, and one promise:
+whatever happens at any await, a reservation is settled or cancelled exactly once, and before anything else is awaited.
 """
 
 from __future__ import annotations
@@ -31,6 +28,8 @@ from junctor.transport.base import TransportError
 if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
+    from junctor.cascade.enough import Enough
+    from junctor.cascade.ladder import Ladder
     from junctor.client import Client
     from junctor.shaping import Shape
     from junctor.signing import Signer
@@ -44,11 +43,14 @@ class Call:
         "ask",
         "attempts",
         "begun",
+        "classifies",
         "client",
         "clock",
         "cost_usd_micros",
         "deadline",
         "deadline_s",
+        "enough",
+        "ladder",
         "made",
         "model",
         "plan",
@@ -92,12 +94,31 @@ class Call:
         self.race: Race[Any] | None = None
         self.raw: str | None = None
         """The dialect in which the caller takes a provider's own bytes; None if it takes none."""
+        # Whether a rule may ask for a label of this call.
+        self.classifies = client.router.classifies
+        # What says that a stream may be left, as its answer is sure.
+        self.enough: Enough | None = None
+        # The cascade of which this is a step that will be judged.
+        self.ladder: Ladder | None = None
         self.upstream_s = 0.0
         self.trail = Trail()
         if client.router.note_call():
             client.router.catch_up_soon()
 
     def reserve(self) -> Coroutine[Any, Any, Reservation]:
+        """Hold capacity somewhere, as `placed` does; with the labels that rules ask for."""
+        if self.classifies:
+            from junctor.cascade import classify  # for those who use it
+
+            return classify.reserve(self)
+        return self.placed()
+
+    def ladder_at(self, reservation: Reservation) -> Ladder | None:
+        """The cascade whose step this reservation is for; None if it is no cascade's."""
+        ladders = self.client.router.ladders
+        return None if ladders is None else ladders.of(self.model, reservation)
+
+    def placed(self) -> Coroutine[Any, Any, Reservation]:
         """Hold capacity somewhere, as `hold` does; with a summary made before it where the conversation needs one."""
         return self.hold() if self.shape is None else summary.reserve(self)
 
@@ -260,6 +281,8 @@ class Call:
             request = msgspec.structs.replace(request, max_tokens=cap)
         if effort is not None and request.effort is None:
             request = msgspec.structs.replace(request, effort=effort)
+        if self.ladder is not None:
+            request = self.ladder.asking(request, reservation.deployment)
         if self.shape is not None:
             request, shaped = self.shape.shaped(request, reservation, self.ask.get("affinity"))
             if shaped is not None:
@@ -278,7 +301,8 @@ class Call:
             cost = reservation.settle("ok", **counted(usage), first_token_s=first_token_s, rate_limits=limits)
         else:
             self.client.counters["usage_unknown"] += 1
-            cost = reservation.settle("ok", first_token_s=first_token_s, rate_limits=limits)
+            written = usage.output_tokens or None  # what a stream is known to have written that was left early
+            cost = reservation.settle("ok", output_tokens=written, first_token_s=first_token_s, rate_limits=limits)
         self.cost_usd_micros += cost
         if (key := self.ask.get("affinity")) is not None:
             self.client.warmth.note(key, reservation.deployment, usage.cached_tokens, self.clock())
@@ -378,61 +402,6 @@ def counted(usage: Usage | None) -> Counted:
         "cache_write_tokens": usage.cache_write_tokens,
         "cache_write_1h_tokens": usage.cache_write_1h_tokens,
     }
-
-
-async def complete(call: Call) -> Reply | Embeddings:
-    """Make attempts until one answers. Raises what `Client.chat` documents."""
-    try:
-        reservation = await call.reserve()
-        while True:
-            after_s = reservation.hedge_after_s
-            if after_s is None:
-                answer = await _attempt(call, reservation)
-            else:
-                call.race = call.race or Race(call)
-                answer, reservation = await call.race.run(reservation, after_s, _attempt)
-            if type(answer) is not Failure:
-                call.conclude()
-                return cast("Reply | Embeddings", answer)
-            reservation = await call.recover(answer, reservation)
-    except BaseException as error:
-        call.conclude(error)
-        raise
-
-
-async def _attempt(call: Call, reservation: Reservation) -> Reply | Embeddings | Failure:
-    """Send once and settle. Returns the answer, or the failure that another attempt may follow."""
-    adapter, endpoint, message = call.prepare(reservation, stream=False)
-    clock = call.clock
-    sent_at = clock()
-    timeout_s = attempts.whole_answer_timeout_s(
-        endpoint,
-        call.answer_tokens,
-        remaining_s=call.deadline - sent_at,
-        last=call.made >= call.attempts,
-    )
-    try:
-        if endpoint.signer is not None:
-            message = await call.signed(message, endpoint, timeout_s)
-        response = await call.client.transport.send(message, timeout_s=timeout_s)
-        call.upstream_s += clock() - sent_at
-        call.trail.answered(reservation, response.status)
-        answer = call.read(adapter, response)  # our own time, and no longer the provider's
-    except TransportError as error:
-        if error.kind == "timeout" and clock() >= call.deadline - DEADLINE_SLACK_S:
-            raise call.cut_by_deadline(reservation, endpoint, sent_at) from None
-        answer = Failure(kind=error.kind, message=str(error))
-        call.settle_failed(reservation, answer)
-        return answer
-    except BaseException:
-        reservation.cancel(sent=True)
-        raise
-    if type(answer) is Failure:
-        call.settle_failed(reservation, answer, limits=adapter.rate_limits(response.headers))
-    else:
-        # When the first content of an unstreamed answer came is not known: the core goes by the whole time and length.
-        call.settle_ok(reservation, cast("Reply | Embeddings", answer), None)
-    return answer
 
 
 DEADLINE_SLACK_S = 0.005

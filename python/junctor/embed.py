@@ -61,6 +61,9 @@ class EmbedCall(Call):
             return Failure(kind="malformed", message=f"{len(answer.vectors)} vectors for {wanted} inputs", status=200)
         return answer
 
+    def ladder_at(self, reservation: Reservation) -> None:
+        """Vectors are not judged."""
+
     @property
     def answer_tokens(self) -> int | None:
         """Nothing is written, so an attempt gets the time to first content and no more."""

@@ -65,12 +65,15 @@ class CallOptions(RequestOptions, RoutingOptions, total=False):
     `prompt` names a system prompt of the fleet file, whose variant for the deployment that is picked replaces the
     system messages at the beginning; `prompt_values` fills its `{name}` placeholders. `prune` and `cache` override what
     the fleet file says: `auto`, `off`; for `prune` also a mapping: to_tokens, keep_turns, how, by, deadline_s, marker.
+    `until` ends the answer once it is sure: `json` when the first object or array has closed, a list of labels when the
+    answer has begun with one of them. The rest is not waited for, and cut off at the provider.
     """
 
     prompt: str | None
     prompt_values: Mapping[str, Any] | None
     prune: Literal["auto", "off"] | Mapping[str, Any] | None
     cache: Literal["auto", "off"] | None
+    until: Literal["json"] | Sequence[str] | None
 
 
 class EmbedOptions(RoutingOptions, total=False):
@@ -99,6 +102,7 @@ class Wish(msgspec.Struct, Generic[R], frozen=True):
     max_wait_s: float
     attempts: int | None = None
     shaping: dict[str, Any] | None = None
+    until: Literal["json"] | Sequence[str] | None = None
 
 
 def take_apart(
@@ -110,9 +114,10 @@ def take_apart(
     """
     routing = _routing(options, deadline_s, max_wait_s)
     shaping = None if SHAPING.isdisjoint(options) else {name: options.pop(name) for name in SHAPING & options.keys()}
+    until = options.pop("until", None)
     request = ChatRequest(messages=messages, **options)
     _refuse_nonsense(request)
-    return Wish(request, *routing, shaping)
+    return Wish(request, *routing, shaping, until)
 
 
 def take_apart_inputs(

@@ -11,7 +11,7 @@ a dozen containers, which would call the collector once in a few dozen calls.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -135,11 +135,57 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     model_status: str = ""
 
 
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One step of a cascade.
+
+    `verdict` is `accepted`, `escalated` (the next step was asked), `rejected` (the last one was asked at once),
+    `answered` (the last step, whose answer is not judged), `failed` (an error, or nobody free), `beaten` (started
+    beside another one and not needed) or `kept` (not good enough, and delivered because no later step could answer).
+    `value` is the reading of `signal`, None if there was none; `threshold` what it was compared with; `why` says what
+    the numbers do not. `attempts`, tokens and money are those of everything that was asked for this step, samples and
+    scores included.
+    """
+
+    model: str
+    verdict: Literal["accepted", "escalated", "rejected", "answered", "failed", "beaten", "kept"]
+    signal: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    why: str = ""
+    attempts: int = 0
+    output_tokens: int = 0
+    cost_usd_micros: int = 0
+
+
+class Climb(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a call went up its cascade. `degraded`: what was delivered is an answer that should have been escalated.
+
+    `waste_tokens` and `waste_usd_micros` are those of attempts that were started ahead and not needed.
+    """
+
+    cascade: str
+    steps: tuple[Step, ...]
+    degraded: bool = False
+    waste_tokens: int = 0
+    waste_usd_micros: int = 0
+
+
+class Labelled(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a classifier said of this call. `source` is `model`, `cache`, or `fallback` with the reason in `why`."""
+
+    classifier: str
+    label: str
+    source: Literal["model", "cache", "fallback"]
+    why: str = ""
+    cost_usd_micros: int = 0
+
+
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Everything that can be said about one call. The last attempt is the one that answered, if any did.
 
     `dropped` names parameters that a provider of an attempt cannot express, `notes` what was rewritten for it; no
-    content is in either. `summary_cost_usd_micros` is what summarising older turns cost.
+    content is in either. `summary_cost_usd_micros` is what summarising older turns cost. `cascade` tells how the call
+    went up a cascade, `labels` what classifiers said of it.
     """
 
     attempts: tuple[Attempt, ...] = ()
@@ -147,6 +193,8 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     failed_decision: Decision | None = None
     notes: tuple[str, ...] = ()
     summary_cost_usd_micros: int = 0
+    cascade: Climb | None = None
+    labels: tuple[Labelled, ...] = ()
 
     @property
     def variant(self) -> str | None:
@@ -172,13 +220,21 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def downgrade(self) -> bool:
-        """Whether a fallback group served the call instead of the group that was asked for."""
-        return self.decision is not None and self.decision.downgrade
+        """Whether a fallback group served the call instead of the group that was asked for.
+
+        Of a cascade: whether an answer was delivered that should have been escalated.
+        """
+        decision, cascade = self.decision, self.cascade
+        if cascade is not None and decision is not None:
+            own = decision.group == cascade.cascade or any(step.model == decision.group for step in cascade.steps)
+            return cascade.degraded or (decision.downgrade and not own)
+        return decision is not None and decision.downgrade
 
     @property
     def cost_usd_micros(self) -> int:
-        """Money of all attempts together, and of a summary that was made for them, in millionths of a dollar."""
-        return self.summary_cost_usd_micros + sum(attempt.cost_usd_micros for attempt in self.attempts)
+        """Money of all attempts together, with a summary and labels made for them, in millionths of a dollar."""
+        labels = sum(label.cost_usd_micros for label in self.labels)
+        return self.summary_cost_usd_micros + labels + sum(attempt.cost_usd_micros for attempt in self.attempts)
 
     @property
     def cost_usd(self) -> float:
@@ -223,8 +279,10 @@ class Trail:
     __slots__ = (
         "_joined",
         "_shapes",
+        "cascade",
         "dropped",
         "failed_decision",
+        "labels",
         "last",
         "notes",
         "over",
@@ -244,6 +302,8 @@ class Trail:
         self.over = False
         self.failed_decision: Decision | None = None
         self.summary_cost_usd_micros = 0
+        self.cascade: Climb | None = None
+        self.labels: tuple[Labelled, ...] = ()
         self._shapes: dict[int, Shaped] = {}
         self._joined: Receipt | None = None
         self.watch: Watch | None = None
@@ -274,6 +334,23 @@ class Trail:
         self.reservations.append(self.reservations.pop(place))
         self.statuses.append(self.statuses.pop(place))
         self.last = reservation
+
+    def adopt(self, part: Trail, *, before: bool = False) -> None:
+        """Join what was done for this call under a trail of its own. Its last attempt is the last here too, unless it
+        is put `before` those that are here.
+        """
+        if before:
+            self.reservations = part.reservations + self.reservations
+            self.statuses = part.statuses + self.statuses
+        else:
+            self.reservations = self.reservations + part.reservations
+            self.statuses = self.statuses + part.statuses
+            self.last = part.last or self.last
+        self._shapes |= part._shapes
+        self.summary_cost_usd_micros += part.summary_cost_usd_micros
+        self.failed_decision = part.failed_decision or self.failed_decision
+        self.drop(part.dropped)
+        self.note(part.notes)
 
     def drop(self, names: tuple[str, ...]) -> None:
         """The provider of an attempt cannot express these parameters."""
@@ -306,7 +383,15 @@ class Trail:
             if self._shapes and (shaped := self._shapes.get(id(reservation))) is not None:
                 told = tuple(msgspec.structs.replace(attempt, shaped=shaped) for attempt in told)
             attempts += told
-        receipt = Receipt(tuple(attempts), self.dropped, self.failed_decision, self.notes, self.summary_cost_usd_micros)
+        receipt = Receipt(
+            tuple(attempts),
+            self.dropped,
+            self.failed_decision,
+            self.notes,
+            self.summary_cost_usd_micros,
+            self.cascade,
+            self.labels,
+        )
         if self.over:
             self._joined = receipt
             self.reservations = []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from os import PathLike
 
+    from junctor.cascade.ladder import Ladders
     from junctor.config import Config
     from junctor.leases import Courier
     from junctor.request import Endpoint, Secret
@@ -50,6 +51,10 @@ class Router(_core.Router):
     groups: tuple[str, ...] = ()
     config: Config | None = None
     _keys: bool = True
+    ladders: Ladders | None = None
+    """The cascades of the fleet file; None if it has none."""
+    classifies: bool = False
+    """Whether rules of the fleet file ask for labels."""
     _prefix_groups: frozenset[str] = frozenset()
     _shaping: Shaping | None = None
     _courier: Courier | None = None
@@ -251,6 +256,12 @@ class Router(_core.Router):
         self.shapes = any(group.prune or group.cache for group in fleet.groups.values()) or any(
             item.prune for item in fleet.rules
         )
+        self.classifies = any(item.classify for item in fleet.rules)
+        self.ladders = None
+        if fleet.cascades:
+            from junctor.cascade.ladder import Ladders
+
+            self.ladders = Ladders(fleet)
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

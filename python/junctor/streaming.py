@@ -11,7 +11,7 @@ Keep-alives satisfy no timer: only content does; see `watchdog`.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -74,44 +74,84 @@ class ReplyStream:
         await self.aclose()
 
 
+async def last(stream: ReplyStream) -> Reply:
+    """Read a stream to its end: the reply of `Done`, which every stream ends with that raises nothing."""
+    async with stream:
+        async for event in stream:
+            if isinstance(event, Done):
+                return event.reply
+    raise AssertionError("a stream ends with Done, or raises")
+
+
 async def _events(call: Call) -> AsyncGenerator[Event, None]:
     try:
         reservation = await call.reserve()
-        while True:
-            after_s = reservation.hedge_after_s
-            if after_s is None:
-                attempt = await _opened(call, reservation)
-            else:
-                call.race = call.race or Race(call)
-                attempt, reservation = await call.race.run(reservation, after_s, _opened, _StreamAttempt.release)
-            if isinstance(attempt, Failure):
-                reservation = await call.recover(attempt, reservation)
-                continue
-            try:
-                for event in attempt.held:
+        ladder = call.ladder_at(reservation)
+        if ladder is not None:
+            from junctor.cascade import ascent  # for those who use it
+
+            async with aclosing(ascent.stream(call, ladder, reservation)) as events:
+                async for event in events:
                     yield event
-                while (batch := await attempt.more()) is not None:
-                    for event in batch:
-                        if isinstance(event, StreamError):
-                            raise attempt.interrupted(event.failure)
-                        # `Finish` waits for the terminal marker: only a whole answer has an end.
-                        if not isinstance(event, Finish):
-                            yield event
-                reply = attempt.reply
-                yield Finish(reply.finish_reason)
-                call.conclude()
-                yield Done(reply=reply)
+            return
+        attempt = await opened(call, reservation)
+        try:
+            if call.enough is not None:
+                from junctor.cascade import early  # for those who use it
+
+                async with aclosing(early.events(call, attempt, call.enough)) as events:
+                    async for event in events:
+                        yield event
                 return
-            finally:
-                await attempt.release()
+            for event in attempt.held:
+                yield event
+            while (batch := await attempt.more()) is not None:
+                for event in batch:
+                    if isinstance(event, StreamError):
+                        raise attempt.interrupted(event.failure)
+                    # `Finish` waits for the terminal marker: only a whole answer has an end.
+                    if not isinstance(event, Finish):
+                        yield event
+            reply = attempt.reply
+            yield Finish(reply.finish_reason)
+            call.conclude()
+            yield Done(reply=reply)
+        finally:
+            await attempt.release()
     except BaseException as error:
         call.conclude(error)
         raise
 
 
-async def _opened(call: Call, reservation: Reservation) -> _StreamAttempt | Failure:
+async def opened(call: Call, reservation: Reservation) -> StreamAttempt:
+    """The first of the call's attempts, this reservation's before others, that has content. To be released."""
+    while True:
+        after_s = reservation.hedge_after_s
+        if after_s is None:
+            attempt = await _opened(call, reservation)
+        else:
+            call.race = call.race or Race(call)
+            attempt, reservation = await call.race.run(reservation, after_s, _opened, StreamAttempt.release)
+        if not isinstance(attempt, Failure):
+            return attempt
+        reservation = await call.recover(attempt, reservation)
+
+
+async def everything(attempt: StreamAttempt) -> list[Event]:
+    """All events up to a proper end, but `Finish` and `Done`. Raises `StreamInterrupted` for every other end."""
+    events = list(attempt.held)
+    while (batch := await attempt.more()) is not None:
+        for event in batch:
+            if isinstance(event, StreamError):
+                raise attempt.interrupted(event.failure)
+            if not isinstance(event, Finish):
+                events.append(event)
+    return events
+
+
+async def _opened(call: Call, reservation: Reservation) -> StreamAttempt | Failure:
     """An attempt with its first content at hand, or a settled failure that nobody saw."""
-    attempt = _StreamAttempt(call, reservation)
+    attempt = StreamAttempt(call, reservation)
     try:
         held = await attempt.until_content()
     except BaseException:
@@ -124,7 +164,7 @@ async def _opened(call: Call, reservation: Reservation) -> _StreamAttempt | Fail
     return attempt
 
 
-class _StreamAttempt:
+class StreamAttempt:
     """One streamed try at one deployment."""
 
     def __init__(self, call: Call, reservation: Reservation) -> None:
@@ -246,6 +286,14 @@ class _StreamAttempt:
             self._reservation, closing, self._call.clock() - self._sent_at if first_s is None else first_s
         )
         return None
+
+    def enough(self, text: str) -> Reply:
+        """Settle a stream that is left because it has said what was asked for, and make its reply."""
+        self._settled = True
+        message = {"role": "assistant", "content": text}
+        reply = Reply(text=text, message=message, finish_reason="stop", usage=self._usage())
+        self._call.settle_ok(self._reservation, reply, self._first_content_s)
+        return reply
 
     def interrupted(self, failure: Failure) -> StreamInterrupted:
         """Settle a stream that broke after its first content, and make its exception."""

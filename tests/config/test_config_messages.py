@@ -375,7 +375,7 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
     (
         "rule without action",
         lambda f: f["rules"][3].pop("use"),
-        ["rules[3]: does nothing; give it use, refuse, max_tokens, effort, max_cost_usd or prune"],
+        ["rules[3]: does nothing; give it use, cascade, classify, refuse, max_tokens, effort, max_cost_usd or prune"],
     ),
     (
         "refusal with more",

@@ -15,7 +15,7 @@ import pytest
 
 from scripts.markdown import ROOT
 
-ENVIRONMENTS = {".venv", ".venv-peers", ".venv-catalog", ".venv-older"}
+ENVIRONMENTS = {".venv", ".venv-peers", ".venv-catalog", ".venv-older", ".venv-local"}
 NOT_OURS = ENVIRONMENTS | {".git", "target", "dist", "__pycache__", ".hypothesis"}
 TEXT = {".py", ".pyi", ".rs", ".toml", ".md", ".yaml", ".yml", ".json", ".sh", ""}
 # A directory of somebody's machine: such a path works nowhere else.

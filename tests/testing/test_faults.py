@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
@@ -151,6 +152,24 @@ def test_slow_multiplies_the_time_of_everything() -> None:
 def test_usage_can_be_missing(dialect: str, stream: bool) -> None:
     got, _ = hit(dialect, faults.no_usage(), stream=stream)
     assert b"sage" not in got.body.replace(b"message", b"").replace(b"Message", b"")
+
+
+def test_an_answer_can_be_unsure_of_its_words() -> None:
+    """Log-probabilities are told to who asks, whole and streamed: by default good ones."""
+    for stream in (False, True):
+        for fault, told in ((None, -0.1), (faults.unsure(-2.0), -2.0), (faults.unsure(), None)):
+            assert _logprobs(fault, stream=stream) == told
+
+
+def _logprobs(fault: faults.Fault | None, *, stream: bool) -> float | None:
+    async def scenario() -> bytes:
+        async with one_key() as provider:
+            if fault is not None:
+                provider.inject(fault)
+            return (await ask(provider, stream=stream, logprobs=True)).body
+
+    told = set(re.findall(rb'"logprob":(-[0-9.]+)', on_manual_time(scenario())))
+    return float(told.pop()) if told else None
 
 
 def test_headers_can_lie_about_what_is_left() -> None:

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "explain": "walk one request through a fleet file, nothing sent, every stage told",
     "models": "list models, what they can and cost, or what those of a fleet file resolve to",
     "mcp": "serve the catalog and the routes of a fleet file to programs that speak MCP",
+    "calibrate": "find a cascade's thresholds for a share, quality or cost, with a bound that holds",
     "simulate": "run a fleet file over a trace in a simulated world, hours in seconds",
     "top": "watch what the processes of this host make of a fleet file",
     "serve": "answer OpenAI's and Anthropic's APIs with a fleet file, over HTTP",

@@ -10,7 +10,9 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any, Final
 
+from junctor.config.cascades import ladders, stand_ins
 from junctor.config.catalog import Catalog, catalog
+from junctor.config.classifiers import Classifier, classifiers, rule_name, rule_of
 from junctor.config.conditions import condition
 from junctor.config.errors import Path, Problems, did_you_mean, show
 from junctor.config.gateway_spec import gateway
@@ -39,7 +41,16 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
     pools = plant.pools
     warm = frozenset(item.name for item in deployments if sites[item.provider].cache)
     groups = _groups(spec, plant.expanded, warm, problems)
-    names = {*groups, *plant.expanded, *(item.model for item in deployments), *(item.name for item in deployments)}
+    cascades = ladders(spec, groups, deployments, folder, problems)
+    groups |= stand_ins(cascades, groups, deployments)
+    names = {
+        *groups,
+        *spec.cascades,
+        *plant.expanded,
+        *(item.model for item in deployments),
+        *(item.name for item in deployments),
+    }
+    askable = classifiers(spec, names, problems)
     config = Config(
         source=problems.source,
         name=spec.name,
@@ -50,12 +61,14 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
         deployments=tuple(deployments),
         groups=groups,
         compliance=tuple(_clause(index, item, problems) for index, item in enumerate(spec.compliance)),
-        rules=tuple(_rule(index, item, names, problems) for index, item in enumerate(spec.rules)),
+        rules=tuple(_rule(index, item, names, spec, askable, problems) for index, item in enumerate(spec.rules)),
         balance=spec.balance,
         retry=spec.retry,
         dispatch=spec.dispatch,
         prompts=prompts_of(spec, folder, problems),
         gateway=gateway(spec.gateway, names, problems),
+        cascades=cascades,
+        classifiers=askable,
     )
     check_summarisers(config, names, problems)
     _check_names(spec, names, pools, problems)
@@ -165,14 +178,28 @@ def _words(words: str | list[str] | None) -> tuple[str, ...]:
     return () if words is None else (words,) if isinstance(words, str) else tuple(words)
 
 
-def _rule(index: int, spec: RuleSpec, names: Iterable[str], problems: Problems) -> Rule:
+def _rule(
+    index: int,
+    spec: RuleSpec,
+    names: Iterable[str],
+    fleet: FleetSpec,
+    askable: dict[str, Classifier],
+    problems: Problems,
+) -> Rule:
     path: Path = ("rules", index)
+    if spec.classify is not None:
+        when = condition(spec.when, (*path, "when"), problems)
+        when, action = rule_of(spec, path, askable, when, problems)
+        return Rule(name=rule_name(spec), when=when, action=action, classify=spec.classify)
+    _check_cascade(path, spec, fleet, problems)
     if spec.use is not None and spec.use not in names:
         hint = did_you_mean(spec.use, names, what="groups, models and deployments")
         problems.error((*path, "use"), f"there is no group, model or deployment {show(spec.use)}; {hint}")
     action = _action(spec)
     if not action and spec.prune is None:
-        problems.error(path, "does nothing; give it use, refuse, max_tokens, effort, max_cost_usd or prune")
+        problems.error(
+            path, "does nothing; give it use, cascade, classify, refuse, max_tokens, effort, max_cost_usd or prune"
+        )
     if spec.prune is not None and not spec.name:
         problems.error((*path, "name"), "is missing; a rule that prunes needs a name of its own")
     if spec.refuse is not None and len(action) > 1:
@@ -188,13 +215,26 @@ def _rule(index: int, spec: RuleSpec, names: Iterable[str], problems: Problems) 
 def _action(spec: RuleSpec) -> dict[str, Any]:
     micros = None if spec.max_cost_usd is None else max(1, round(spec.max_cost_usd * 1_000_000))
     action = {
-        "use": spec.use,
+        "use": spec.cascade or spec.use,
         "max_tokens": spec.max_tokens,
         "effort": spec.effort,
         "max_cost_usd_micros": micros,
         "refuse": spec.refuse,
     }
     return {word: value for word, value in action.items() if value is not None}
+
+
+def _check_cascade(path: Path, spec: RuleSpec, fleet: FleetSpec, problems: Problems) -> None:
+    """`cascade` names one; beside it `use` may only repeat where it begins."""
+    if spec.cascade is None:
+        return
+    found = fleet.cascades.get(spec.cascade)
+    if found is None:
+        hint = did_you_mean(spec.cascade, fleet.cascades, what="cascades")
+        problems.error((*path, "cascade"), f"there is no cascade {show(spec.cascade)}; {hint}")
+    elif spec.use is not None and spec.use != found.steps[0]:
+        first = show(found.steps[0])
+        problems.error((*path, "use"), f"the cascade begins with {first}, not {show(spec.use)}; remove use")
 
 
 def _check_names(spec: FleetSpec, names: Iterable[str], pools: dict[str, Pool], problems: Problems) -> None:
@@ -204,6 +244,13 @@ def _check_names(spec: FleetSpec, names: Iterable[str], pools: dict[str, Pool], 
             problems.error(("groups", name), "auto is the word for requests that the rules place; choose another name")
         if name in spec.deployments:
             problems.error(("groups", name), "is the name of a deployment too; rename one of them")
+    for name in spec.cascades:
+        if name == AUTO:
+            problems.error(
+                ("cascades", name), "auto is the word for requests that the rules place; choose another name"
+            )
+        if name in spec.groups or name in spec.deployments:
+            problems.error(("cascades", name), "is the name of a deployment or group too; rename one of them")
     for name in spec.deployments:
         if name == AUTO:
             problems.error(

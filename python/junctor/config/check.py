@@ -16,7 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from junctor.config.build import chain
+from junctor.config.cascades import check_cascades
 from junctor.config.check_models import models
+from junctor.config.classifiers import check_classifiers
 from junctor.config.clouds import dialect_of
 from junctor.config.compile import compile
 from junctor.config.errors import Path, Problem, Problems, did_you_mean
@@ -58,6 +60,8 @@ def look_over(config: Config, problems: Problems, *, today: str | None = None) -
     _embeddings(config, problems)
     _keys(config, problems)
     warn_of_unmatched(config, problems)
+    check_cascades(config, problems)
+    check_classifiers(config, problems)
 
 
 def _rules(config: Config, problems: Problems) -> None:
@@ -109,6 +113,8 @@ def _nested_limits(path: Path, limits: Mapping[str, Limit], problems: Problems) 
 def _groups(config: Config, problems: Problems) -> None:
     used = {other for group in config.groups.values() for other in group.fallback}
     used |= {str(rule.action["use"]) for rule in config.rules if "use" in rule.action}
+    used |= {step for ladder in config.cascades.values() for step in (*ladder.steps, *filter(None, [ladder.by]))}
+    used |= {item.ask for item in config.classifiers.values()}
     for name, group in config.groups.items():
         path: Path = ("groups", name)
         if group.implied:

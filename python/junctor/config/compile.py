@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from junctor.config import cascades, classifiers
 from junctor.config.accounting import weight_of
 from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems
@@ -78,7 +79,9 @@ def compile(
     problems.raise_errors()
     body = _fleet(config)
     shaped = digest(config)
-    hashed = body if shaped is None else {**body, "shaping": shaped}
+    # Only where it is asked for, so that no other fleet's hash changes.
+    further = {"shaping": shaped, "cascades": cascades.digest(config), "classifiers": classifiers.digest(config)}
+    hashed = {**body, **{word: value for word, value in further.items() if value is not None}}
     config_hash = hashlib.sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()[:16]
     clock = {} if wall_epoch_s is None else {"wall_epoch_s": wall_epoch_s}
     fleet = msgspec.json.encode({"config_hash": config_hash, **clock, **body}, order="deterministic")

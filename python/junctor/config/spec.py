@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from junctor.config.cascades import CascadeSpec
+from junctor.config.classifiers import ClassifierSpec
 from junctor.config.cloud_spec import CredentialsSpec, Project, Region
 from junctor.config.shaping import Cache, Prompts, Prune
 
@@ -310,6 +312,8 @@ class RuleSpec(Closed, frozen=True, kw_only=True):
     name: Word | None = None
     when: ConditionSpec = ConditionSpec()
     use: Word | None = None
+    cascade: Word | None = None
+    classify: Word | None = None
     max_tokens: Tokens | None = None
     effort: Effort | None = None
     max_cost_usd: UsdPerCall | None = None
@@ -353,6 +357,8 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     providers: dict[Name, ProviderSpec] = {}
     pools: dict[Name, PoolSpec] = {}
     groups: dict[Name, GroupSpec] = {}
+    cascades: dict[Name, CascadeSpec] = {}
+    classifiers: dict[Name, ClassifierSpec] = {}
     compliance: list[ComplianceSpec] = []
     rules: list[RuleSpec] = []
     gateway: dict[str, Any] | None = None  # read by `gateway_spec`, which builds on this module

@@ -7,12 +7,13 @@ downstream checks again. Secrets are still references here; they are read when e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from junctor.config.accounting import Accounting
 from junctor.config.catalog import Facts
+from junctor.config.classifiers import Classifier
 from junctor.config.clouds import Identity
 from junctor.config.gateway_spec import GatewaySpec
 from junctor.config.prices import Price
@@ -20,6 +21,9 @@ from junctor.config.references import Reference
 from junctor.config.shaping import PruneSpec
 from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
 from junctor.request import Secret
+
+if TYPE_CHECKING:
+    from junctor.cascade.ladder import Ladder
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +108,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Interchangeable deployments. `implied` groups stand for the keys of one deployment."""
+    """Interchangeable deployments. `implied` groups stand for the keys of one deployment, or for a cascade."""
 
     name: str
     members: tuple[str, ...]
@@ -126,12 +130,13 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule in the core's form."""
+    """One rule in the core's form. `classify` names the classifier that requests meet here that have no label yet."""
 
     name: str
     when: Mapping[str, Any]
     action: Mapping[str, Any]
     prune: PruneSpec | None = None
+    classify: str | None = None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +161,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetrySpec
     dispatch: DispatchSpec
     prompts: Mapping[str, Mapping[str, str]] = {}
+    cascades: Mapping[str, Ladder] = {}
+    classifiers: Mapping[str, Classifier] = {}
     gateway: GatewaySpec | None = None
 
     @property

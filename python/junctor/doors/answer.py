@@ -18,7 +18,6 @@ import traceback
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from junctor.dispatch import complete
 from junctor.doors.contract import Answer, Asked, Caller, Charge, Door, Incoming, Stamp
 from junctor.doors.count import counted
 from junctor.doors.headers import of_call, of_failure
@@ -27,6 +26,7 @@ from junctor.options import CallOptions, EmbedOptions
 from junctor.relay import Raw
 from junctor.reply import Done, Embeddings, Event, Reply, Usage
 from junctor.streaming import ReplyStream
+from junctor.whole import complete
 
 if TYPE_CHECKING:
     from junctor._core import Reservation
@@ -144,7 +144,8 @@ async def _streamed(
 
 def spent(call: Call, reply: Reply | Embeddings | None) -> tuple[Usage | None, int]:
     """What a call used and cost in micro-dollars: as its answer says, or else as its attempts were settled."""
-    if reply is not None and reply.usage.known:
+    # Of a cascade the answer's usage is that of one step.
+    if reply is not None and reply.usage.known and call.trail.cascade is None:
         return reply.usage, call.cost_usd_micros
     receipt = call.trail.receipt()
     read = sum(attempt.input_tokens for attempt in receipt.attempts)

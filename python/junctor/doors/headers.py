@@ -28,6 +28,11 @@ def of_call(call: Call, request_id: str, *, stream: bool) -> dict[str, str]:
         headers["x-junctor-cost-usd"] = _dollars(call.cost_usd_micros)
     if (held := call.trail.last) is not None:
         _of_reservation(cast("Reservation", held), headers)
+        if (climb := call.trail.cascade) is not None:  # its later steps are no downgrade
+            headers.pop("x-junctor-downgrade", None)
+            headers["x-junctor-cascade"] = _plain(climb.cascade)
+            if climb.degraded:
+                headers["x-junctor-downgrade"] = "true"
     headers["x-junctor-overhead-us"] = str(max(0, round((call.clock() - call.begun - call.upstream_s) * 1e6)))
     return headers
 

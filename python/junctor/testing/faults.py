@@ -14,7 +14,7 @@ import msgspec
 
 Kind = Literal[
     "dead", "hang", "throttle", "spend_cap", "overloaded", "server_error", "html", "empty",
-    "slow", "stall", "cut", "stream_error", "no_usage", "lying_headers", "lost",
+    "slow", "stall", "cut", "stream_error", "no_usage", "unsure", "lying_headers", "lost",
 ]  # fmt: skip
 Break = Literal["close", "reset", "clean"]
 Cause = Literal["overloaded", "server", "rate_limit"]
@@ -33,6 +33,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: Cause = "overloaded"
     remaining: str = "999999999"
     limit: str | None = None
+    logprob: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.rate <= 1.0:
@@ -118,6 +119,11 @@ def stream_error(after_events: int = 0, rate: float = 1.0, *, cause: Cause = "ov
 def no_usage() -> Fault:
     """Answers that report no usage."""
     return Fault(kind="no_usage")
+
+
+def unsure(logprob: float | None = None, rate: float = 1.0) -> Fault:
+    """Answers whose words have this log-probability, told to who asks; None: answers that tell none."""
+    return Fault(kind="unsure", logprob=logprob, rate=rate)
 
 
 def lying_headers(remaining: str = "999999999", *, limit: str | None = None) -> Fault:

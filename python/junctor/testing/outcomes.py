@@ -38,6 +38,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     after_s: float = 0.0
     gap_s: float = 0.0
+    logprobs: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.does == "fail" and not 400 <= self.status <= 599:
@@ -55,15 +56,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def ok(
     text: str = "fine", *, input_tokens: int | None = None, output_tokens: int | None = None, usage: bool = True,
-    headers: Iterable[tuple[str, str]] = (), after_s: float = 0.0,
+    headers: Iterable[tuple[str, str]] = (), after_s: float = 0.0, logprobs: Iterable[float] = (),
 ) -> Outcome:  # fmt: skip
     """A whole answer, after `after_s` seconds; a streamed one when the request asks for a stream.
 
-    Tokens that are not given are counted from the texts. `usage=False` reports none. `headers` are added.
+    Tokens that are not given are counted from the texts. `usage=False` reports none. `headers` are added. `logprobs`
+    has one number per word, told by the dialects that have them when the request asks for them.
     """
     return Outcome(
         does="speak", pieces=pieces_of(text), input_tokens=input_tokens, output_tokens=output_tokens, usage=usage,
-        headers=tuple(headers), after_s=after_s,
+        headers=tuple(headers), after_s=after_s, logprobs=tuple(logprobs),
     )  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def tool_call(name: str, arguments: Mapping[str, Any] | None = None, *, after_s:
 def stream(
     *pieces: str, cut_after: int | None = None, cut: Literal["connection", "clean"] = "connection",
     error_after: int | None = None, error: ErrorKind = "overloaded", stall_after: int | None = None,
-    usage: bool = True, after_s: float = 0.0, gap_s: float = 0.0,
+    usage: bool = True, after_s: float = 0.0, gap_s: float = 0.0, logprobs: Iterable[float] = (),
 ) -> Outcome:  # fmt: skip
     """A stream of these pieces, `gap_s` seconds apart.
 
@@ -85,7 +87,7 @@ def stream(
     """
     return Outcome(
         does="speak", pieces=pieces, cut_after=cut_after, cut=cut, error_after=error_after, error=error,
-        stall_after=stall_after, usage=usage, after_s=after_s, gap_s=gap_s,
+        stall_after=stall_after, usage=usage, after_s=after_s, gap_s=gap_s, logprobs=tuple(logprobs),
     )  # fmt: skip
 
 

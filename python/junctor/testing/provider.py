@@ -66,6 +66,7 @@ class SimulatedProvider:
       `arguments` are fixed ones for calls of the tools that it names.
     - `models`: the names that exist (default: any); others get the provider's 404.
     - `context_tokens`: longer prompts get the provider's 400 (default: no limit).
+    - `logprob`: the log-probability of each word, told by OpenAI's dialect to who asks for it; None tells none.
     - `seed`: repeats every draw for the same order of requests per key.
     - `port`: of the only region (default: a free one).
     - `clock` and `wall` are for tests: seconds for limits, seconds since 1970 for dates and reset times in headers.
@@ -86,6 +87,7 @@ class SimulatedProvider:
         arguments: Mapping[str, Mapping[str, Any]] | None = None,
         models: Collection[str] | None = None,
         context_tokens: int | None = None,
+        logprob: float | None = -0.1,
         seed: int = 0,
         port: int = 0,
         clock: Callable[[], float] = time.monotonic,
@@ -101,6 +103,7 @@ class SimulatedProvider:
             arguments=arguments or {},
             models=None if models is None else frozenset(models),
             context_tokens=context_tokens,
+            logprob=logprob,
             seed=seed,
         )
         self._clock = clock

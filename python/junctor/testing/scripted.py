@@ -267,6 +267,7 @@ def _spoken(dialect: Dialect, wire: Request, outcome: Outcome) -> _Answer:
         input_tokens=ask.input_tokens if outcome.input_tokens is None else outcome.input_tokens,
         output_tokens=max(1, len(outcome.pieces)) if outcome.output_tokens is None else outcome.output_tokens,
         usage=outcome.usage,
+        logprobs=outcome.logprobs,
     )
     if not ask.stream:
         return _Answer(

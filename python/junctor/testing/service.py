@@ -41,6 +41,7 @@ class Temper(msgspec.Struct, frozen=True, kw_only=True):
     arguments: Mapping[str, Mapping[str, Any]] = {}
     models: frozenset[str] | None = None
     context_tokens: int | None = None
+    logprob: float | None = -0.1
     seed: int = 0
 
 
@@ -151,6 +152,9 @@ class Service:
 
     def _spoken(self, account: Account, dialect: Dialect, ask: Ask, hit: Hit, number: int) -> Verdict:
         said = self._say(account, ask, number, usage="no_usage" not in hit)
+        sure = hit["unsure"].logprob if "unsure" in hit else self.temper.logprob
+        if sure is not None:
+            said = msgspec.structs.replace(said, logprobs=(sure,) * len(said.pieces))
         if ask.blocks:
             said = _cached(said, account.cache.take(ask.blocks, self._clock()))
         latency = account.key.latency or self.temper.latency

@@ -26,7 +26,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
     `pieces` are the visible text in stream events; `tool` is a call's name and `arguments` its JSON text in pieces.
     `finish` is why it ends: `stop`, `length` or `tool`. `number` counts answers and makes their ids unique.
-    Of `input_tokens`, `cached_tokens` came from the prompt cache and `cache_write_tokens` went into it.
+    Of `input_tokens`, `cached_tokens` came from the prompt cache and `cache_write_tokens` went into it. `logprobs` has
+    one number per piece, told to who asks for them.
     """
 
     pieces: tuple[str, ...]
@@ -41,6 +42,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     cache_write_1h_tokens: int = 0
+    logprobs: tuple[float, ...] = ()
 
     @property
     def text(self) -> str:

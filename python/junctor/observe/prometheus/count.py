@@ -19,6 +19,10 @@ from junctor.receipts import Decision
 CALLBACK_EVENTS = {"callback_error": "error", "callback_slow": "slow", "callback_dropped": "dropped"}
 
 
+GOES_ON = frozenset({"ok", "cancelled"})
+"""After these a cascade's next attempt is its next step or a further sample, and no retry."""
+
+
 class Counting(Observer):
     """Counts calls into slots. It may be given to several clients: their threads take turns."""
 
@@ -69,13 +73,26 @@ class Counting(Observer):
         if receipt.failed_decision is not None:
             self._refuse(receipt.failed_decision)
         self._attempted(call)
+        self._cascade(call)
         if last is not None:
             self._answer(call, last)
         self._tenant(call)
 
+    def _cascade(self, call: Observed) -> None:
+        for label in call.receipt.labels:
+            self._slots.of(f.LABELS).add((label.classifier, label.source))
+        climb = call.receipt.cascade
+        if climb is None:
+            return
+        for step in climb.steps:
+            self._slots.of(f.STEPS).add((climb.cascade, step.model, step.verdict))
+        if climb.waste_usd_micros:
+            self._slots.of(f.WASTE).add((climb.cascade,), climb.waste_usd_micros / 1_000_000)
+
     def _attempted(self, call: Observed) -> None:
         attempts = call.attempts if len(call.attempts) < 2 else sorted(call.attempts, key=_began)
-        for number, attempt in enumerate(attempts):
+        before: ObservedAttempt | None = None
+        for attempt in attempts:
             told, place = attempt.told, _place(attempt)
             decision = told.decision
             group = decision.group or ""
@@ -85,8 +102,9 @@ class Counting(Observer):
             self._attempts.add((*place, told.outcome))
             if told.hedge:
                 self._hedges.add((group, _result(attempt, call)))
-            elif number:
+            elif before is not None and not (call.receipt.cascade and before.told.outcome in GOES_ON):
                 self._retries.add((group,))
+            before = attempt
             self._use(place, "input", told.input_tokens)
             self._use(place, "output", told.output_tokens)
             if told.cost_usd_micros:

@@ -60,6 +60,18 @@ HEDGES: Final = Family(
     "junctor_hedges_total", "counter", ("group", "result"),
     "Attempts started beside a slow one: they won, lost to it, or failed.",
 )  # fmt: skip
+STEPS: Final = Family(
+    "junctor_cascade_steps_total", "counter", ("cascade", "step", "verdict"),
+    "Steps of cascades by what became of them: accepted, escalated, rejected, answered, failed, beaten or kept.",
+)  # fmt: skip
+WASTE: Final = Family(
+    "junctor_cascade_waste_usd_total", "counter", ("cascade",),
+    "Dollars of attempts that were started ahead in a cascade and not needed.",
+)  # fmt: skip
+LABELS: Final = Family(
+    "junctor_labels_total", "counter", ("classifier", "source"),
+    "Labels that classifiers gave, by where they came from: model, cache or fallback.",
+)  # fmt: skip
 TOKENS: Final = Family(
     "junctor_tokens_total", "counter", (*_PLACE, "kind"),
     "Tokens used: input and output, and as parts of them input_cached, input_cache_write and output_reasoning.",
@@ -105,8 +117,9 @@ WAIT: Final = Family(
 )  # fmt: skip
 
 COUNTED: Final = (
-    CALLS, DECISIONS, REFUSALS, ATTEMPTS, RETRIES, DOWNGRADES, HEDGES, TOKENS, COST, INTERRUPTIONS, TENANT_CALLS,
-    TENANT_TOKENS, TENANT_COST, CALLBACKS, OVERFLOW, DURATION, FIRST_CONTENT, ATTEMPT_DURATION, OVERHEAD, WAIT,
+    CALLS, DECISIONS, REFUSALS, ATTEMPTS, RETRIES, DOWNGRADES, HEDGES, STEPS, WASTE, LABELS, TOKENS, COST,
+    INTERRUPTIONS, TENANT_CALLS, TENANT_TOKENS, TENANT_COST, CALLBACKS, OVERFLOW, DURATION, FIRST_CONTENT,
+    ATTEMPT_DURATION, OVERHEAD, WAIT,
 )  # fmt: skip
 """Counted from the calls of this process, or summed over the workers that share a directory."""
 

@@ -34,7 +34,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A request as a provider understands it.
 
     `tool` is the function it should call, if any; `vectors` what is answered where embeddings are asked for; `echo`
-    what the answer repeats of the request; `blocks` are those of a prompt with cache points.
+    what the answer repeats of the request; `blocks` are those of a prompt with cache points; `logprobs` says whether it
+    wants those of each token, `top_logprobs` with how many alternatives.
     """
 
     model: str
@@ -50,6 +51,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     vectors: tuple[tuple[float, ...], ...] = ()
     base64: bool = False
     echo: Mapping[str, Any] = {}
+    logprobs: bool = False
+    top_logprobs: int = 0
 
 
 class Frames(NamedTuple):

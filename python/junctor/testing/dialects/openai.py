@@ -87,6 +87,8 @@ class OpenAI:
             tool=tool.get("name"),
             tool_schema=tool.get("parameters") or {},
             answer_schema=schema,
+            logprobs=bool(body.get("logprobs")),
+            top_logprobs=int(body.get("top_logprobs") or 0),
             stream_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         )
 
@@ -106,7 +108,8 @@ class OpenAI:
         }
         if said.tool is not None:
             message["tool_calls"] = [_tool_call(said, "".join(said.arguments))]
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[said.finish]}
+        told = _logprobs(ask, said.pieces, said.logprobs)
+        choice = {"index": 0, "message": message, "logprobs": told, "finish_reason": FINISH[said.finish]}
         reply = {
             "id": f"chatcmpl-sim{said.number:08d}",
             "object": "chat.completion",
@@ -122,12 +125,15 @@ class OpenAI:
         return msgspec.json.encode(reply)
 
     def frames(self, ask: Ask, said: Said) -> Frames:
-        def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
-            choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        def chunk(delta: dict[str, Any], finish: str | None = None, told: dict[str, Any] | None = None) -> bytes:
+            choice = {"index": 0, "delta": delta, "logprobs": told, "finish_reason": finish}
             return _chunk(ask, said, [choice], None)
 
         prelude = [chunk({"role": "assistant", "content": None if said.tool else "", "refusal": None})]
-        content = [chunk({"content": piece}) for piece in said.pieces]
+        content = [
+            chunk({"content": piece}, told=_logprobs(ask, (piece,), said.logprobs[place : place + 1]))
+            for place, piece in enumerate(said.pieces)
+        ]
         if said.tool is not None:
             content.append(chunk({"tool_calls": [{"index": 0, **_tool_call(said, "")}]}))
             for piece in said.arguments:
@@ -224,6 +230,19 @@ def _tool_call(said: Said, arguments: str) -> dict[str, Any]:
         "type": "function",
         "function": {"name": said.tool, "arguments": arguments},
     }
+
+
+def _logprobs(ask: Ask, pieces: Sequence[str], values: Sequence[float]) -> dict[str, Any] | None:
+    """Log-probabilities for who asked for them; the only alternative is that everything else was meant."""
+    if not ask.logprobs or not values:
+        return None
+    told = []
+    for piece, value in zip(pieces, values, strict=False):
+        left = -math.expm1(value)
+        pairs = [(piece, value), ("…", math.log(left) if left > 0 else -100.0)]
+        top = [{"token": token, "logprob": of, "bytes": None} for token, of in pairs[: ask.top_logprobs]]
+        told.append({"token": piece, "logprob": value, "bytes": None, "top_logprobs": top})
+    return {"content": told, "refusal": None}
 
 
 def _usage(said: Said) -> dict[str, Any]:
