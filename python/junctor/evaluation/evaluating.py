@@ -89,7 +89,8 @@ def _said(table: Table, plan: Plan, folds: Sequence[Fold], tell: Callable[[str],
     """What everyone said of the held-out prompts, the judged ones first."""
     said: dict[str, tuple[Held, Role]] = {}
     for name, scores in plan.scores.items():
-        said[name] = beside(scores, table, folds), "judged"
+        held = beside(scores, table, folds)
+        said[name] = held._replace(usual=np.zeros(scores.shape)), "judged"  # they know nothing of these folds
     for learner in plan.learners:
         said[learner.name] = held_out(learner, table, folds, tell=tell), "judged"
     for learner in BASELINES:
