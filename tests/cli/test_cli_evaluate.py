@@ -151,7 +151,7 @@ def test_a_picture_is_drawn_and_the_same_again(run: Run, tmp_path: Path) -> None
         ((ANSWERS, "--weak", "small"), "--weak is given without --strong; a pair has both"),
         ((ANSWERS, "--strong", "big"), "--strong is given without --weak; a pair has both"),
         ((ANSWERS, "--weak", "smal", "--strong", "big"), "has no model 'smal'; did you mean 'small'?"),
-        ((ANSWERS, "--weak", "big", "--strong", "big"), "weak and strong are both 'big'; name two models of the table"),
+        ((ANSWERS, "--weak", "big", "--strong", "big"), "--weak and --strong are both 'big'; name two models"),
         ((ANSWERS, "--models", "x*"), "has no model 'x*'; known models: small, big"),
         ((ANSWERS, "--folds", "1"), "1 folds were asked for; allowed are 2 to 100"),
         ((ANSWERS, "--draws", "0"), "--draws is 0; allowed is 1 to 100,000"),

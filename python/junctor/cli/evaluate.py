@@ -154,6 +154,8 @@ def _pair(arguments: argparse.Namespace) -> tuple[str, str] | None:
     if (arguments.weak is None) != (arguments.strong is None):
         given, other = ("--weak", "--strong") if arguments.strong is None else ("--strong", "--weak")
         raise CommandError(f"{given} is given without {other}; a pair has both", status=USAGE)
+    if arguments.weak is not None and arguments.weak == arguments.strong:
+        raise CommandError(f"--weak and --strong are both {arguments.weak!r}; name two models", status=USAGE)
     return None if arguments.weak is None else (arguments.weak, arguments.strong)
 
 

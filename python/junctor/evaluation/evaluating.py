@@ -49,6 +49,8 @@ class Plan:
 
 def evaluate(table: Table, plan: Plan, *, tell: Callable[[str], None] = lambda _text: None) -> Report:
     """Judges everyone of the plan, the baselines beside them. Raises `TableError` for a table that cannot tell."""
+    if len(table.models) < 2:
+        raise TableError(f"{table.source}: it has {table.models[0]!r} alone; choosing needs two models at least")
     folds = by_tasks(table) if plan.leave_tasks_out else by_prompts(table, plan.folds, seed=plan.seed)
     said = _said(table, plan, folds, tell)
     tested = np.sort(np.concatenate([fold.test for fold in folds]))
@@ -61,6 +63,8 @@ def evaluate(table: Table, plan: Plan, *, tell: Callable[[str], None] = lambda _
         pairs.append(_cascade(cascade, plan))
     tell("all models")
     rows = tested[~np.isnan(table.quality[tested]).any(axis=1)]
+    if not len(rows):
+        raise TableError(f"{table.source}: no prompt was measured on every model; name fewer models")
     measured = table.select(rows).measured()
     entries = {name: entry(measured, _at(held, rows), role, plan.objective) for name, (held, role) in said.items()}
     choices = {name: Entry(shares[rows], "judged") for name, shares in plan.choices.items()}

@@ -43,6 +43,8 @@ def by_prompts(table: Table, count: int, *, seed: int = 0) -> list[Fold]:
     """`count` folds of about equal size, equal prompts together. Raises `TableError` if there are too few prompts."""
     _, group = np.unique(table.groups, return_inverse=True)
     groups = int(group.max()) + 1
+    if groups < 2:
+        raise TableError(f"{table.source}: its prompts are all the same; give at least two different ones")
     if not 2 <= count <= min(groups, MAX_FOLDS):
         raise TableError(
             f"{table.source}: {count} folds were asked for; allowed are 2 to {min(groups, MAX_FOLDS)}, "
