@@ -221,9 +221,11 @@ def _listed(text: str, name: str) -> Price:
 
 
 def _learner(name: str) -> Learner:
-    """The learner that `module:attribute` names; a class is made an instance."""
+    """The learner that `module:attribute` names, also in the working directory; a class is made an instance."""
     from importlib import import_module
 
+    if (here := str(Path.cwd())) not in sys.path:  # the console script, unlike `python -m`, does not look there
+        sys.path.append(here)
     module, _, attribute = name.partition(":")
     try:
         found = getattr(import_module(module), attribute)

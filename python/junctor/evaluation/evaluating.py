@@ -12,7 +12,7 @@ from junctor.evaluation.choosers import BASELINES, LabelMean, Learner, always, e
 from junctor.evaluation.deciding import best
 from junctor.evaluation.drafts import Cascade
 from junctor.evaluation.fleets import BEST_SINGLE, Entry, entry, judge_fleet
-from junctor.evaluation.folds import Fold, Held, beside, by_prompts, by_tasks, held_out
+from junctor.evaluation.folds import Fold, Held, by_prompts, by_tasks, costs_beside, held_out
 from junctor.evaluation.offpolicy import Log, estimate
 from junctor.evaluation.pairs import Wanted, judge_pair, wanted
 from junctor.evaluation.report import Figure, Logged, Pair, Report, Role
@@ -93,8 +93,8 @@ def _said(table: Table, plan: Plan, folds: Sequence[Fold], tell: Callable[[str],
     """What everyone said of the held-out prompts, the judged ones first."""
     said: dict[str, tuple[Held, Role]] = {}
     for name, scores in plan.scores.items():
-        held = beside(scores, table, folds)
-        said[name] = held._replace(usual=np.zeros(scores.shape)), "judged"  # they know nothing of these folds
+        usual = np.zeros(scores.shape)  # they know nothing of these folds
+        said[name] = Held(scores, usual, costs_beside(table, folds)), "judged"
     for learner in plan.learners:
         said[learner.name] = held_out(learner, table, folds, tell=tell), "judged"
     for learner in BASELINES:
