@@ -89,6 +89,28 @@ def test_scores_and_learners_are_judged_beside_the_baselines(run: Run, tmp_path:
 
 mine = Mine(name="mine")
 
+LEARNER = """\
+import numpy as np
+
+
+class Nothing:
+    name = "nothing"
+
+    def fit(self, table):
+        return lambda asked: np.zeros((len(asked), len(table.models)))
+"""
+
+
+def test_a_learner_may_lie_in_the_working_directory(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found there, made an instance, and one that says nothing is random choice."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Path("learner_that_says_nothing.py").write_text(LEARNER, encoding="utf-8")
+    asked = ("--weak", "small", "--strong", "big", "--learner", "learner_that_says_nothing:Nothing", "--json")
+    told = json.loads(run("evaluate", ANSWERS, *FEW, *asked).out)
+    lines = {line["name"]: line for line in told["pairs"][0]["lines"]}
+    assert lines["nothing"]["apgr"]["value"] == pytest.approx(0.5)
+
 
 def test_a_fleet_file_is_a_chooser(run: Run, tmp_path: Path) -> None:
     """Its rules decide by the task; whom it refuses has no quality, and that is told."""
@@ -151,7 +173,7 @@ def test_a_picture_is_drawn_and_the_same_again(run: Run, tmp_path: Path) -> None
         ((ANSWERS, "--weak", "small"), "--weak is given without --strong; a pair has both"),
         ((ANSWERS, "--strong", "big"), "--strong is given without --weak; a pair has both"),
         ((ANSWERS, "--weak", "smal", "--strong", "big"), "has no model 'smal'; did you mean 'small'?"),
-        ((ANSWERS, "--weak", "big", "--strong", "big"), "weak and strong are both 'big'; name two models of the table"),
+        ((ANSWERS, "--weak", "big", "--strong", "big"), "--weak and --strong are both 'big'; name two models"),
         ((ANSWERS, "--models", "x*"), "has no model 'x*'; known models: small, big"),
         ((ANSWERS, "--folds", "1"), "1 folds were asked for; allowed are 2 to 100"),
         ((ANSWERS, "--draws", "0"), "--draws is 0; allowed is 1 to 100,000"),

@@ -182,3 +182,24 @@ def test_scores_from_elsewhere_are_judged_as_they_are() -> None:
     assert fleet_line(found, "mine").regret.value == pytest.approx(0)
     assert pair_line(found, "mine").apgr.value == pytest.approx(pair_line(found, "oracle").apgr.value, abs=0.05)
     assert any("taken at their word" in note for note in found.notes)
+
+
+def test_a_constant_is_random_wherever_it_comes_from() -> None:
+    """Scores from a file that say the same of all prompts, and a learner that does: APGR is ½ to the last digit."""
+    table = synthetic(200)
+    same = np.tile([0.3, 0.9, 0.6], (200, 1))
+    plan = Plan(scores={"same": same}, learners=[Constant()], pairs=[("small", "big")], draws=20)
+    found = {line.name: line.apgr for line in evaluate(table, plan).pairs[0].lines}
+    for name in ("same", "constant"):
+        assert (found[name].value, found[name].low, found[name].high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+class Constant:
+    """A learner of the means alone."""
+
+    name = "constant"
+
+    def fit(self, table: Table) -> Scorer:
+        """The same for every prompt, another in each fold."""
+        mean = table.quality.mean(axis=0)
+        return lambda asked: np.tile(mean, (len(asked), 1))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from junctor.evaluation import metrics
 from junctor.evaluation.curves import Curve, apgr, cpt, pair_curve, recovered_at
 
-SCORES = st.lists(st.tuples(st.integers(0, 4), st.sampled_from([-1.0, 0.0, 0.5, 1.0])), min_size=2, max_size=30)
-POINTS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=12)
+SCORES = st.lists(st.tuples(st.integers(0, 4), st.sampled_from([-1.0, 0.0, 0.5, 1.0])), min_size=2, max_size=12)
+POINTS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=8)
 
 
 def array(*values: float) -> metrics.Floats:
@@ -180,7 +180,7 @@ def test_calibration_by_hand() -> None:
     assert metrics.brier(predicted, measured) == pytest.approx((0.0025 + 0.9025 + 0.0025 + 0) / 4)
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=40))
+@given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=15))
 def test_calibration_against_a_loop(pairs: list[tuple[float, float]]) -> None:
     """Bin by bin."""
     predicted, measured = np.array(pairs).T

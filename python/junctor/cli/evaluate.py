@@ -154,6 +154,8 @@ def _pair(arguments: argparse.Namespace) -> tuple[str, str] | None:
     if (arguments.weak is None) != (arguments.strong is None):
         given, other = ("--weak", "--strong") if arguments.strong is None else ("--strong", "--weak")
         raise CommandError(f"{given} is given without {other}; a pair has both", status=USAGE)
+    if arguments.weak is not None and arguments.weak == arguments.strong:
+        raise CommandError(f"--weak and --strong are both {arguments.weak!r}; name two models", status=USAGE)
     return None if arguments.weak is None else (arguments.weak, arguments.strong)
 
 
@@ -219,9 +221,11 @@ def _listed(text: str, name: str) -> Price:
 
 
 def _learner(name: str) -> Learner:
-    """The learner that `module:attribute` names; a class is made an instance."""
+    """The learner that `module:attribute` names, also in the working directory; a class is made an instance."""
     from importlib import import_module
 
+    if (here := str(Path.cwd())) not in sys.path:  # the console script, unlike `python -m`, does not look there
+        sys.path.append(here)
     module, _, attribute = name.partition(":")
     try:
         found = getattr(import_module(module), attribute)

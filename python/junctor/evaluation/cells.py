@@ -166,7 +166,8 @@ class _Reader:
         column = self.layout.task
         if column is None:
             return None
-        return [text_of(self.path, row, column, row.cells.get(column) or "") for row in rows]
+        tasks = [text_of(self.path, row, column, row.cells.get(column) or "") for row in rows]
+        return tasks if any(tasks) else None
 
     def _score(self, row: Row, column: str) -> float:
         score = self._number(row, column, f"a number from 0 to {self.top:g}, or nothing if it was not measured")

@@ -59,7 +59,7 @@ class BestSingle:
 class LabelMean:
     """What a static rule on the task's label could do: each model's mean on prompts of that label.
 
-    A label that the training folds do not have gets the means over all.
+    A label that the training folds do not have gets what their prompts get on average.
     """
 
     name: str = "label mean"
@@ -69,7 +69,8 @@ class LabelMean:
         overall = means(table.quality)
         labels = np.array(table.tasks or [""] * len(table))
         known = {label: means(table.quality[labels == label], PRIOR, overall) for label in np.unique(labels).tolist()}
-        return lambda asked: np.array([known.get(label, overall) for label in asked.tasks or [""] * len(asked)])
+        usual = np.mean([known[label] for label in labels.tolist()], axis=0)
+        return lambda asked: np.array([known.get(label, usual) for label in asked.tasks or [""] * len(asked)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from junctor.evaluation.choosers import BASELINES, LabelMean, Learner, always, e
 from junctor.evaluation.deciding import best
 from junctor.evaluation.drafts import Cascade
 from junctor.evaluation.fleets import BEST_SINGLE, Entry, entry, judge_fleet
-from junctor.evaluation.folds import Fold, Held, beside, by_prompts, by_tasks, held_out
+from junctor.evaluation.folds import Fold, Held, by_prompts, by_tasks, costs_beside, held_out
 from junctor.evaluation.offpolicy import Log, estimate
 from junctor.evaluation.pairs import Wanted, judge_pair, wanted
 from junctor.evaluation.report import Figure, Logged, Pair, Report, Role
@@ -49,6 +49,8 @@ class Plan:
 
 def evaluate(table: Table, plan: Plan, *, tell: Callable[[str], None] = lambda _text: None) -> Report:
     """Judges everyone of the plan, the baselines beside them. Raises `TableError` for a table that cannot tell."""
+    if len(table.models) < 2:
+        raise TableError(f"{table.source}: it has {table.models[0]!r} alone; choosing needs two models at least")
     folds = by_tasks(table) if plan.leave_tasks_out else by_prompts(table, plan.folds, seed=plan.seed)
     said = _said(table, plan, folds, tell)
     tested = np.sort(np.concatenate([fold.test for fold in folds]))
@@ -61,6 +63,8 @@ def evaluate(table: Table, plan: Plan, *, tell: Callable[[str], None] = lambda _
         pairs.append(_cascade(cascade, plan))
     tell("all models")
     rows = tested[~np.isnan(table.quality[tested]).any(axis=1)]
+    if not len(rows):
+        raise TableError(f"{table.source}: no prompt was measured on every model; name fewer models")
     measured = table.select(rows).measured()
     entries = {name: entry(measured, _at(held, rows), role, plan.objective) for name, (held, role) in said.items()}
     choices = {name: Entry(shares[rows], "judged") for name, shares in plan.choices.items()}
@@ -89,7 +93,8 @@ def _said(table: Table, plan: Plan, folds: Sequence[Fold], tell: Callable[[str],
     """What everyone said of the held-out prompts, the judged ones first."""
     said: dict[str, tuple[Held, Role]] = {}
     for name, scores in plan.scores.items():
-        said[name] = beside(scores, table, folds), "judged"
+        usual = np.zeros(scores.shape)  # they know nothing of these folds
+        said[name] = Held(scores, usual, costs_beside(table, folds)), "judged"
     for learner in plan.learners:
         said[learner.name] = held_out(learner, table, folds, tell=tell), "judged"
     for learner in BASELINES:

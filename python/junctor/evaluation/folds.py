@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from junctor.evaluation.choosers import Learner, means
+from junctor.evaluation.choosers import Learner, Scorer
 from junctor.evaluation.rows import TableError
 from junctor.evaluation.table import Floats, Ints, Table
 
@@ -31,7 +31,8 @@ class Fold(NamedTuple):
 class Held(NamedTuple):
     """What was said of each prompt while it was held out, all (prompts, models).
 
-    `scores` are a learner's; `usual` the models' mean quality in the training folds, and `cost_usd` their mean cost.
+    `scores` are a learner's; `usual` is what it says of its training prompts on average, `cost_usd` the models' mean
+    costs there.
     """
 
     scores: Floats
@@ -43,6 +44,8 @@ def by_prompts(table: Table, count: int, *, seed: int = 0) -> list[Fold]:
     """`count` folds of about equal size, equal prompts together. Raises `TableError` if there are too few prompts."""
     _, group = np.unique(table.groups, return_inverse=True)
     groups = int(group.max()) + 1
+    if groups < 2:
+        raise TableError(f"{table.source}: its prompts are all the same; give at least two different ones")
     if not 2 <= count <= min(groups, MAX_FOLDS):
         raise TableError(
             f"{table.source}: {count} folds were asked for; allowed are 2 to {min(groups, MAX_FOLDS)}, "
@@ -76,31 +79,35 @@ def held_out(
 
     Raises `TableError` for scores of a wrong shape, or that are no numbers.
     """
-    scores = np.full(table.quality.shape, np.nan)
+    scores, usual = np.full((2, *table.quality.shape), np.nan)
     for number, fold in enumerate(folds):
         tell(f"{learner.name}: {number + 1} of {len(folds)}")
-        test = _blind(table.select(fold.test))
-        said = np.asarray(learner.fit(table.select(fold.train))(test), np.float64)
-        if said.shape != test.quality.shape or not np.isfinite(said).all():
-            wrong = int((~np.isfinite(said)).sum())
-            raise TableError(
-                f"{learner.name} said {said.shape} scores for {fold.label}, {wrong} of them no numbers; "
-                f"allowed is a number for each of {len(test)} prompts and {len(table.models)} models"
-            )
-        scores[fold.test] = said
-    return beside(scores, table, folds)
+        scorer, train, test = learner.fit(table.select(fold.train)), table.select(fold.train), table.select(fold.test)
+        scores[fold.test] = _said(learner.name, fold.label, scorer, test)
+        usual[fold.test] = _said(learner.name, fold.label, scorer, train).mean(axis=0)
+    return Held(scores, usual, costs_beside(table, folds))
 
 
-def beside(scores: Floats, table: Table, folds: Sequence[Fold]) -> Held:
-    """Scores of the held-out prompts with what the training folds tell beside them."""
-    usual = np.full(table.quality.shape, np.nan)
-    cost = None if table.cost_usd is None else np.full(table.quality.shape, np.nan)
+def costs_beside(table: Table, folds: Sequence[Fold]) -> Floats | None:
+    """For each prompt the models' mean costs in the folds that it is not in, which is what may be known beforehand."""
+    if table.cost_usd is None:
+        return None
+    cost = np.full(table.quality.shape, np.nan)
     for fold in folds:
-        train = table.select(fold.train)
-        usual[fold.test] = means(train.quality)
-        if cost is not None and train.cost_usd is not None:
-            cost[fold.test] = known_costs(train.cost_usd)
-    return Held(scores, usual, cost)
+        cost[fold.test] = known_costs(table.cost_usd[fold.train])
+    return cost
+
+
+def _said(name: str, label: str, scorer: Scorer, asked: Table) -> Floats:
+    """What a scorer says of prompts, of which it sees nothing else."""
+    said = np.asarray(scorer(_blind(asked)), np.float64)
+    if said.shape != asked.quality.shape or not np.isfinite(said).all():
+        wrong = int((~np.isfinite(said)).sum())
+        raise TableError(
+            f"{name} said {said.shape} scores for {label}, {wrong} of them no numbers; "
+            f"allowed is a number for each of {len(asked)} prompts and {len(asked.models)} models"
+        )
+    return said
 
 
 def _blind(table: Table) -> Table:

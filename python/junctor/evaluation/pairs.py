@@ -1,8 +1,8 @@
 """Judges choosers between a weak and a strong model: the curve over all thresholds, with its band.
 
-Scores of several folds are pooled under one threshold, as they would be in service. What a fold's training prompts say
-of all prompts alike is taken off first: otherwise a constant, whose training mean is low just where the test fold is
-easy, would order the folds backwards and look worse than chance.
+Scores of several folds are pooled under one threshold, as they would be in service. What a scorer says of its own
+training prompts on average is taken off first: otherwise a constant, whose training mean is low just where the test
+fold is easy, would order the folds backwards and look worse than chance.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Wanted(NamedTuple):
 
 
 def wanted(held: Held, role: Role) -> Wanted:
-    """The predicted gain of the strong model (column 1) over the weak one, above what its fold usually gains."""
+    """The predicted gain of the strong model (column 1) over the weak one, above what the scorer says on average."""
     gain, usual = np.diff(held.scores, axis=1)[:, 0], np.diff(held.usual, axis=1)[:, 0]
     return Wanted(np.round(gain - usual, 12), role)
 

@@ -20,6 +20,8 @@ SUFFIXES: Final = (".svg", ".png", ".pdf")
 JUDGED: Final = ("#1769aa", "#c2410c", "#15803d", "#7e22ce", "#be185d", "#0e7490")
 """Dark enough on white to be read as text, and told apart without red against green."""
 BASELINES: Final = {"label mean": "#1f2937", "prompt length": "#6b7280", "best single": "#6b7280", "random": "#9ca3af"}
+LEAST_SPAN: Final = 0.01
+"""Of an axis of quality: where nobody differs there must be an axis too."""
 BANDS: Final = 2
 """Judged curves that have a band, the best ones: more of them hide each other."""
 MIXED: Final = "mixing models at random"
@@ -76,7 +78,7 @@ def _pair(axes: Any, pair: Pair) -> None:
     axes.set_xlabel(f"share {what}")
     axes.set_ylabel("mean quality")
     top = max([strong, *(max(line.quality) for line in pair.lines if line.role != "bound")])
-    span = top - min(weak, strong)
+    span = max(top - min(weak, strong), LEAST_SPAN)
     axes.set_xlim(0, 1)
     axes.set_ylim(
         min(weak, strong) - 0.06 * span, min(max(pair.oracle_quality.value, top) + 0.06 * span, top + 0.4 * span)
@@ -98,11 +100,12 @@ def _pair(axes: Any, pair: Pair) -> None:
     labels = Labels(axes, {line.name: list(zip(line.share, line.quality, strict=True)) for line in pair.lines})
     for line in sorted(pair.lines, key=lambda line: line.role != "judged"):
         shown = axes.get_ylim()[1]
+        steep = (line.share[1] * 0.5, (line.quality[0] + line.quality[1]) / 2)  # of a curve that leaves at once
         anchors = [
             (line.share[k], line.quality[k])
             for k in (30, 36, 24, 42, 18, 27, 33, 39, 45, 48, 50, 54, 58, 62, 66, 12, 70, 74, 8, 78, 82, 5, 3)
             if line.quality[k] < shown
-        ]
+        ] or [steep]
         figure = "" if line.name == "random" else f" {line.apgr.value:.3f}".replace("0.", ".")
         labels.put(Wish(f"{line.name}{figure}", line.name, anchors, colours[line.name], bold=line.role == "judged"))
     axes.text(0, 1.025, _subtitle(pair), transform=axes.transAxes, fontsize=8.5, color="#6b7280")
@@ -143,12 +146,11 @@ def _plane(axes: Any, fleet: Fleet) -> None:
     axes.set_title(f"quality and cost, objective {fleet.objective}")
     axes.set_xlabel("dollars per 1,000 prompts")
     axes.set_ylabel("mean quality")
-    axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _at: f"${value:g}")
-    axes.xaxis.set_minor_formatter(lambda value, _at: f"${value:g}" if f"{value:.0e}"[0] in "25" else "")
-    axes.tick_params(axis="x", which="minor", labelsize=7.5)
     axes.grid(axis="y", color=FAINT, linewidth=0.7, zorder=0)
-    lines = [line for line in fleet.lines if line.point_cost_usd_per_1k and line.point_cost_usd_per_1k[0] > 0]
+    lines = [line for line in fleet.lines if line.point_cost_usd_per_1k]
+    if min(cost for line in lines for cost in line.point_cost_usd_per_1k) > 0:
+        _logarithmic(axes)
     colours = _colours(lines)
     models = [line for line in lines if line.role == "model"]
     at, height = hull(np.array([_at(line)[0] for line in models]), np.array([_at(line)[1] for line in models]))
@@ -171,6 +173,14 @@ def _plane(axes: Any, fleet: Fleet) -> None:
     )  # fmt: skip
 
 
+def _logarithmic(axes: Any) -> None:
+    """Dollars by their factor, where nothing is free of charge."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _at: f"${value:g}")
+    axes.xaxis.set_minor_formatter(lambda value, _at: f"${value:g}" if f"{value:.0e}"[0] in "25" else "")
+    axes.tick_params(axis="x", which="minor", labelsize=7.5)
+
+
 def _points(axes: Any, line: FleetLine, colour: str) -> list[tuple[float, float]]:
     """Draws one chooser on the plane, and answers where it is."""
     cost, quality = line.point_cost_usd_per_1k, line.point_quality
@@ -188,7 +198,9 @@ def _points(axes: Any, line: FleetLine, colour: str) -> list[tuple[float, float]
     axes.plot(x, y, color=colour, linewidth=2.2 if judged else 1.4, zorder=5 if judged else 4)
     if judged or line.name == "label mean":
         axes.fill_between(x, low_band, high_band, color=colour, alpha=0.16 if judged else 0.08, linewidth=0, zorder=1)
-    at = np.geomspace(x[0], x[-1], 120)  # close enough together that a name sees the line between two settings
+    at = (np.geomspace if x[0] > 0 else np.linspace)(
+        x[0], x[-1], 120
+    )  # close enough together that a name sees the line between two settings
     return list(zip(at.tolist(), np.interp(at, x, y).tolist(), strict=True))
 
 
@@ -215,7 +227,8 @@ def _bars(axes: Any, fleet: Fleet) -> None:
             fontsize=8.5, color=colour, fontweight="bold" if line.role == "judged" else "normal",
         )  # fmt: skip
     low, high = min(line.quality.low for line in lines), max(line.quality.high for line in lines)
-    axes.set_xlim(low - 0.42 * (high - low), high + 0.12 * (high - low))
+    span = max(high - low, LEAST_SPAN)
+    axes.set_xlim(low - 0.42 * span, high + 0.12 * span)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.text(

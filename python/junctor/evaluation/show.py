@@ -15,7 +15,7 @@ from junctor.cli.text import Paint, plural, table, wrapped
 from junctor.evaluation.report import Figure, Fleet, FleetLine, Logged, Pair, PairLine, Report, Versus
 
 TASKS_SHOWN: Final = 12
-NAME_COLUMNS: Final = 20
+NAME_COLUMNS: Final = 18
 NOTHING: Final = "–"
 
 
