@@ -37,11 +37,11 @@ FLOOR: Final = "granian that forwards"
 STREAM: Final = f", stream of {EVENTS} events"
 COMMAND: Final = "python -m benches.python.bench_gateway"
 METHOD: Final = (
-    f"CPU time of the server's processes (user and system, `/proc`) per request, {CONCURRENT} at once, one worker. The "
-    "gateway asks for a key, holds its requests, tokens, concurrency and budget, routes over ten deployments that hold "
-    "three limits each, in the host's shared state, and writes its access log; the floor forwards bytes with the same "
-    "transport. Provider and load are processes of their own on the same machine. Cases alternate within every round, "
-    "ratios are taken within a round."
+    f"CPU time of the server's processes (user and system, `/proc`) per request, {CONCURRENT} at once, one worker. "
+    "The gateway asks for a key, holds its requests, tokens, concurrency and budget, routes over ten deployments "
+    "that hold three limits each, in the host's shared state, counts for Prometheus and writes its access log; "
+    "the floor forwards bytes with the same transport. Provider and load are processes of their own on the same "
+    "machine. Cases alternate within every round, ratios are taken within a round."
 )
 
 

@@ -25,8 +25,8 @@ COMMAND: Final = 'make bench-peers ARGS="--only gateway"'
 LITELLM: Final = "LiteLLM proxy"
 PORTKEY: Final = "Portkey"
 AT_LEAST: Final = {LITELLM: 40, PORTKEY: 4}
-CHATS: Final = {GATEWAY: 6_400, LITELLM: 640, PORTKEY: 3_200}
-STREAMS: Final = {GATEWAY: 1_280, LITELLM: 128, PORTKEY: 640}
+CHATS: Final = {GATEWAY: 3_200, LITELLM: 384, PORTKEY: 1_920}
+STREAMS: Final = {GATEWAY: 640, LITELLM: 64, PORTKEY: 384}
 NO_PORTKEY: Final = f"{PORTKEY}: not installed, because npm was missing when the peers' environment was made"
 METHOD: Final = (
     f"CPU time of the server's processes (user and system, `/proc`) per request, {CONCURRENT} at once, one worker, "
