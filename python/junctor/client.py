@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from junctor import adapters
 from junctor.dispatch import Call, complete
-from junctor.estimate import measure, prefix_affinity
+from junctor.estimate import last_question, measure, prefix_affinity
 from junctor.options import CallOptions, EmbedOptions, Inputs, Wish, take_apart, take_apart_inputs
 from junctor.router import Router
 from junctor.streaming import ReplyStream
@@ -276,6 +276,8 @@ class Client:
             session = prefix_affinity(request.messages)
         if session is not None:
             ask["affinity"] = session
+        if self.router.reads_text and (text := last_question(request.messages)):
+            ask["text"] = text
         return ask
 
 

@@ -45,6 +45,8 @@ class Router(_core.Router):
     max_wait_s: float = DEFAULT_MAX_WAIT_S
     shapes: bool = False
     """Whether the fleet file asks for requests to be pruned or cached; prompts are asked for by calls."""
+    reads_text: bool = False
+    """Whether the fleet has a learned scorer, which reads what is asked: `reserve(..., text=...)`."""
     groups: tuple[str, ...] = ()
     config: Config | None = None
     _prefix_groups: frozenset[str] = frozenset()
@@ -218,6 +220,7 @@ class Router(_core.Router):
         self.shapes = any(group.prune or group.cache for group in fleet.groups.values()) or any(
             item.prune for item in fleet.rules
         )
+        self.reads_text = fleet.scorer is not None
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "serve": "answer OpenAI's and Anthropic's APIs with a fleet file, over HTTP",
     "key": "make a key for the gateway, and the line that lets it in",
     "bench": "time one decision, beside an empty call, in fleets of growing size",
+    "train": "make a scorer that predicts quality, out of a table of past answers",
     "import-litellm": "turn a LiteLLM configuration into a fleet file, every key that is lost named",
 }
 

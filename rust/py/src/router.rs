@@ -150,12 +150,12 @@ impl Router {
     /// token per 3.5 bytes, which each deployment turns into tokens of its own; `output_tokens` bounds the answer.
     /// `needs` are capability words, `tags` what rules and compliance clauses ask about, `affinity` a session name whose
     /// requests should meet, `tried` the deployments of earlier attempts. With `spare` it is a hedge: only in the asked
-    /// group, only where there is room for twice the estimate, and never as a probe.
+    /// group, only where there is room for twice the estimate, and never as a probe. `text` is what the learned scorer reads.
     ///
     /// Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
-                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, seed=None))]
+                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, text=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn reserve<'py>(
         slf: &Bound<'py, Self>,
@@ -174,6 +174,7 @@ impl Router {
         max_wait_s: f64,
         spare: bool,
         estimated: bool,
+        text: Option<Bound<'py, PyString>>,
         seed: Option<u64>,
     ) -> PyResult<Reservation> {
         let py = slf.py();
@@ -181,7 +182,7 @@ impl Router {
         let mut scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
         scalars.spare = spare;
         scalars.estimated = estimated;
-        let arguments = arguments(py, model, scalars, tags, lists)?;
+        let arguments = arguments(py, model, scalars, tags, text, lists)?;
         let this = slf.get();
         this.look_for_segment(py);
         let (now, seed) = (this.now(), this.next_seed(seed));
@@ -199,7 +200,7 @@ impl Router {
     /// The same walk as `reserve` with nothing held, told stage by stage, as JSON.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
-                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, seed=None))]
+                        agreements=None, max_wait_s=0.0, spare=false, estimated=false, text=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn explain_json<'py>(
         slf: &Bound<'py, Self>,
@@ -218,6 +219,7 @@ impl Router {
         max_wait_s: f64,
         spare: bool,
         estimated: bool,
+        text: Option<Bound<'py, PyString>>,
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = slf.py();
@@ -225,7 +227,7 @@ impl Router {
         let mut scalars = scalars(py, input_tokens, output_tokens, prompt_chars, needs, affinity, max_wait_s)?;
         scalars.spare = spare;
         scalars.estimated = estimated;
-        let arguments = arguments(py, model, scalars, tags, lists)?;
+        let arguments = arguments(py, model, scalars, tags, text, lists)?;
         let told = arguments.with_request(|request| slf.get().told(py, request, seed))??;
         Ok(PyBytes::new(py, &json(&told)?))
     }
@@ -435,6 +437,7 @@ fn arguments<'py>(
     model: Option<Bound<'py, PyString>>,
     scalars: Scalars,
     tags: Option<Bound<'py, PyDict>>,
+    text: Option<Bound<'py, PyString>>,
     [tried, regions, providers, exclude_providers, agreements]: [Option<&Bound<'py, PyAny>>; 5],
 ) -> PyResult<Arguments<'py>> {
     let lists = Lists::read(
@@ -448,7 +451,7 @@ fn arguments<'py>(
         ],
     )?;
     let model = model.unwrap_or_else(|| pyo3::intern!(py, "auto").clone());
-    Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, lists })
+    Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, text, lists })
 }
 
 /// A seed from the system. Not a secret: only different each time, and in each process.

@@ -19,11 +19,12 @@ use arrayvec::ArrayVec;
 pub use self::error::FleetError;
 pub use self::names::{MAX_NAME_BYTES, NameBits, Names};
 pub use self::tickets::Tickets;
+use crate::learned::Learned;
 use crate::limit::{Plain, Quota};
 use crate::price::{Price, Rates, Tier};
 use crate::request::Needs;
 use crate::rules::RuleSet;
-use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, RetrySpec};
+use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, RetrySpec, Standard};
 use crate::state::State;
 use crate::units::Nanos;
 
@@ -71,6 +72,8 @@ pub struct Fleet {
     pub hedges: bool,
     /// Whether its limits are shared with other hosts.
     pub leases: Option<LeaseSpec>,
+    /// What predicts quality, if anything does.
+    pub learned: Option<Learned>,
 }
 
 /// One model at one provider account and region, with its own quota.
@@ -205,6 +208,8 @@ pub struct Group {
     pub hedge: bool,
     /// What to prefer among its members; `None` is load alone.
     pub objective: Option<ObjectiveWeights>,
+    /// What quality is enough; `None` where more is always better. Only with an objective.
+    pub standard: Option<Box<Standard>>,
     /// Its name.
     pub name: Box<str>,
 }
