@@ -36,9 +36,11 @@ BUDGETS_NS: Final = {
     "walk/auto/100d/100r": 400,
     "parts/limits, 4 held and settled": 250,
     "parts/breaker admits, closed": 5,
+    "learned/scores of 9 models, 200 bytes": 5_000,
+    "learned/scores of 9 models, 2000 bytes": 30_000,
 }
 """`reserve` is what a caller waits for: from the request to what is held for it. `auto` adds the settlement and is held
-against the same budget. The last two are parts of them."""
+against the same budget. Then two of its parts, and what a learned scorer adds where it is asked."""
 
 
 def build() -> Path:

@@ -14,9 +14,12 @@ __all__ = [
     "Observer",
     "Reservation",
     "Router",
+    "Scorer",
     "__version__",
     "check_fleet",
+    "features",
     "health_of",
+    "pack_scorer",
     "shadowed_rules",
     "simulate",
 ]
@@ -215,6 +218,7 @@ class Router:
         estimated: bool = False,
         warm: tuple[str, int] | None = None,
         prunes: bool = False,
+        text: str | None = None,
         seed: int | None = None,
     ) -> Reservation:
         """Decide where a request goes and hold what it needs there.
@@ -226,7 +230,7 @@ class Router:
         hedge: only in the asked group, only where there is room for twice the estimate, and never as a probe. `warm` is
         a deployment and how many tokens of the prompt its cache is expected to hold: where cached input does not count,
         they are not held. `prunes` says that a long prompt will be cut as the rule or the group asks for, so it is
-        judged by that size.
+        judged by that size. `text` is what the learned scorer reads, if the fleet has one: it is kept nowhere.
 
         Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
         """
@@ -251,6 +255,7 @@ class Router:
         estimated: bool = False,
         warm: tuple[str, int] | None = None,
         prunes: bool = False,
+        text: str | None = None,
         seed: int | None = None,
     ) -> bytes:
         """The same walk as `reserve` with nothing held, told stage by stage, as JSON."""
@@ -302,6 +307,26 @@ class Router:
     def set_breaker(self, deployment: str, state: str) -> None:
         """Set a deployment's breaker by hand: `open`, `close` or `reset`. Raises `ValueError` for anything else."""
 
+@final
+class Scorer:
+    """A scorer out of an artifact: one predicted quality per model."""
+
+    def __new__(cls, artifact: bytes) -> Scorer:
+        """Read an artifact. Raises `ValueError` saying what is wrong with it."""
+
+    @property
+    def models(self) -> list[str]:
+        """Its models, in the order of their scores."""
+
+    def scores(self, prompt: str) -> list[float]:
+        """The predicted quality of each model's answer to a prompt, from 0 to 1."""
+
+    def abstains(self, prompt: str) -> bool:
+        """Whether its prediction for a prompt says no more than the means do."""
+
+    def describe_json(self) -> bytes:
+        """What the artifact says of itself, as JSON."""
+
 def check_fleet(fleet: bytes) -> None:
     """Compile a fleet without opening a router; raises `ConfigError` if it cannot be."""
 
@@ -317,4 +342,17 @@ def simulate(fleet: bytes, job: bytes, *, tell: Callable[[float, float], object]
     The interpreter is free meanwhile. `tell` hears the simulated second and the last one now and then; what it raises
     ends the run, as Ctrl-C does. The same fleet and job give the same report. Raises `InvalidRequest` for a job or a
     fleet that cannot be read.
+    """
+
+def features(prompts: Iterable[str], *, bits: int, pairs: bool, grams: tuple[int, int]) -> tuple[bytes, bytes, bytes]:
+    """Features of prompts, as the scorer reads them: what training learns from.
+
+    Where each prompt's begin and end (int64), the row of each (uint32) and its block (uint8: words, n-grams, marks). A
+    row may come more than once. Raises `ValueError` for bits or n-grams that are not made.
+    """
+
+def pack_scorer(facts: bytes, weights: bytes) -> bytes:
+    """An artifact out of facts (JSON) and weights (float32, row by row, the models' side by side).
+
+    Weights are rounded to a byte each. Raises `ValueError` for what has no meaning.
     """

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from junctor import adapters
 from junctor.dispatch import Call
-from junctor.estimate import measure, prefix_affinity, shared_tokens
+from junctor.estimate import last_question, measure, prefix_affinity, shared_tokens
 from junctor.options import CallOptions, EmbedOptions, Inputs, Wish, take_apart, take_apart_inputs
 from junctor.router import Router
 from junctor.streaming import ReplyStream, last
@@ -327,6 +327,8 @@ class Client:
             if warm := self.warmth.expected(prefix, now_s):
                 # The last answer may have read more than this beginning: what another conversation has in common.
                 ask["warm"] = (warm[0], min(warm[1], shared_tokens(request)))
+        if self.router.reads_text and (text := last_question(request.messages)):
+            ask["text"] = text
         return ask
 
 

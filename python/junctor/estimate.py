@@ -35,6 +35,9 @@ PART_TOKENS: Final[Mapping[str, int]] = {"image_url": 1_000, "input_audio": 1_00
 CACHEABLE_CHARS: Final = 3_600
 """Providers cache prompt prefixes from 1,024 tokens on; below that a warm place saves nothing."""
 
+SCORED_CHARS: Final = 4_096
+"""Handed to the scorer from each end of a long text: more than it reads."""
+
 PREFIX_CHARS: Final = 4_096
 """How much of the prompt's beginning tells one shared prefix from another."""
 
@@ -101,6 +104,18 @@ def measure_inputs(inputs: Sequence[str] | Sequence[Sequence[int]]) -> tuple[int
         size_bytes = sum(len(text.encode("utf-8", "replace")) for text in inputs if isinstance(text, str))
         return int(size_bytes / BYTES_PER_TOKEN) + len(inputs), chars, True
     return sum(map(len, inputs)), 0, False
+
+
+def last_question(messages: Sequence[Message]) -> str:
+    """What the learned scorer reads: the text of the last message of a user, "" if there is none.
+
+    Not the system prompt, which is the same for a program's every call and in no table of questions; nor earlier turns,
+    nor what tools answered. Of a long text the beginning and the end, of which the core reads a part.
+    """
+    for message in reversed(messages):
+        if message.get("role") == "user" and (text := _text(message.get("content"))):
+            return text if len(text) <= 2 * SCORED_CHARS else text[:SCORED_CHARS] + text[-SCORED_CHARS:]
+    return ""
 
 
 def prefix_affinity(messages: Sequence[Message]) -> str | None:

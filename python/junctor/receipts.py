@@ -27,8 +27,9 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `verdict` is `chosen`, `passed_over` (the other of two was preferred) or the reason of its refusal. The other fields
     are the load that was seen: permits in flight, effective weight and the share of it in force, expected time to first
     content (and its logarithm, in which the core reckons), success rate, age of the oldest unanswered attempt; `score`
-    is their product, less is better. `tier` is the rank by cost and quality, lowest first; `until_ns` when a
-    refusal ends.
+    is their product, less is better. `tier` is the rank by cost and quality, highest first; `quality` what
+    was expected of its answer, if the objective asks: `predicted` by the learned scorer, for a model that this one is
+    `like`, or configured, because the scorer `abstained` or (empty) was not asked; `until_ns` when a refusal ends.
 
     Defaults are zero, as in the core: what is left out of JSON must mean the same on both sides.
     """
@@ -45,13 +46,16 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     score: float = 0.0
     tier: int = 0
     cost_usd_micros: int = 0
+    quality: float = 0.0
+    quality_from: str = ""
     until_ns: int | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One walk: gate, rules, score, balance, reserve.
 
-    `replayable` is whether the record holds everything that the walk saw, so that `Router.replay` can make it again.
+    `replayable` is whether the record holds everything that the walk saw, so that `Router.replay` can make it again;
+    `scorer` names the artifact that was asked for predictions, if one was.
     """
 
     deployment: str | None
@@ -71,6 +75,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     max_output_tokens: int | None = None
     effort: str | None = None
     request: Mapping[str, Any] = {}
+    scorer: str | None = None
     replayable: bool = False
 
 

@@ -48,6 +48,8 @@ class Router(_core.Router):
     max_wait_s: float = DEFAULT_MAX_WAIT_S
     shapes: bool = False
     """Whether the fleet file asks for requests to be pruned or cached; prompts are asked for by calls."""
+    reads_text: bool = False
+    """Whether the fleet has a learned scorer, which reads what is asked: `reserve(..., text=...)`."""
     groups: tuple[str, ...] = ()
     config: Config | None = None
     _keys: bool = True
@@ -262,6 +264,7 @@ class Router(_core.Router):
             from junctor.cascade.ladder import Ladders
 
             self.ladders = Ladders(fleet)
+        self.reads_text = fleet.scorer is not None
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

@@ -34,6 +34,8 @@ SECTIONS = [
     spec.BalanceSpec,
     spec.RetrySpec,
     spec.DispatchSpec,
+    spec.ObjectiveWeights,
+    spec.ScorerSpec,
     gateway_spec.GatewaySpec,
     gateway_spec.KeySpec,
 ]

@@ -205,7 +205,7 @@ SNAPSHOTS: list[tuple[str, Spoil, list[str]]] = [
         lambda f: f["groups"]["small"].update(objective="cheap"),
         [
             "groups.small.objective: 'cheap' is not one of balanced, cheapest, fastest, best or a mapping with the "
-            "keys cost, latency, quality; did you mean 'cheapest'?"
+            "keys cost, floor, gap, latency, quality, tolerance; did you mean 'cheapest'?"
         ],
     ),
     (

@@ -2,6 +2,10 @@
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
 
+use junctor_core::draw::Draw;
+use junctor_core::learned::Scorer;
+use junctor_core::learned::artifact::{Artifact, ModelFacts};
+use junctor_core::learned::features::FeatureSpec;
 use junctor_core::outcome::{Ending, Outcome};
 use junctor_core::request::{Needs, Request};
 use junctor_core::reservation::Reservation;
@@ -154,4 +158,38 @@ impl<'r> Traffic<'r> {
         };
         act(self.router, &request, now, self.turn)
     }
+}
+
+/// A scorer of nine models with the features that `junctor train` makes, and weights that mean nothing.
+#[must_use]
+pub fn nine_models() -> Scorer {
+    let spec = FeatureSpec { bits: 16, pairs: true, grams: (4, 4) };
+    let model = |place: usize| ModelFacts {
+        name: format!("m{place}"),
+        label_mean: 0.5,
+        bias: 0.5,
+        step: 0.002,
+        knots: (0..12_u8).map(|at| (f32::from(at) / 11.0, f32::from(at) / 11.0)).collect(),
+    };
+    let mut draw = Draw::new(1);
+    let weights = (0..spec.rows() * 9).map(|_| draw.next_u64() as i8).collect();
+    let models = (0..9).map(model).collect();
+    let artifact = Artifact { spec, scales: [1.0, 0.5, 0.3], band: 0.02, rows: 1, day: 0, models, weights };
+    Scorer::read(&artifact.write()).expect("the benchmark's artifact is well formed")
+}
+
+/// A prompt of so many bytes: words of a vocabulary as people use it, few often and many seldom.
+#[must_use]
+pub fn prompt(bytes: usize) -> String {
+    let mut draw = Draw::new(2);
+    let mut text = String::new();
+    while text.len() < bytes {
+        let word = (draw.unit().powi(3) * 4_000.0) as u64;
+        let mut letters = Draw::new(word);
+        let length = 2 + letters.below(9);
+        text.extend((0..length).map(|_| char::from(b'a' + letters.below(26) as u8)));
+        text.push_str(if draw.below(12) == 0 { ". " } else { " " });
+    }
+    text.truncate(bytes);
+    text
 }

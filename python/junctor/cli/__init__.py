@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "label": "make a sheet of kept answers for people to label, and a table of their labels",
     "evaluate": "judge ways of choosing models on a table of prompts, quality and cost",
     "bench": "time one decision, beside an empty call, in fleets of growing size",
+    "train": "make a scorer that predicts quality, out of a table of past answers",
     "import-litellm": "turn a LiteLLM configuration into a fleet file, every key that is lost named",
 }
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from junctor.cli.ending import OK, USAGE, CommandError
-from junctor.cli.text import is_terminal, paint_for, table, wrapped
+from junctor.cli.text import paint_for, progress, table, wrapped
 
 SIZES: Final = (10, 100, 1_000, 10_000)
 BATCHES: Final = 60
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     sizes = _sizes(arguments.sizes)
     if not 2 <= arguments.batches <= 10_000:
         raise CommandError(f"--batches is {arguments.batches}; allowed is 2 to 10,000", status=USAGE)
-    told = measure(sizes, batches=arguments.batches, tell=_progress())
+    told = measure(sizes, batches=arguments.batches, tell=progress())
     if arguments.json:
         print(msgspec.json.encode(told).decode())
     else:
@@ -72,13 +72,6 @@ def _sizes(text: str) -> list[int]:
             f"--sizes is {text!r}; give whole numbers from 1 to {MAX_SIZE:,} with commas between", status=USAGE
         )
     return [int(word) for word in words]
-
-
-def _progress() -> Callable[[str], None]:
-    """Tells what is being measured, to a person only."""
-    if not is_terminal(sys.stderr):
-        return lambda _text: None
-    return lambda text: print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def measure(sizes: Sequence[int], *, batches: int, tell: Callable[[str], None]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from junctor.cli.walk import lines
 from junctor.config.errors import Problems, did_you_mean
 from junctor.config.read import look
 from junctor.config.spec import Count
-from junctor.estimate import measure
+from junctor.estimate import last_question, measure
 from junctor.exceptions import InvalidRequest
 from junctor.options import KNOWN_TAGS
 from junctor.request import ChatRequest
@@ -127,6 +127,8 @@ def _measured(request: ChatRequest) -> dict[str, Any]:
     found: dict[str, Any] = {"needs": adapters.needs(request)}
     if request.messages:
         found["input_tokens"], found["prompt_chars"] = measure(request)
+        if text := last_question(request.messages):
+            found["text"] = text
     if request.max_tokens is not None:
         found["output_tokens"] = request.max_tokens
     return found

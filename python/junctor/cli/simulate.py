@@ -20,7 +20,7 @@ import msgspec
 from junctor.cli.ending import OK, PROBLEMS, USAGE, CommandError, reader_may_leave
 from junctor.cli.files import fleet_in, readable
 from junctor.cli.options import seed
-from junctor.cli.text import is_terminal, paint_for
+from junctor.cli.text import paint_for, progress
 
 if TYPE_CHECKING:
     from junctor.config import Config
@@ -45,7 +45,7 @@ def declare(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate and print; 1 if a promise was broken on the way."""
-    told = simulate(arguments, tell=_progress())
+    told = simulate(arguments, tell=progress())
     broken = [f"{run['label']}: {what}" for run in told["runs"] for what in run["broken"]]
     with reader_may_leave():
         if arguments.json:
@@ -111,10 +111,3 @@ def _labelled(
 
 def _share_told(tell: Callable[[str], None], label: str) -> Callable[[float, float], None]:
     return lambda now_s, last_s: tell(f"{label}: {now_s / max(last_s, 1e-9):.0%} of {last_s:,.0f} s")
-
-
-def _progress() -> Callable[[str], None]:
-    """Tells how far it is, to a person only."""
-    if not is_terminal(sys.stderr):
-        return lambda _text: None
-    return lambda text: print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Final
 
 COLUMNS: Final = 79
@@ -34,6 +35,13 @@ class Paint:
 def is_terminal(stream: IO[str]) -> bool:
     """Whether a person looks at this stream, in a terminal that can move its cursor."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def progress() -> Callable[[str], None]:
+    """Tells how far a command is, in one line of standard error, to a person only; "" takes the line away."""
+    if not is_terminal(sys.stderr):
+        return lambda _text: None
+    return lambda text: print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def paint_for(stream: IO[str]) -> Paint:

@@ -21,6 +21,14 @@ GATE_WORDS: Final = frozenset(
 """Refusals that time does not lift: the gate's. All others are a matter of load, limits and breakers."""
 
 
+_FROM: Final = {
+    "predicted": "predicted",
+    "like": "predicted for the model that it is like",
+    "abstained": "as configured: the scorer abstains",
+    "": "as configured",
+}
+
+
 def lines(
     model: str, asked: Mapping[str, Any], told: Explanation, *, members: frozenset[str] | None, paint: Paint
 ) -> list[str]:
@@ -31,6 +39,7 @@ def lines(
     found += _gate(told, gated, paint)
     found.append(_stage("rules", _rules(told), paint))
     found += _candidates(told, gated, members, paint)
+    found += _scores(told, paint)
     found += _choice(told, paint)
     found.append(_stage("repeat", f"seed {told.seed}, config {told.config_hash}", paint))
     return found
@@ -120,6 +129,15 @@ def _row(each: Candidate, verdict: str, paint: Paint) -> tuple[str, ...]:
 def _refused(each: Candidate, why: str, paint: Paint) -> tuple[str, ...]:
     """A candidate that time or another try may bring back: its load was not looked at."""
     return (each.deployment, paint(why, "yellow"), "", "", "", "", "", dollars(each.cost_usd_micros))
+
+
+def _scores(told: Explanation, paint: Paint) -> Iterator[str]:
+    judged = [each for each in told.candidates if each.quality > 0]
+    if judged:
+        asked = f"artifact {told.scorer}" if told.scorer else "qualities as configured: no scorer was asked"
+        yield _stage("score", asked, paint)
+        rows = [(each.deployment, f"{each.quality:.3f}", _FROM.get(each.quality_from, "")) for each in judged]
+        yield from table(rows[:MAX_LISTED], "<><", indent=_LABEL)
 
 
 def _choice(told: Explanation, paint: Paint) -> Iterator[str]:

@@ -18,6 +18,7 @@ from junctor.config.errors import Path, Problems, did_you_mean, show
 from junctor.config.gateway_spec import gateway
 from junctor.config.plant import Plant
 from junctor.config.references import parse
+from junctor.config.scorer import scorer_of
 from junctor.config.shaping import check_summarisers, prompts_of, prune_of
 from junctor.config.sites import providers
 from junctor.config.spec import ComplianceSpec, FleetSpec, GroupSpec, RedisSpec, RequireSpec, RuleSpec
@@ -69,6 +70,7 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
         gateway=gateway(spec.gateway, names, problems),
         cascades=cascades,
         classifiers=askable,
+        scorer=scorer_of(spec.scorer, (item.model for item in deployments), folder, problems),
     )
     check_summarisers(config, names, problems)
     _check_names(spec, names, pools, problems)

@@ -25,6 +25,7 @@ from junctor.config.errors import Path, Problem, Problems, did_you_mean
 from junctor.config.load import examine
 from junctor.config.providers import KNOWN
 from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.scorer import warn_of_unscored
 from junctor.config.shaping import warn_of_unmatched
 from junctor.config.valid import Clause, Config, Deployment, Group, Limit
 
@@ -62,6 +63,7 @@ def look_over(config: Config, problems: Problems, *, today: str | None = None) -
     warn_of_unmatched(config, problems)
     check_cascades(config, problems)
     check_classifiers(config, problems)
+    warn_of_unscored(config, problems)
 
 
 def _rules(config: Config, problems: Problems) -> None:

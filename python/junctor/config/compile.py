@@ -21,6 +21,7 @@ from junctor.config.clouds import dialect_of
 from junctor.config.errors import Path, Problems
 from junctor.config.prices import Price, Tier
 from junctor.config.references import Reference, Unreadable, current_environment
+from junctor.config.scorer import compiled_scorer
 from junctor.config.shaping import PruneSpec, digest
 from junctor.config.signers import sign_by
 from junctor.config.sites import wrong_address
@@ -122,6 +123,7 @@ def _fleet(config: Config) -> dict[str, Any]:
         "retry": {"ratio": config.retry.ratio, "floor_per_s": config.retry.floor_per_s},
         # Only where limits are shared, so that no other fleet's hash changes.
         **({"leases": {"hosts": config.state.hosts}} if config.state.kind == "redis" else {}),
+        **({"scorer": compiled_scorer(config.scorer)} if config.scorer is not None else {}),
     }
 
 
@@ -149,7 +151,9 @@ def _limit(limit: Limit, zones: dict[str, Transitions]) -> dict[str, Any]:
 def _objective(objective: str | ObjectiveWeights) -> object:
     if isinstance(objective, str):
         return objective
-    return {"quality": objective.quality, "cost": objective.cost, "latency": objective.latency}
+    weights = {"quality": objective.quality, "cost": objective.cost, "latency": objective.latency}
+    enough = {"floor": objective.floor, "gap": objective.gap, "tolerance": objective.tolerance}
+    return weights | {word: value for word, value in enough.items() if value is not None}
 
 
 def _deployment(config: Config, item: Deployment) -> dict[str, Any]:

@@ -223,11 +223,31 @@ class DeploymentSpec(LimitsSpec, frozen=True, kw_only=True):
 
 
 class ObjectiveWeights(Closed, frozen=True, kw_only=True):
-    """How much quality, cost and speed count for a group; only their proportion matters."""
+    """How much quality, cost and speed count for a group; only their proportion matters.
+
+    With `floor`, `gap` or `tolerance` a member whose quality is enough is preferred to one whose is not, and the
+    weights choose among those: by cost alone if there are none. A gap is from the best member; a tolerance is a gap as
+    a share of the distance between the best and the worst.
+    """
 
     quality: Weight = 0.0
     cost: Weight = 0.0
     latency: Weight = 0.0
+    floor: Share | None = None
+    gap: Share | None = None
+    tolerance: Share | None = None
+
+
+class ScorerSpec(Closed, frozen=True, kw_only=True):
+    """`scorer: {file: scorer.jqs}`: what predicts quality, and whose. Models of equal names need no line.
+
+    `models` says which of the artifact's models a model of the fleet is, `like` which one a model resembles that was
+    not measured.
+    """
+
+    file: Word
+    models: dict[Model, Word] = {}
+    like: dict[Model, Word] = {}
 
 
 class GroupSpec(Closed, frozen=True, kw_only=True):
@@ -366,3 +386,4 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     retry: RetrySpec = RetrySpec()
     dispatch: DispatchSpec = DispatchSpec()
     prompts: Prompts = {}
+    scorer: ScorerSpec | None = None

@@ -18,6 +18,7 @@ from junctor.config.clouds import Identity
 from junctor.config.gateway_spec import GatewaySpec
 from junctor.config.prices import Price
 from junctor.config.references import Reference
+from junctor.config.scorer import Scorer
 from junctor.config.shaping import PruneSpec
 from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
 from junctor.request import Secret
@@ -164,6 +165,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     cascades: Mapping[str, Ladder] = {}
     classifiers: Mapping[str, Classifier] = {}
     gateway: GatewaySpec | None = None
+    scorer: Scorer | None = None
 
     @property
     def names(self) -> frozenset[str]:

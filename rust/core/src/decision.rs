@@ -3,6 +3,7 @@
 use arrayvec::ArrayVec;
 
 use crate::balance::load::Load;
+use crate::learned::Source;
 use crate::refusal::Refusal;
 use crate::score::Estimate;
 use crate::units::Nanos;
@@ -26,6 +27,10 @@ pub struct Considered {
     pub tier: i32,
     /// What an attempt there was expected to cost, in micro-dollars.
     pub cost: u64,
+    /// How good its answer was expected to be, if the group's objective asks.
+    pub quality: f32,
+    /// Where that comes from.
+    pub source: Source,
 }
 
 /// Everything that a walk looked at, in order.

@@ -21,6 +21,8 @@ pub mod gate;
 pub mod route;
 pub mod rules;
 // 3 score
+mod judge;
+pub mod learned;
 pub mod score;
 // 4 balance
 pub mod balance;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::balance::load::Load;
 use crate::decision::{Considered, Decision, Denial, Log, Why};
 use crate::fleet::{Deployment, Fleet, MAX_NAME_BYTES};
+use crate::learned::Source;
 use crate::refusal::Refusal;
 use crate::units::Nanos;
 
@@ -40,6 +41,10 @@ pub struct CandidateRecord {
     pub tier: i32,
     /// Expected cost.
     pub cost_usd_micros: u64,
+    /// Expected quality; 0 where the group's objective does not ask.
+    pub quality: f32,
+    /// Where that comes from: `predicted`, `like` another model, `abstained`; empty for the configured one.
+    pub quality_from: String,
     /// When a refused candidate comes back.
     pub until_ns: Option<u64>,
 }
@@ -78,6 +83,8 @@ pub struct DecisionRecord {
     pub max_output_tokens: Option<u64>,
     /// Reasoning effort that a rule asks for.
     pub effort: Option<String>,
+    /// The scorer's artifact, if it was asked.
+    pub scorer: Option<String>,
     /// Whether all that the walk looked at is here.
     pub replayable: bool,
 }
@@ -105,6 +112,7 @@ impl DecisionRecord {
             estimated_cost_usd_micros: decision.estimate.cost,
             max_output_tokens: decision.max_tokens,
             effort: action.and_then(|action| action.effort.as_deref()).map(ToOwned::to_owned),
+            scorer: scorer(fleet, decision),
             replayable: decision.log.is_complete(),
         }
     }
@@ -132,6 +140,8 @@ impl DecisionRecord {
                 },
                 tier: candidate.tier,
                 cost: candidate.cost_usd_micros,
+                quality: candidate.quality,
+                source: Source::named(&candidate.quality_from),
             });
         }
         Some(log)
@@ -164,10 +174,18 @@ fn candidates(fleet: &Fleet, decision: &Decision) -> Vec<CandidateRecord> {
             score: if shown { seen.load.score(&fleet.balance) } else { 0.0 },
             tier: seen.tier,
             cost_usd_micros: seen.cost,
+            quality: seen.quality,
+            quality_from: seen.source.word().to_owned(),
             until_ns: seen.refusal.and_then(Refusal::until).map(|until| until.0),
         }
     };
     known(fleet, decision).map(record).collect()
+}
+
+/// The artifact, if any candidate's quality was asked of it.
+fn scorer(fleet: &Fleet, decision: &Decision) -> Option<String> {
+    let asked = decision.log.considered().any(|seen| seen.source != Source::Configured);
+    fleet.learned.as_ref().filter(|_| asked).map(|learned| format!("{:016x}", learned.scorer().id()))
 }
 
 fn refusals(fleet: &Fleet, decision: &Decision) -> BTreeMap<String, String> {

@@ -1,4 +1,5 @@
-//! What a request asks for, as the core sees it: numbers, names and capability words, never content.
+//! What a request asks for, as the core sees it: numbers, names and capability words; content only for a
+//! learned scorer, which keeps nothing of it.
 
 use crate::draw::identity;
 use crate::rules::{Facts, Flag, Number};
@@ -87,6 +88,8 @@ pub struct Request<'a> {
     pub output_tokens: Option<u64>,
     /// Characters of the prompt.
     pub prompt_chars: u64,
+    /// What the prompt says, for the scorer alone: read during the walk and kept nowhere.
+    pub text: Option<&'a str>,
     /// Capabilities it needs.
     pub needs: Needs,
     /// Names and values that rules and compliance clauses ask about: task, `user_tier`, priority, tenant, data, …
@@ -122,6 +125,7 @@ impl Default for Request<'_> {
             estimated: false,
             output_tokens: None,
             prompt_chars: 0,
+            text: None,
             needs: Needs::NONE,
             tags: &[],
             affinity: None,

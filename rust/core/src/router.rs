@@ -15,7 +15,6 @@ use crate::request::Request;
 use crate::reservation::Reservation;
 use crate::reserve::Hold;
 use crate::retry::{Allowance, RetryBudget};
-use crate::score::{NeutralScorer, Scorer};
 use crate::spec::{FleetSpec, RetrySpec};
 use crate::state::State;
 use crate::units::Nanos;
@@ -25,7 +24,6 @@ use crate::walk::{Intent, Scene, survey, walk};
 pub struct Router {
     /// With the state that it was compiled over.
     fleet: ArcSwap<Fleet>,
-    scorer: Box<dyn Scorer>,
 }
 
 impl Router {
@@ -44,7 +42,7 @@ impl Router {
     /// [`FleetError`] naming what is wrong with the fleet.
     pub fn over(spec: &FleetSpec, state: Arc<State>) -> Result<Self, FleetError> {
         let fleet = Fleet::compile(spec, &state, None)?;
-        Ok(Self { fleet: ArcSwap::from_pointee(fleet), scorer: Box::new(NeutralScorer) })
+        Ok(Self { fleet: ArcSwap::from_pointee(fleet) })
     }
 
     /// Goes on over another state, as a forked child must. Attempts in flight stay with the state that they began in.
@@ -179,7 +177,7 @@ impl Router {
         seed: u64,
         intent: Intent<'w>,
     ) -> Scene<'w> {
-        Scene { fleet, state: &fleet.state, scorer: &*self.scorer, request, now, seed, intent }
+        Scene { fleet, state: &fleet.state, request, now, seed, intent }
     }
 
     /// Notes a new call: each allows a fifth of a retry and, if any group hedges, a twentieth of a hedge. Answers whether

@@ -1,14 +1,14 @@
 //! Stage 3, score: who is likely to do it well, and at what price?
 //!
-//! Money is exact integer arithmetic ([`crate::price`]). Quality comes through a [`Scorer`]; the neutral one answers with the configured
-//! figure. A group's objective turns quality, cost and expected latency into a tier, and the balancer draws among the
+//! Money is exact integer arithmetic ([`crate::price`]). Quality is the configured one, or predicted from the prompt
+//! ([`crate::learned`]). A group's objective turns quality, cost and expected latency into a tier, and the balancer draws among the
 //! best tier only. Cost and latency enter by their logarithms, so "twice as dear" weighs the same at every price and no
 //! normalisation over the group is needed.
 
 use crate::fleet::{Deployment, Member};
 use crate::limit::OutputLength;
 use crate::price::fresh_cost;
-use crate::request::{Request, Warm};
+use crate::request::Warm;
 use crate::spec::{ObjectiveWeights, OutputAccounting};
 use crate::state::State;
 
@@ -16,22 +16,10 @@ use crate::state::State;
 pub(crate) const UNKNOWN_OUTPUT_TOKENS: u64 = 512;
 /// Tiers are this far apart: alternatives within 5 % of each other share by load instead of flapping.
 const TIER_STEP: f32 = 0.05;
-
-/// Predicts how well a deployment's model will do a request: the place where learned routing plugs in.
-pub trait Scorer: Send + Sync {
-    /// Quality in [0, 1]. Must be a pure function of its arguments: decisions are replayed.
-    fn quality(&self, request: &Request<'_>, deployment: &Deployment) -> f32;
-}
-
-/// Knows nothing: the quality is the one in the configuration.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NeutralScorer;
-
-impl Scorer for NeutralScorer {
-    fn quality(&self, _: &Request<'_>, deployment: &Deployment) -> f32 {
-        deployment.quality
-    }
-}
+/// Tiers of predicted quality: finer, because predictions of one prompt do not flap.
+const FINE_STEP: f32 = 0.005;
+/// What lies between those whose quality is enough and the rest: more than any tier by itself.
+const ENOUGH: i32 = 1 << 28;
 
 /// What an attempt at one deployment is expected to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +80,26 @@ impl Estimate {
 pub fn tier(weights: &ObjectiveWeights, quality: f32, cost: u64, latency: f32) -> i32 {
     let dear = (cost.max(1) as f32).ln();
     ((weights.quality * quality - weights.cost * dear - weights.latency * latency) / TIER_STEP).round() as i32
+}
+
+/// The tier of a candidate whose quality was predicted: as [`tier`], in finer steps of quality.
+#[must_use]
+pub fn fine_tier(weights: &ObjectiveWeights, quality: f32, cost: u64, latency: f32) -> i32 {
+    let steps = (TIER_STEP / FINE_STEP).round() as i32;
+    let rest = ObjectiveWeights { quality: 0.0, ..*weights };
+    let fine = (weights.quality * quality / FINE_STEP).round() as i32;
+    tier(&rest, 0.0, cost, latency).saturating_mul(steps).saturating_add(fine)
+}
+
+/// The tier of a candidate where a quality of `least` is enough: above all others if it has that, else by its quality.
+#[must_use]
+pub fn tier_of_enough(least: f32, quality: f32, among_enough: i32) -> i32 {
+    if quality >= least {
+        ENOUGH + among_enough.clamp(1 - ENOUGH, ENOUGH - 1)
+    } else {
+        // Qualities lie in [0, 1], so these are below any that is enough.
+        (quality / FINE_STEP).round() as i32 - ENOUGH
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use crate::learned::standing::ScorerSpec;
 use crate::rules::Predicate;
 
 /// A whole fleet.
@@ -31,6 +32,8 @@ pub struct FleetSpec {
     pub retry: RetrySpec,
     /// Whether its limits are shared with other hosts.
     pub leases: Option<LeaseSpec>,
+    /// What predicts quality, if anything does.
+    pub scorer: Option<ScorerSpec>,
 }
 
 /// A provider's quota scope: an organisation, project, class of models or region.
@@ -310,8 +313,8 @@ pub enum Prune {
 pub enum Objective {
     /// A word: `balanced`, `cheapest`, `fastest` or `best`.
     Word(ObjectiveWord),
-    /// Weights of what the words stand for.
-    Weights(ObjectiveWeights),
+    /// Weights of what the words stand for, and what quality is enough.
+    Weights(WeightedObjective),
 }
 
 impl Default for Objective {
@@ -329,15 +332,64 @@ impl Objective {
             Self::Word(ObjectiveWord::Cheapest) => (0.0, 1.0, 0.0),
             Self::Word(ObjectiveWord::Fastest) => (0.0, 0.0, 1.0),
             Self::Word(ObjectiveWord::Best) => (1.0, 0.0, 0.0),
-            Self::Weights(weights) => return weights,
+            Self::Weights(WeightedObjective { quality, cost, latency, .. }) => (quality, cost, latency),
         };
         ObjectiveWeights { quality, cost, latency }
+    }
+
+    /// What quality is enough; `None` where more is always better.
+    #[must_use]
+    pub fn standard(self) -> Option<Standard> {
+        let Self::Weights(WeightedObjective { floor, gap, tolerance, .. }) = self else { return None };
+        let asked = floor.is_some() || gap.is_some() || tolerance.is_some();
+        asked.then(|| Standard {
+            floor: floor.unwrap_or(0.0),
+            gap: gap.unwrap_or(1.0),
+            tolerance: tolerance.unwrap_or(1.0),
+        })
+    }
+}
+
+/// An objective in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WeightedObjective {
+    /// As [`ObjectiveWeights::quality`].
+    pub quality: f32,
+    /// As [`ObjectiveWeights::cost`].
+    pub cost: f32,
+    /// As [`ObjectiveWeights::latency`].
+    pub latency: f32,
+    /// As [`Standard::floor`].
+    pub floor: Option<f32>,
+    /// As [`Standard::gap`].
+    pub gap: Option<f32>,
+    /// As [`Standard::tolerance`].
+    pub tolerance: Option<f32>,
+}
+
+/// What quality is enough among the members that may take a request. Whoever meets all three is chosen by the weights;
+/// where nobody does, the best predicted is chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standard {
+    /// Least quality in [0, 1]; 0 asks for none.
+    pub floor: f32,
+    /// Most that it may lie below the best member's; 1 asks for nothing.
+    pub gap: f32,
+    /// The same as a share of the distance between the best and the worst member.
+    pub tolerance: f32,
+}
+
+impl Standard {
+    /// The least quality that is enough among members of these qualities.
+    #[must_use]
+    pub fn least(&self, best: f32, worst: f32) -> f32 {
+        self.floor.max(best - self.gap).max(best - self.tolerance * (best - worst))
     }
 }
 
 /// How much each side of a choice counts. All zero: shares follow weights and load alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ObjectiveWeights {
     /// Weight of the predicted quality.
     pub quality: f32,

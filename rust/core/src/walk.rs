@@ -17,12 +17,14 @@ use crate::decision::{Considered, Decision, Log, MAX_CONSIDERED, Why};
 use crate::draw::Draw;
 use crate::fleet::{Deployment, Fleet, Group, Member};
 use crate::gate::Terms;
+use crate::judge::Judge;
+use crate::learned::Source;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::reserve::{self, Hold, Permission};
 use crate::route::Route;
 use crate::rules::Flag;
-use crate::score::{self, Estimate, Scorer};
+use crate::score::Estimate;
 use crate::spec::Prune;
 use crate::state::State;
 use crate::touch;
@@ -55,8 +57,6 @@ pub struct Scene<'w> {
     pub fleet: &'w Fleet,
     /// Its state.
     pub state: &'w State,
-    /// Predicts quality.
-    pub scorer: &'w dyn Scorer,
     /// The request.
     pub request: &'w Request<'w>,
     /// The time.
@@ -123,6 +123,7 @@ struct Walk<'w> {
     prune: Option<Prune>,
     tried: ArrayVec<u32, MAX_TRIED>,
     delays: Delays,
+    judge: Judge,
     decision: &'w mut Decision,
     held: &'w mut Hold,
 }
@@ -174,6 +175,7 @@ impl<'w> Walk<'w> {
             prune: route.prune,
             tried,
             delays: Delays::default(),
+            judge: Judge::default(),
             decision,
             held,
         }
@@ -279,13 +281,15 @@ impl<'w> Walk<'w> {
     }
 
     fn examine(&self, member: Member, group: &Group) -> Considered {
-        let Scene { fleet, state, request, now, .. } = self.scene;
+        let Scene { fleet, state, now, .. } = self.scene;
         let mut seen = Considered {
             deployment: member.deployment,
             refusal: Some(Refusal::Drained),
             load: Load::default(),
             tier: 0,
             cost: 0,
+            quality: 0.0,
+            source: Source::Configured,
         };
         let Some(deployment) = fleet.deployment(member.deployment) else { return seen };
         let Some(record) = DeploymentRecord::of(state, deployment.slot) else { return seen };
@@ -297,9 +301,9 @@ impl<'w> Walk<'w> {
             if !seen.load.is_sane() {
                 count(state, Counter::BadLoad);
             }
-            seen.tier = group.objective.map_or(0, |weights| {
-                score::tier(&weights, self.scene.scorer.quality(request, deployment), estimate.cost, seen.load.latency)
-            });
+            if let Some(weights) = &group.objective {
+                self.judge.judge(self.scene, &self.terms, weights, group, &mut seen);
+            }
         }
         seen
     }

@@ -3,6 +3,7 @@
 mod clock;
 mod errors;
 mod home;
+mod learned;
 mod leases;
 mod observer;
 mod request;
@@ -17,6 +18,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::clock::ManualClock;
+    #[pymodule_export]
+    use super::learned::{Scorer, features, pack_scorer};
     #[pymodule_export]
     use super::leases::LeaseDesk;
     #[pymodule_export]

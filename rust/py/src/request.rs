@@ -23,6 +23,8 @@ pub struct Arguments<'py> {
     pub model: Bound<'py, PyString>,
     pub scalars: Scalars,
     pub tags: Tags,
+    /// What the prompt says: for the scorer, and not kept.
+    pub text: Option<Bound<'py, PyString>>,
     /// Absent when all of them are empty, as they nearly always are.
     pub lists: Option<Box<Lists>>,
 }
@@ -69,7 +71,9 @@ impl Arguments<'_> {
         for (name, value) in self.tags.iter() {
             tags.push((name.bind(py).to_str()?, value.bind(py).to_str()?));
         }
-        let request = self.scalars.request(self.model.to_str()?, &tags);
+        // A surrogate that stands alone is no text of any language: it is read as a mark of replacement.
+        let text = self.text.as_ref().map(|text| text.to_string_lossy());
+        let request = Request { text: text.as_deref(), ..self.scalars.request(self.model.to_str()?, &tags) };
         Ok(match &self.lists {
             None => act(&request),
             Some(lists) => lists.with(request, act),
@@ -149,6 +153,7 @@ impl Kept {
             model: self.model.bind(py).clone(),
             scalars: self.scalars,
             tags: self.tags.clone_ref(py),
+            text: None,
             lists: self.lists.clone(),
         };
         arguments.with_request(RequestRecord::of)

@@ -153,13 +153,14 @@ impl Router {
     /// requests should meet, `tried` the deployments of earlier attempts. With `spare` it is a hedge: only in the asked
     /// group, only where there is room for twice the estimate, and never as a probe. `warm` is a deployment and how many
     /// tokens of the prompt its cache is expected to hold: where cached input does not count, they are not held. `prunes`
-    /// says that a long prompt will be cut as the rule or the group asks for, so it is judged by that size.
+    /// says that a long prompt will be cut as the rule or the group asks for, so it is judged by that size. `text` is what
+    /// the learned scorer reads.
     ///
     /// Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
-                        seed=None))]
+                        text=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn reserve<'py>(
         slf: &Bound<'py, Self>,
@@ -180,6 +181,7 @@ impl Router {
         estimated: bool,
         warm: Option<(PyBackedStr, u64)>,
         prunes: bool,
+        text: Option<Bound<'py, PyString>>,
         seed: Option<u64>,
     ) -> PyResult<Reservation> {
         let py = slf.py();
@@ -189,7 +191,7 @@ impl Router {
         scalars.estimated = estimated;
         scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
         scalars.prunes = prunes;
-        let arguments = arguments(py, model, scalars, tags, lists)?;
+        let arguments = arguments(py, model, scalars, tags, text, lists)?;
         let this = slf.get();
         this.look_for_segment(py);
         let (now, seed) = (this.now(), this.next_seed(seed));
@@ -208,7 +210,7 @@ impl Router {
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
-                        seed=None))]
+                        text=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn explain_json<'py>(
         slf: &Bound<'py, Self>,
@@ -229,6 +231,7 @@ impl Router {
         estimated: bool,
         warm: Option<(PyBackedStr, u64)>,
         prunes: bool,
+        text: Option<Bound<'py, PyString>>,
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = slf.py();
@@ -238,7 +241,7 @@ impl Router {
         scalars.estimated = estimated;
         scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
         scalars.prunes = prunes;
-        let arguments = arguments(py, model, scalars, tags, lists)?;
+        let arguments = arguments(py, model, scalars, tags, text, lists)?;
         let told = arguments.with_request(|request| slf.get().told(py, request, seed))??;
         Ok(PyBytes::new(py, &json(&told)?))
     }
@@ -447,6 +450,7 @@ fn arguments<'py>(
     model: Option<Bound<'py, PyString>>,
     scalars: Scalars,
     tags: Option<Bound<'py, PyDict>>,
+    text: Option<Bound<'py, PyString>>,
     [tried, regions, providers, exclude_providers, agreements]: [Option<&Bound<'py, PyAny>>; 5],
 ) -> PyResult<Arguments<'py>> {
     let lists = Lists::read(
@@ -460,7 +464,7 @@ fn arguments<'py>(
         ],
     )?;
     let model = model.unwrap_or_else(|| pyo3::intern!(py, "auto").clone());
-    Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, lists })
+    Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, text, lists })
 }
 
 /// A seed from the system. Not a secret: only different each time, and in each process.

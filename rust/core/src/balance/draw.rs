@@ -110,6 +110,7 @@ mod tests {
             mean_weight: 1.0,
             fallback: Box::default(),
             objective: None,
+            standard: None,
             hedge: false,
             prune: None,
             roomiest: u32::MAX,

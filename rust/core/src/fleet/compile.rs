@@ -10,6 +10,7 @@ use super::actions::{compile_rules, rules};
 use super::pools::{Quotas, limit_identity};
 use super::{Deployment, Fleet, FleetError, MAX_CLAUSES, NameBits};
 use crate::draw::identity;
+use crate::learned::Learned;
 use crate::price::Price;
 use crate::request::Needs;
 use crate::rules::{Predicate, RuleSet};
@@ -57,6 +58,8 @@ impl Fleet {
         let (clauses, clause_names) = compiler.clauses(spec, &mut deployments)?;
         let (groups, names) = compiler.groups(spec, &deployments)?;
         let rules = rules(spec, &names)?;
+        let models = spec.deployments.iter().map(|deployment| deployment.model.as_str());
+        let learned = spec.scorer.as_ref().map(|scorer| Learned::new(scorer, models)).transpose()?;
         let Compiler { regions, providers, agreements, .. } = compiler;
         Ok(Self {
             state: Arc::clone(state),
@@ -76,6 +79,7 @@ impl Fleet {
             balance: spec.balance,
             retry: spec.retry,
             leases: spec.leases,
+            learned,
         })
     }
 }

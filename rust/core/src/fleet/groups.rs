@@ -10,6 +10,8 @@ use crate::state::Section;
 
 /// One integer part of weight; a weight of 1 has a million of them.
 const WEIGHT_PARTS: f64 = 1_000_000.0;
+/// What decides among those whose quality is enough, unless the objective says otherwise.
+const CHEAPEST: ObjectiveWeights = ObjectiveWeights { quality: 0.0, cost: 1.0, latency: 0.0 };
 
 impl Compiler<'_> {
     /// Named groups, then one per model, then one per deployment: all that a caller may ask for.
@@ -30,7 +32,9 @@ impl Compiler<'_> {
                 let allowed = "at least one member with a weight above 0; weight 0 drains a deployment";
                 return Err(FleetError::Range { place, value, allowed });
             }
-            groups.push(Group { hedge: group.hedge, prune: group.prune, ..compiled });
+            let standard = group.objective.standard().map(Box::new);
+            let objective = compiled.objective.or(standard.as_ref().map(|_| CHEAPEST));
+            groups.push(Group { hedge: group.hedge, prune: group.prune, objective, standard, ..compiled });
         }
         let load_alone = ObjectiveWeights::default();
         for (model, members) in &models {
@@ -76,6 +80,7 @@ impl Compiler<'_> {
             mean_weight: mean_weight(members.iter().filter_map(of)),
             fallback: Box::default(),
             objective: (objective != ObjectiveWeights::default()).then_some(objective),
+            standard: None,
             hedge: false,
             prune: None,
             roomiest: members.iter().copied().max_by_key(room).unwrap_or(u32::MAX),

@@ -19,11 +19,12 @@ use arrayvec::ArrayVec;
 pub use self::error::FleetError;
 pub use self::names::{MAX_NAME_BYTES, NameBits, Names};
 pub use self::tickets::Tickets;
+use crate::learned::Learned;
 use crate::limit::{Plain, Quota};
 use crate::price::{Price, Rates, Tier};
 use crate::request::Needs;
 use crate::rules::RuleSet;
-use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, Prune, RetrySpec};
+use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, Prune, RetrySpec, Standard};
 use crate::state::State;
 use crate::units::Nanos;
 
@@ -71,6 +72,8 @@ pub struct Fleet {
     pub hedges: bool,
     /// Whether its limits are shared with other hosts.
     pub leases: Option<LeaseSpec>,
+    /// What predicts quality, if anything does.
+    pub learned: Option<Learned>,
 }
 
 /// One model at one provider account and region, with its own quota.
@@ -209,6 +212,8 @@ pub struct Group {
     pub prune: Option<Prune>,
     /// The member whose context holds the longest prompt, as a deployment's index.
     pub roomiest: u32,
+    /// What quality is enough; `None` where more is always better. Only with an objective.
+    pub standard: Option<Box<Standard>>,
     /// Its name.
     pub name: Box<str>,
 }

@@ -28,6 +28,7 @@ pub const fn asking(model: &str) -> Request<'_> {
         estimated: false,
         output_tokens: None,
         prompt_chars: 0,
+        text: None,
         needs: junctor_core::request::Needs::NONE,
         tags: &[],
         affinity: None,

@@ -23,6 +23,7 @@ const ASK: Request<'static> = Request {
     estimated: false,
     output_tokens: None,
     prompt_chars: 0,
+    text: None,
     needs: Needs::NONE,
     tags: &[],
     affinity: None,

@@ -1,0 +1,38 @@
+//! The learned scorer by itself: features of a prompt and the qualities of nine models, and the features alone.
+
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use junctor_benches::{nine_models, prompt};
+use junctor_core::learned::features::{Block, Sink, extract};
+
+/// Takes features and forgets them.
+struct Nobody(u32);
+
+impl Sink for Nobody {
+    fn add(&mut self, block: Block, row: u32) {
+        self.0 ^= row ^ block as u32;
+    }
+}
+
+fn scores(criterion: &mut Criterion) {
+    let scorer = nine_models();
+    for bytes in [200, 2_000, 5_000_000] {
+        let text = prompt(bytes);
+        criterion.bench_function(&format!("learned/scores of 9 models, {bytes} bytes"), |bench| {
+            bench.iter(|| scorer.predict(black_box(&text)));
+        });
+        criterion.bench_function(&format!("learned/features alone, {bytes} bytes"), |bench| {
+            bench.iter(|| {
+                let mut nobody = Nobody(0);
+                extract(black_box(&text), &scorer.facts().spec, &mut nobody);
+                nobody.0
+            });
+        });
+    }
+}
+
+criterion_group!(benches, scores);
+criterion_main!(benches);

@@ -1,0 +1,25 @@
+"""From a table of past answers to a scorer: what `junctor train` does.
+
+The features are the core's own (`_core.features`), so what is learned here is what is evaluated there. Beyond them it
+is a ridge regression per model and a calibration on predictions out of fold: linear, because that is what a decision
+has time for, and because on the data seen so far nothing bigger was worth more than a point (docs/decisions/036).
+
+numpy and scipy are needed here and nowhere at run time: `pip install 'junctor[train]'`.
+"""
+
+from __future__ import annotations
+
+try:
+    import scipy as _scipy  # noqa: F401 - only to say at once what is missing
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "junctor.training needs the package scipy, which is not installed; install it with "
+        "`pip install 'junctor[train]'`",
+        name="scipy",
+    ) from None
+
+from junctor.training.fit import Recipe, Trained, TrainingError, train
+from junctor.training.judge import Figures, judge
+
+__all__ = ["Figures", "Recipe", "Trained", "TrainingError", "judge", "train"]
+"""What is public here."""

@@ -1,0 +1,201 @@
+"""Training: out-of-fold predictions, calibration, the abstain band, the final weights, the file.
+
+Every figure that is told of a scorer comes from predictions of prompts that it had not seen, nor any equal to them;
+calibrated by curves that had not seen them either. The weights in the file are trained on everything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from junctor import _core
+from junctor.evaluation import Table
+from junctor.training.calibrate import band, calibrated, knots
+from junctor.training.design import Design, Features, design
+from junctor.training.ridge import ridge
+
+Floats = NDArray[np.float64]
+
+LEAST_PROMPTS: Final = 100
+"""Different ones: with fewer, five folds calibrate on next to nothing."""
+MOST_MODELS: Final = 32
+"""What an artifact has room for."""
+SECONDS_PER_DAY: Final = 86_400
+
+
+class TrainingError(ValueError):
+    """A table cannot be trained on: one sentence with the thing, the value, what is allowed and a hint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to train. The defaults were chosen by cross-validation (docs/decisions/036); more rarely pays."""
+
+    features: Features = field(default_factory=Features)
+    strength: float = 16.0
+    folds: int = 5
+    seed: int = 0
+    day: int | None = None
+    """Days since 1970, for the file; today if not given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A scorer, and what it predicted out of fold. `rounding` is the most that bytes instead of floats change."""
+
+    artifact: bytes
+    models: tuple[str, ...]
+    predicted: Floats
+    """Prompts × models, out of fold and calibrated."""
+    fold: NDArray[np.int64]
+    """Of each prompt; predictions come from the other folds."""
+    abstained: NDArray[np.bool_]
+    band: float
+    rounding: float
+    took_s: float
+
+
+def train(table: Table, recipe: Recipe | None = None, *, tell: Callable[[str], None] = lambda _: None) -> Trained:
+    """Trains a scorer for the models of a table. `tell` hears how far it is.
+
+    Raises `TrainingError` for a table that teaches nothing.
+    """
+    recipe = recipe or Recipe()
+    began = time.perf_counter()
+    _check(table, recipe)
+    tell("reading the prompts")
+    made = design(table.prompts, recipe.features)
+    fold = _folds(table, recipe)
+    raw = np.zeros(table.quality.shape)
+    for number in range(recipe.folds):
+        tell(f"fold {number + 1} of {recipe.folds}")
+        train_on, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        raw[held] = _Fit(made, table.quality, train_on, recipe.strength).raw(made, held)
+    predicted = _cross_calibrated(raw, table.quality, fold)
+    tell("the whole table")
+    everything = np.arange(len(table))
+    fit = _Fit(made, table.quality, everything, recipe.strength)
+    curves = [knots(*_known(raw[:, model], table.quality[:, model])) for model in range(len(table.models))]
+    width = band(predicted, table.quality, fit.means)
+    artifact = _pack(table, recipe, fit, curves, width)
+    return Trained(
+        artifact=artifact,
+        models=table.models,
+        predicted=predicted,
+        fold=fold,
+        abstained=np.abs(predicted - fit.means).max(axis=1) < width,
+        band=width,
+        rounding=_rounding(artifact, table, fit.raw(made, everything), curves),
+        took_s=time.perf_counter() - began,
+    )
+
+
+class _Fit:
+    """Weights of all models, trained on some of the prompts; `means` are the labels' there."""
+
+    def __init__(self, made: Design, quality: Floats, rows: NDArray[np.int64], strength: float) -> None:
+        known = ~np.isnan(quality[rows])
+        counts = np.maximum(known.sum(axis=0), 1)
+        self.means: Floats = np.where(known, quality[rows], 0.0).sum(axis=0) / counts
+        centred = np.where(known, quality[rows] - self.means, 0.0).astype(np.float32)
+        rarity = made.rarity(rows)
+        x = made.x[rows].multiply(rarity).tocsr()
+        self.weights = ridge(x, centred, known.astype(np.float32), strength) * rarity[:, None]
+
+    def raw(self, made: Design, rows: NDArray[np.int64]) -> Floats:
+        """Predictions before calibration."""
+        found: Floats = self.means + (made.x[rows] @ self.weights).astype(np.float64)
+        return found
+
+
+def _cross_calibrated(raw: Floats, quality: Floats, fold: NDArray[np.int64]) -> Floats:
+    """Calibrates each fold by the curves of the others."""
+    found = np.zeros_like(raw)
+    for number in range(int(fold.max()) + 1):
+        held = fold == number
+        for model in range(raw.shape[1]):
+            points = knots(*_known(raw[~held, model], quality[~held, model]))
+            found[held, model] = calibrated(raw[held, model], points)
+    return found
+
+
+def _known(raw: Floats, quality: Floats) -> tuple[Floats, Floats]:
+    known = ~np.isnan(quality)
+    return raw[known], quality[known]
+
+
+def _folds(table: Table, recipe: Recipe) -> NDArray[np.int64]:
+    """A fold for each prompt, equal prompts in the same."""
+    count = int(table.groups.max()) + 1
+    dealt = np.arange(count) % recipe.folds
+    drawn: NDArray[np.int64] = np.random.default_rng(recipe.seed).permutation(dealt)[table.groups]
+    return drawn
+
+
+def _pack(table: Table, recipe: Recipe, fit: _Fit, curves: list[list[tuple[float, float]]], width: float) -> bytes:
+    features, day = recipe.features, recipe.day
+    means = fit.means.tolist()
+    models = [
+        {"name": name, "label_mean": mean, "bias": mean, "knots": points}
+        for name, mean, points in zip(table.models, means, curves, strict=True)
+    ]
+    facts = {
+        "bits": features.bits,
+        "pairs": features.pairs,
+        "grams": features.grams,
+        "scales": features.scales,
+        "band": width,
+        "rows": len(table),
+        "day": int(time.time()) // SECONDS_PER_DAY if day is None else day,
+        "models": models,
+    }
+    return _core.pack_scorer(msgspec.json.encode(facts), np.ascontiguousarray(fit.weights, np.float32).tobytes())
+
+
+def _rounding(artifact: bytes, table: Table, raw: Floats, curves: list[list[tuple[float, float]]]) -> float:
+    """Reads the file back and compares: the largest difference over prompts and models."""
+    scorer = _core.Scorer(artifact)
+    exact = np.column_stack([calibrated(raw[:, model], points) for model, points in enumerate(curves)])
+    told = np.array([scorer.scores(prompt) for prompt in table.prompts])
+    return float(np.abs(exact - told).max())
+
+
+def _check(table: Table, recipe: Recipe) -> None:
+    different = len(np.unique(table.groups))
+    if different < LEAST_PROMPTS:
+        raise TrainingError(
+            f"{table.source}: it has {different} different prompts; training needs at least {LEAST_PROMPTS}: "
+            "collect more answers, or set `quality` of the deployments by hand"
+        )
+    if len(table.models) > MOST_MODELS:
+        raise TrainingError(
+            f"{table.source}: it has {len(table.models)} models; a scorer holds up to {MOST_MODELS}: name fewer"
+        )
+    for row, prompt in enumerate(table.prompts):
+        if not prompt.strip():
+            raise TrainingError(
+                f"{table.source}: the prompt of {table.ids[row]!r} is empty; a prompt needs text: leave its row out"
+            )
+    for model, name in enumerate(table.models):
+        known = table.quality[:, model][~np.isnan(table.quality[:, model])]
+        if len(known) < LEAST_PROMPTS:
+            raise TrainingError(
+                f"{table.source}: {name!r} was measured on {len(known)} prompts; training needs at least "
+                f"{LEAST_PROMPTS}: measure more, or leave it out and name a model that it is `like`"
+            )
+        if known.min() == known.max():
+            raise TrainingError(
+                f"{table.source}: every answer of {name!r} has quality {known[0]:g}; training needs better and worse "
+                "ones: leave it out, and set `quality` of its deployments"
+            )
+    if not 2 <= recipe.folds <= different:
+        raise TrainingError(f"folds is {recipe.folds}; allowed is 2 to {different}, usually 5")
+    if not 0 < recipe.strength < float("inf"):
+        raise TrainingError(f"strength is {recipe.strength}; allowed is a number above 0, usually 16")
