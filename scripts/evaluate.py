@@ -30,6 +30,9 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
 }
 """What each table needs to be said: its README tells why."""
 
+LEARNED: Final = ("--learner", "junctor.training.learner:Learned")
+"""The scorer of `junctor train`, trained anew on each fold."""
+
 CASCADE: Final = (
     *("--strong", "llama-3.1-nemotron-51b-instruct", "--models", "gemma-2-9b-it,llama-3.1-nemotron-51b-instruct"),
     *("--draft-model", "gemma3-270m-pt-q4_k_m", "--drafts"),
@@ -72,7 +75,7 @@ def _evaluated(name: str, path: Path, said: Sequence[str], output: Path) -> bool
     plots = [word for suffix in ("svg", "png") for word in ("--plot", str(output / f"{name}.{suffix}"))]
     written = io.StringIO()
     with contextlib.redirect_stdout(written):
-        status = junctor(["evaluate", str(path), *said, *plots, "--report", str(output / f"{name}.json")])
+        status = junctor(["evaluate", str(path), *said, *LEARNED, *plots, "--report", str(output / f"{name}.json")])
     (output / f"{name}.txt").write_text(written.getvalue(), encoding="utf-8")
     print(written.getvalue(), end="")
     if status == 0:
