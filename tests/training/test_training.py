@@ -18,6 +18,7 @@ from junctor.evaluation import Table
 from junctor.training import Recipe, Trained, TrainingError, judge, train
 from junctor.training.calibrate import band, calibrated, knots
 from junctor.training.design import Features, design
+from junctor.training.learner import Learned
 from junctor.training.ridge import ridge
 from tests.training.tables import learnable
 
@@ -203,3 +204,12 @@ def test_the_band_covers_what_was_not_predicted_and_no_more() -> None:
     assert 0.005 < band(predicted, quality, np.array([0.7])) < 0.1
     perfect = quality * 0.9 + 0.05
     assert band(perfect, quality, quality.mean(axis=0)) == 0.0
+
+
+def test_under_junctor_evaluate_it_is_fitted_on_other_prompts_and_served_as_an_artifact(table: Table) -> None:
+    """What is judged is what `junctor train` would write for those prompts: the same scores, to the last bit."""
+    known, asked = table.select(np.arange(400)), table.select(np.arange(400, 440))
+    scores = Learned().fit(known)(asked)
+    scorer = _core.Scorer(train(known).artifact)
+    assert scores.shape == (40, 2)
+    assert scores.tolist() == [scorer.scores(prompt) for prompt in asked.prompts]
