@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 import pathlib
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from junctor.cascade import artifacts
 from junctor.exceptions import ConfigError
-
-MAX_BYTES: Final = 65_536
-"""Of a calibration's file. Real ones have less than two kilobytes."""
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,25 +48,12 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def to_json(self) -> bytes:
         """The file's content."""
-        return msgspec.json.format(msgspec.json.encode(self)) + b"\n"
+        return artifacts.encoded(self)
 
 
 def load(path: pathlib.Path) -> Calibration:
     """The calibration in this file. Raises `ConfigError` for anything else than a whole one of this version."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "no such file"
-        raise ConfigError(f"{path.name!r} cannot be read ({why}); paths begin at the fleet file") from None
-    if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{path.name!r} is larger than {MAX_BYTES:,} bytes; it is no calibration")
-    try:
-        found = msgspec.json.decode(raw, type=Calibration)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path.name!r} is no calibration of version 1 ({error}); make one by junctor calibrate"
-        ) from None
+    found = artifacts.load(path, Calibration, "calibration")
     numbers = [found.accept, *([] if found.reject is None else [found.reject])]
     if not all(map(math.isfinite, numbers)):
         raise ConfigError(f"{path.name!r} holds a threshold that is no finite number; calibrate again")

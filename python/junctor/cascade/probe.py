@@ -16,11 +16,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from junctor.cascade import artifacts
 from junctor.cascade.signals import Reading, Tokens, mean_logprob, min_logprob, tokens_of
 from junctor.exceptions import ConfigError
-
-MAX_BYTES: Final = 65_536
-"""Of a probe's file. Real ones have less than one kilobyte."""
 
 UNSURE: Final = -1.0
 """A token below this had less than 37 in 100."""
@@ -80,23 +78,12 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def to_json(self) -> bytes:
         """The file's content."""
-        return msgspec.json.format(msgspec.json.encode(self)) + b"\n"
+        return artifacts.encoded(self)
 
 
 def load(path: pathlib.Path) -> Probe:
     """The probe in this file. Raises `ConfigError` for anything else than a whole probe of this version."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "no such file"
-        raise ConfigError(f"{path.name!r} cannot be read ({why}); paths begin at the fleet file") from None
-    if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{path.name!r} is larger than {MAX_BYTES:,} bytes; it is no probe")
-    try:
-        probe = msgspec.json.decode(raw, type=Probe)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name!r} is no probe of version 1 ({error}); make one by junctor calibrate") from None
+    probe = artifacts.load(path, Probe, "probe")
     _refuse_nonsense(probe, path.name)
     return probe
 
