@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 from urllib.request import urlopen
 
 import pytest
@@ -167,6 +169,21 @@ def test_a_lost_server_refuses_or_resets_and_comes_back_on_the_same_port() -> No
             assert (await fetch(server.url, "/")).status == 200
 
     on_manual_time(scenario())
+
+
+def test_a_connection_that_was_accepted_last_is_closed_with_the_server() -> None:
+    """The loop has taken it, and its task has not run once: a socket that nobody closes is told as a warning."""
+
+    async def scenario() -> socket.socket:
+        async with Server(echo) as server:
+            client = socket.create_connection((server.host, server.port), timeout=10)
+            await asyncio.sleep(0)  # the loop sees that somebody knocks
+            await asyncio.sleep(0)  # and accepts
+        return client
+
+    with asyncio.run(scenario()) as client, pytest.raises(ConnectionResetError):
+        client.recv(1)
+    gc.collect()
 
 
 def test_open_connections_break_when_the_server_is_lost() -> None:

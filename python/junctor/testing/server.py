@@ -54,10 +54,10 @@ class Server:
         self.arrivals: deque[float] = deque(maxlen=ARRIVALS_KEPT)
         self.errors: list[BaseException] = []
         self._open: set[Connection] = set()
-        self._listener: asyncio.Server | None = None
         self._held: socket.socket | None = None
+        self._listening = False
+        self._welcoming: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._adopting: asyncio.Task[None] | None = None
         self._left: asyncio.Event | None = None
         self._resetting = False
 
@@ -77,14 +77,12 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._held = self._bind()
         self.port = self._held.getsockname()[1]
-        self._held.listen(BACKLOG)
-        await self._adopt()
+        self._listen()
         return self
 
     async def __aexit__(self, exc_type: type[BaseException] | None, *rest: object) -> None:
-        if self._adopting is not None:
-            await self._adopting
         self._stop_listening()
+        await asyncio.gather(*self._welcoming)  # who was let in last, and is not among the open ones yet
         tasks = [connection.task for connection in self._open if connection.task is not None]
         for connection in list(self._open):
             connection.transport.abort()
@@ -92,8 +90,6 @@ class Server:
             self._left = asyncio.Event()  # connection_lost runs on the loop's next turns, and cancels the tasks
             await self._left.wait()
         await asyncio.gather(*tasks, return_exceptions=True)  # their errors are in self.errors already
-        if self._held is not None:
-            self._held.close()
         if self.errors and exc_type is None:
             raise self.errors[0]
 
@@ -136,7 +132,7 @@ class Server:
         """A client has connected."""
         self._open.add(connection)
         self.connections_made += 1
-        if self._resetting:
+        if self._resetting or not self._listening:  # it was let in just before
             connection.reset()
 
     def arrived(self, request: Request) -> None:
@@ -169,22 +165,45 @@ class Server:
             raise
         return held
 
-    async def _adopt(self) -> None:
+    # Not by asyncio's own server: if that is closed between accepting a connection and giving it a transport, it fails
+    # an assertion of its own, and the socket stays open (CPython 3.11).
+
+    def _listen(self) -> None:
+        assert self._loop is not None
+        assert self._held is not None
+        self._held.listen(BACKLOG)
+        self._loop.add_reader(self._held, self._take)
+        self._listening = True
+
+    def _take(self) -> None:
+        assert self._loop is not None
+        assert self._held is not None
+        for _ in range(BACKLOG):
+            try:
+                taken = self._held.accept()[0]
+            except (BlockingIOError, ConnectionAbortedError):
+                return  # nobody else knocks, or whoever did has left
+            taken.setblocking(False)
+            task = self._loop.create_task(self._welcome(taken))
+            self._welcoming.add(task)
+            task.add_done_callback(self._welcoming.discard)
+
+    async def _welcome(self, taken: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        held, self._held = self._held, None
-        assert held is not None
-        self._listener = await loop.create_server(lambda: Connection(self._app, self), sock=held, backlog=BACKLOG)
+        await loop.connect_accepted_socket(lambda: Connection(self._app, self), taken)
 
     def _stop_listening(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        if self._held is not None:
+            if self._listening and self._loop is not None:
+                self._loop.remove_reader(self._held)
+            self._held.close()
+        self._held, self._listening = None, False
 
     def _refuse(self) -> None:
         self._resetting = False
         for connection in list(self._open):
             connection.reset()
-        if self._listener is not None:
+        if self._listening:
             self._stop_listening()
             # Bound but not listening: the kernel refuses connections, and nobody else can take the port.
             self._held = self._bind()
@@ -197,9 +216,8 @@ class Server:
 
     def _accept(self) -> None:
         self._resetting = False
-        if self._held is not None and self._loop is not None:
-            self._held.listen(BACKLOG)  # from here on clients are queued, even before the loop adopts the socket
-            self._adopting = self._loop.create_task(self._adopt())
+        if self._held is not None and not self._listening:
+            self._listen()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
