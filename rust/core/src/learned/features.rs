@@ -17,7 +17,7 @@ use super::window::window;
 pub const VERSION: u8 = 1;
 /// Longest word; what is longer continues as another one. Scripts without blanks are cut into such pieces.
 const MAX_WORD: usize = 32;
-/// Longest character n-gram: as many codes of [`CODE_BITS`] bits as a word of the machine holds.
+/// Longest character n-gram: as many codes of `CODE_BITS` bits as a word of the machine holds.
 pub const MAX_GRAM: u8 = 5;
 /// Bits of a character's code: ASCII is itself, the rest is hashed.
 const CODE_BITS: u32 = 12;
