@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-EXAMPLES = 400
+EXAMPLES = 250
 """Examples per property in the ordinary run."""
 
 settings.register_profile(
