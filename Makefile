@@ -79,7 +79,7 @@ demo-local: $(CORE) $(LOCAL_READY) ## Run a cascade from a real small model on t
 	$(PY) -m scripts.demo_local $(dir $(LOCAL_READY))
 
 test: $(CORE) $(OLDER_READY) ## Run the Rust tests and doctests, the Python tests, the README, the examples and the stub check
-	cargo test --workspace --exclude junctor-py --exclude junctor-floor --quiet
+	cargo test --workspace $(addprefix --exclude ,junctor-py junctor-benches junctor-floor) --quiet
 	LOOM_MAX_PREEMPTIONS=2 $(LOOM)
 	$(PY) -m pytest --quiet -n logical --dist loadfile $(ARGS)
 
@@ -114,10 +114,9 @@ bench-peers: $(CORE) $(BENCH_READY) $(PEERS_READY) ## Measure LiteLLM, TensorZer
 catalog: $(CATALOG_READY) ## Write the catalog of models and prices anew from public tables (.venv-catalog); review the diff
 	PYTHONPATH=. $(<D)/bin/python -m scripts.make_catalog
 
-docs: $(CORE) ## Build the Rust pages with warnings denied; check links, anchors and code blocks of the documents
+docs: $(CORE) ## Build the Rust pages with warnings denied; check links and anchors of the documents (`make test` runs their code)
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 	$(PY) -m scripts.check_docs
-	$(PY) -m pytest --quiet tests/house/test_examples.py
 
 build: $(CORE) ## Bring .venv and the extension up to date
 

@@ -33,5 +33,5 @@ fi
 echo "installing the groups: ${groups[*]}"
 "$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1' # the first that knows --group
 for group in "${groups[@]}"; do
-    "$venv/bin/python" -m pip install --quiet --group "$group"
+    "$venv/bin/python" -m pip install --quiet --no-compile --group "$group" # Python compiles what is imported, when it is
 done
