@@ -71,6 +71,29 @@ def test_a_host_that_refuses_a_user_after_a_tool_gets_the_picture_inside() -> No
     assert built.notes == ()
 
 
+MISTRAL = {"mistral": endpoint("mistral"), "openai": at_host("https://api.mistral.ai/v1")}
+
+
+@pytest.mark.parametrize("adapter", MISTRAL)
+def test_mistral_hears_an_assistant_between_tool_and_user(adapter: str) -> None:
+    """It refuses the order that every other provider takes, and an assistant that says nothing."""
+    messages = [*CALLS, result("t1", text("one")), result("t2", text("two")), user("Stop."), user("Look again.")]
+    built = adapters.get(adapter).build(asking(messages=messages, tools=TOOLS), MISTRAL[adapter])
+    said = json.loads(built.body)["messages"]
+    assert [turn["role"] for turn in said] == ["user", "assistant", "tool", "tool", "assistant", "user", "user"]
+    assert said[4] == {"role": "assistant", "content": "Understood."}
+    assert built.notes == (f"messages: an assistant's word stands between tool and user at 1 place(s) ({adapter})",)
+    assert len(messages) == 6
+
+
+@pytest.mark.parametrize("adapter", MISTRAL)
+def test_and_nobody_where_the_order_is_its_own(adapter: str) -> None:
+    answered = [*CALLS, result("t1", text("one")), {"role": "assistant", "content": "Seen."}, user("Good.")]
+    built = adapters.get(adapter).build(asking(messages=answered, tools=TOOLS), MISTRAL[adapter])
+    assert [turn["role"] for turn in json.loads(built.body)["messages"]] == [turn["role"] for turn in answered]
+    assert built.notes == ()
+
+
 @pytest.mark.parametrize("adapter", adapters.names())
 def test_no_dialect_loses_a_picture_of_a_result(adapter: str) -> None:
     messages = [*CALLS, result("t1", text("one"), IMAGE_DATA), result("t2", IMAGE_DATA)]

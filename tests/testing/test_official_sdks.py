@@ -302,6 +302,11 @@ def test_mistral_chats_streams_calls_tools_and_reads_errors() -> None:
             assert (call.function.name, json.loads(call.function.arguments)) == ("weather", CALLED)
             assert len(call.id) == 9
 
+            result: Any = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
+            called: Any = {"role": "assistant", "content": "", "tool_calls": [call]}
+            with pytest.raises(errors.SDKError, match="Unexpected role 'user' after role 'tool'"):
+                await client.chat.complete_async(model="m", messages=[*HELLO, called, result, *HELLO], tools=[tool])
+
             with pytest.raises(errors.SDKError) as refused:
                 await client.chat.complete_async(model="m", messages=HELLO)
             assert refused.value.status_code == 429

@@ -99,6 +99,7 @@ def _ask(
         with urlopen(request, timeout=timeout or FETCH_TIMEOUT_S) as answer:
             return _Answer(answer.status, answer.headers, answer.read())
     except HTTPError as error:
-        return _Answer(error.code, error.headers, error.read())
+        with error:  # it is the answer, with its connection
+            return _Answer(error.code, error.headers, error.read())
     except (URLError, HTTPException, OSError) as error:
         raise unreached(error) from error

@@ -27,7 +27,7 @@ def build(request: ChatRequest, endpoint: Endpoint, *, stream: bool = False) -> 
     """The HTTP request; see `Adapter.build`."""
     dropped: list[str] = []
     notes: list[str] = []
-    body: dict[str, Any] = {"model": endpoint.model, "messages": messages_for(request.messages, endpoint.model)}
+    body: dict[str, Any] = {"model": endpoint.model, "messages": messages_for(request.messages, endpoint.model, notes)}
     if stream:
         body["stream"] = True
     most = answer_bound(request, endpoint, dropped)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from junctor.adapters.anthropic.models import same_model
 from junctor.adapters.content import Media, carried, media_of, parts_of, role_of, unknown_part
 from junctor.adapters.tools import called_function
+from junctor.adapters.turns import with_turn_between
 from junctor.exceptions import InvalidRequest
 from junctor.request import Message
 
@@ -22,12 +23,12 @@ _ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
 Chunks = list[dict[str, Any]]
 
 
-def messages_for(messages: Sequence[Message], model: str) -> list[dict[str, Any]]:
+def messages_for(messages: Sequence[Message], model: str, notes: list[str]) -> Sequence[Message]:
     """The conversation as Mistral takes it. Raises `InvalidRequest` for a message that has no form there."""
     turns = [_message(message, index, model) for index, message in enumerate(messages)]
     if turns and turns[-1]["role"] == "assistant":
         turns[-1]["prefix"] = True  # a last answer is refused unless it is to be continued
-    return turns
+    return with_turn_between(turns, notes, "mistral")
 
 
 def _message(message: Message, index: int, model: str) -> dict[str, Any]:

@@ -19,7 +19,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     `official` hosts (OpenAI, Azure) want `max_completion_tokens`, know the `developer` role and refuse unknown fields.
     `azure` hosts have addresses and a key header of their own, see `address`.
-    `media_in_results` hosts take pictures inside of a tool's result, and no user's message right after it.
+    `media_in_results` hosts take pictures inside of a tool's result.
+    `strict_turns` hosts take no user's message right after a tool's result.
     `reasoning_field` is the message field in which the host wants its own reasoning back, if it does;
     `encrypted_reasoning` hosts hand it out encrypted by their responses interface, whatever the model.
     """
@@ -30,6 +31,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     metadata: bool = False
     stream_options: bool = True
     media_in_results: bool = False
+    strict_turns: bool = False
     reasoning_field: str | None = None
     encrypted_reasoning: bool = False
 
@@ -53,7 +55,7 @@ _BY_DOMAIN: Final[dict[str, Host]] = {
     "groq.com": Host(top_k=False),
     "x.ai": Host(top_k=False, encrypted_reasoning=True),
     "cerebras.ai": Host(top_k=False),
-    "mistral.ai": Host(top_k=False, stream_options=False, media_in_results=True),
+    "mistral.ai": Host(top_k=False, stream_options=False, media_in_results=True, strict_turns=True),
 }
 _ANY: Final = Host()
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from junctor.adapters.content import media_of, parts_of, role_of
 from junctor.adapters.openai.hosts import Host
+from junctor.adapters.turns import with_turn_between
 from junctor.exceptions import InvalidRequest
 from junctor.request import Message
 
@@ -25,7 +26,7 @@ _OFFICIAL_KEYS: Final = frozenset(
 _FOREIGN_KEYS: Final = frozenset({"provider_fields", "cache_control"})
 
 
-def messages_for(messages: Sequence[Message], host: Host, notes: list[str]) -> list[Message]:
+def messages_for(messages: Sequence[Message], host: Host, notes: list[str]) -> Sequence[Message]:
     """The conversation as `host` takes it. Raises `InvalidRequest` for a message that has no form there."""
     said = [
         message
@@ -36,7 +37,7 @@ def messages_for(messages: Sequence[Message], host: Host, notes: list[str]) -> l
     if not host.media_in_results and (shown := sum(map(_shows_more, said))):
         notes.append(f"messages: pictures and files of {shown} tool result(s) follow as a user message (openai)")
         return _shown_after(said)
-    return said
+    return with_turn_between(said, notes, "openai") if host.strict_turns else said
 
 
 def _shows_more(message: Message) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -66,6 +67,9 @@ class Mistral:
         messages = required(body, "messages", list)
         if unknown := REFUSED_KEYS & body.keys():
             raise Invalid(f"Extra inputs are not permitted: {', '.join(sorted(unknown))}")
+        roles = [message.get("role") for message in messages]
+        if ("tool", "user") in pairwise(roles):
+            raise Invalid("Unexpected role 'user' after role 'tool'")
         tool = wanted_tool(body, messages)
         return Ask(
             model=required(body, "model", str),
