@@ -102,7 +102,7 @@ types: $(CORE) $(BENCH_READY) ## Check Python's types strictly, and the stub aga
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest junctor._core --mypy-config-file pyproject.toml
 
-evaluate: $(CORE) ## Evaluate routing on the tables of $$JUNCTOR_DATA or ../shared/data, else on a made-up one, into evaluation/
+evaluate: $(CORE) ## Evaluate routing on the tables of JUNCTOR_DATA or ../shared/data, else on a made-up one, into evaluation/
 	$(PY) -m scripts.evaluate $(ARGS)
 
 bench: $(CORE) $(BENCH_READY) ## Measure: medians with spread, ratios to floors of the same run, JSON (ARGS="--quick --only client")
