@@ -147,6 +147,42 @@ class Reservation:
         """Whether it is still to be settled."""
 
     @property
+    def outcome(self) -> str:
+        """How the attempt ended: `ok`, `cancelled`, `abandoned` or a failure kind; `held` before that."""
+
+    @property
+    def hedge(self) -> bool:
+        """Whether it was made beside a slow one."""
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """Why each refused candidate was refused, as a sentence."""
+
+    @property
+    def started_s(self) -> float:
+        """Seconds on the router's clock at which it was decided."""
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from there to its end; 0 before that."""
+
+    @property
+    def first_content_s(self) -> float | None:
+        """Seconds to the first content; None if there was none, or nobody noted it."""
+
+    @property
+    def input_tokens(self) -> int:
+        """Input tokens that were settled."""
+
+    @property
+    def output_tokens(self) -> int:
+        """Output tokens that were settled."""
+
+    @property
+    def cost_usd_micros(self) -> int:
+        """What it cost, in micro-dollars."""
+
+    @property
     def receipt(self) -> Receipt:
         """The receipt of this attempt: the decision, what it saw, what was held and settled."""
 

@@ -11,13 +11,14 @@ a dozen containers, which would call the collector once in a few dozen calls.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 import msgspec
 
 from junctor.exceptions import JunctorError
 
 if TYPE_CHECKING:
+    from junctor._core import Reservation
     from junctor.observe.watch import Watch
 
 
@@ -229,11 +230,8 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
         Of a cascade: whether an answer was delivered that should have been escalated.
         """
-        decision, cascade = self.decision, self.cascade
-        if cascade is not None and decision is not None:
-            own = decision.group == cascade.cascade or any(step.model == decision.group for step in cascade.steps)
-            return cascade.degraded or (decision.downgrade and not own)
-        return decision is not None and decision.downgrade
+        decision = self.decision
+        return decision is not None and downgraded(decision.group, decision.downgrade, self.cascade)
 
     @property
     def cost_usd_micros(self) -> int:
@@ -254,6 +252,14 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def from_json(cls, line: bytes | str) -> Receipt:
         """The receipt that `to_json` wrote. Raises `ValueError` for anything else."""
         return decode_receipt(line)
+
+
+def downgraded(group: str | None, by_fallback: bool, climb: Climb | None) -> bool:
+    """Whether a call got less than it asked for: `group` served, as a fallback or not, at the end of this climb."""
+    if climb is None:
+        return by_fallback
+    own = group == climb.cascade or any(step.model == group for step in climb.steps)
+    return climb.degraded or (by_fallback and not own)
 
 
 decode_receipt = msgspec.json.Decoder(Receipt).decode
@@ -327,7 +333,7 @@ class Trail:
         """The attempt of this reservation got an answer with this HTTP status."""
         self.statuses[self.reservations.index(reservation)] = status
         if self.watch is not None:
-            self.watch.heard(reservation)
+            self.watch.heard(cast("Reservation", reservation))
 
     def holds(self, reservation: Recorded) -> bool:
         """Whether this reservation's attempt was made."""

@@ -14,6 +14,7 @@ from tests.cascade.scene import SURE, UNSURE, Scene
 from tests.client.stage import Stage
 from tests.doors.heard import PATHS, body_for, heard
 from tests.doors.visit import CHAT, Ledger, visit
+from tests.observe.agreement import assert_agrees
 
 
 def escalating(*, streamed: bool, strong: list[Outcome] | None = None) -> Scene:
@@ -95,7 +96,7 @@ def test_an_observer_hears_of_one_call_with_every_attempt(
     (call,) = watcher.heard
     assert (call.asked, call.outcome) == ("careful", "ok")
     assert call.receipt == reply.receipt
-    assert [attempt.told for attempt in call.attempts] == list(call.receipt.attempts)
+    assert_agrees(call)
     assert len(call.attempts) == count
     assert call.answered is not None
     assert call.answered.usage == reply.usage

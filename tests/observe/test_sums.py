@@ -13,10 +13,12 @@ import pytest
 
 from junctor.client import Client
 from junctor.exceptions import JunctorError
+from junctor.observe import Observed, Observer
 from junctor.observe.prometheus import Metrics
 from junctor.receipts import Receipt
 from junctor.testing.scripted import Outcome, fail, hang, ok, raise_connection, stream
 from tests.client.stage import MESSAGES, Stage
+from tests.observe.agreement import assert_agrees
 from tests.observe.exposed import Samples, scraped
 
 NAMES = ("a", "b", "c", "d")
@@ -50,6 +52,17 @@ async def random_call(client: Client, draw: random.Random) -> None:
                     return
 
 
+class Comparing(Observer):
+    """Compares what it is told with the receipt, after Prometheus counted without one."""
+
+    def __init__(self) -> None:
+        self.compared = 0
+
+    def ended(self, call: Observed, mark: object) -> None:  # noqa: ARG002  nothing is noted at the beginning
+        assert_agrees(call)
+        self.compared += 1
+
+
 def a_day(seed: int) -> tuple[Samples, list[Receipt], Stage]:
     """What a random day exported, and its receipts."""
     draw, receipts = random.Random(seed), list[Receipt]()
@@ -62,9 +75,9 @@ def a_day(seed: int) -> tuple[Samples, list[Receipt], Stage]:
     stage = Stage(script, members=["a", "b"], groups=spare, fallback=["spare"], hedge=True, limits=limits,
                   weights=(1, 1, 1, 1), seed=seed)  # fmt: skip
     metrics = Metrics(stage.router, tenants=["acme"])
-    stage.client = Client(
-        stage.router, stage.provider, observers=[metrics.observer], on_receipt=receipts.append, seed=seed
-    )
+    comparing = Comparing()
+    observers = [metrics.observer, comparing]
+    stage.client = Client(stage.router, stage.provider, observers=observers, on_receipt=receipts.append, seed=seed)
 
     async def scenario() -> None:
         await asyncio.gather(*(random_call(stage.client, draw) for _ in range(CALLS)))
@@ -72,6 +85,7 @@ def a_day(seed: int) -> tuple[Samples, list[Receipt], Stage]:
     stage.run(scenario())
     stage.tell()
     stage.assert_released()
+    assert comparing.compared == CALLS
     assert stage.client.counters["callback_dropped"] == stage.client.counters["callback_error"] == 0
     return scraped(metrics), receipts, stage
 

@@ -99,56 +99,54 @@ class Log(Observer):
 
 
 def _call(number: int, call: Observed) -> dict[str, Any]:
-    receipt, last, answered = call.receipt, call.last, call.answered
-    decision, failed = receipt.decision, receipt.failed_decision
+    last, failed, answered = call.last, call.failed_decision, call.answered
     return {
         "event": "call",
         "call": number,
         "time": _utc(call.began_ns),
         "operation": call.operation,
         "outcome": call.outcome,
-        "asked": decision and decision.asked,
-        "deployment": receipt.deployment,
+        "asked": call.asked if last or failed else None,
+        "deployment": last and last.deployment,
         "provider": last and last.provider,
         "model": last and last.model,
-        "group": last and last.told.decision.group,
-        "rule": decision and decision.rule,
+        "group": last and last.group,
+        "rule": call.rule,
         "streamed": call.streamed,
-        "downgrade": receipt.downgrade,
+        "downgrade": call.downgrade,
         "attempts": len(call.attempts),
         "tenant": call.tenant,
         "duration_s": round(call.duration_s, 6),
         "first_content_s": _rounded(call.first_content_s),
         "waited_s": round(call.waited_s, 6),
         "overhead_us": call.overhead_us,
-        "input_tokens": sum(attempt.told.input_tokens for attempt in call.attempts),
-        "output_tokens": sum(attempt.told.output_tokens for attempt in call.attempts),
-        "cost_usd": receipt.cost_usd,
+        "input_tokens": sum(attempt.input_tokens for attempt in call.attempts),
+        "output_tokens": sum(attempt.output_tokens for attempt in call.attempts),
+        "cost_usd": call.cost_usd_micros / 1_000_000,
         "finish_reason": answered and answered.finish_reason,
         "response_id": answered and answered.id,
-        "dropped": receipt.dropped,
+        "dropped": call.dropped,
         "refused": dict(failed.refusals) if failed is not None and failed.refusals else None,
     }
 
 
 def _attempt(number: int, attempt: ObservedAttempt) -> dict[str, Any]:
-    told = attempt.told
     return {
         "event": "attempt",
         "call": number,
         "time": _utc(attempt.began_ns),
-        "deployment": told.deployment,
+        "deployment": attempt.deployment,
         "provider": attempt.provider,
         "model": attempt.model,
         "address": attempt.address,
-        "outcome": told.outcome,
-        "status": told.status,
-        "hedge": told.hedge,
-        "duration_s": round(told.duration_s, 6),
+        "outcome": attempt.outcome,
+        "status": attempt.status,
+        "hedge": attempt.hedge,
+        "duration_s": round(attempt.duration_s, 6),
         "first_content_s": _rounded(attempt.first_content_s),
-        "input_tokens": told.input_tokens,
-        "output_tokens": told.output_tokens,
-        "cost_usd": told.cost_usd_micros / 1_000_000,
+        "input_tokens": attempt.input_tokens,
+        "output_tokens": attempt.output_tokens,
+        "cost_usd": attempt.cost_usd_micros / 1_000_000,
     }
 
 

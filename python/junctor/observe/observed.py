@@ -1,9 +1,13 @@
-"""One call that ended, as its observers are told of it: its receipt, and what a receipt has no business to hold.
+"""One call that ended, as its observers are told of it: what they count of it, and its receipt for who reads on.
 
-A receipt explains a decision and can be replayed; it knows neither addresses nor wall time nor the parameters of the
-request. Observers need those, and each would look them up again, so they are put together once for all, on the thread
-that tells them. Everything here is immutable and without content, but for the field of that name; nothing refers back,
-so the garbage collector need not look (`gc=False`, as in receipts).
+A receipt explains a decision and can be replayed, with everybody that the decision looked at; it knows neither
+addresses nor wall time nor the parameters of the request. To put one together costs as much as a third of a call, and
+an observer that counts needs a dozen fields of it. So those are read from the attempts themselves, once for all
+observers on the thread that tells them, and the receipt is made when somebody asks: `receipt` of a call and `told` of
+an attempt are properties, and all who ask get the same one.
+
+Everything here is immutable and without content, but for the field of that name; nothing refers back, so the garbage
+collector need not look (`gc=False`, as in receipts).
 """
 
 from __future__ import annotations
@@ -13,14 +17,29 @@ from typing import Any
 
 import msgspec
 
-from junctor.receipts import Attempt, Receipt
+from junctor.receipts import Attempt, Climb, Decision, Labelled, Receipt, Trail, downgraded
 from junctor.reply import ToolCall, Usage
 
 
 class ObservedAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One attempt of the call, and where it went. Times are nanoseconds since 1970, on the call's one clock."""
+    """One attempt of the call, and where it went. Times are nanoseconds since 1970, on the call's one clock.
 
-    told: Attempt
+    The first fields are those of the same names in a receipt's `Attempt` and its decision.
+    """
+
+    deployment: str
+    outcome: str
+    group: str
+    rule: str | None
+    downgrade: bool
+    status: int | None
+    hedge: bool
+    refusals: Mapping[str, str]
+    input_tokens: int
+    output_tokens: int
+    cost_usd_micros: int
+    duration_s: float
+    first_content_s: float | None = None
     provider: str
     model: str
     adapter: str = ""
@@ -29,7 +48,13 @@ class ObservedAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     port: int | None = None
     began_ns: int
     ended_ns: int
-    first_content_s: float | None = None
+    place: int
+    trail: Trail
+
+    @property
+    def told(self) -> Attempt:
+        """All that the call's receipt tells of this attempt."""
+        return self.trail.receipt().attempts[self.place]
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -59,14 +84,14 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `duration_s` is the whole call, `first_content_s` from its beginning to the first content of a stream, `waited_s`
     the time that it waited for capacity and between attempts. `overhead_us` is what is left when that and the
     providers' time are taken away: junctor's own microseconds (of a stream, until its request was sent).
-    `parameters` are those of the request that say nothing of its content.
+    `parameters` are those of the request that say nothing of its content. `cost_usd_micros`, `failed_decision`,
+    `cascade`, `labels` and `dropped` are those of the receipt.
     """
 
     operation: str
     asked: str
     streamed: bool
     outcome: str
-    receipt: Receipt
     attempts: tuple[ObservedAttempt, ...]
     began_ns: int
     duration_s: float
@@ -78,6 +103,17 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     session: str | None = None
     answered: Answered | None = None
     content: Content | None = None
+    cost_usd_micros: int = 0
+    failed_decision: Decision | None = None
+    cascade: Climb | None = None
+    labels: tuple[Labelled, ...] = ()
+    dropped: tuple[str, ...] = ()
+    trail: Trail
+
+    @property
+    def receipt(self) -> Receipt:
+        """The whole receipt, put together for who asks first."""
+        return self.trail.receipt()
 
     @property
     def ended_ns(self) -> int:
@@ -93,3 +129,15 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def last(self) -> ObservedAttempt | None:
         """The attempt that counts: the one that answered, else the last that was made."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def rule(self) -> str | None:
+        """The rule of the decision that counts, as in the receipt."""
+        told = self.last or self.failed_decision
+        return None if told is None else told.rule
+
+    @property
+    def downgrade(self) -> bool:
+        """Whether another group served than the one that was asked for, as the receipt says it."""
+        told = self.last or self.failed_decision
+        return told is not None and downgraded(told.group, told.downgrade, self.cascade)

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -28,7 +28,7 @@ from junctor.reply import Embeddings, Reply
 if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.observe.observer import Observer
-    from junctor.receipts import Attempt, Receipt, Trail
+    from junctor.receipts import Trail
 
 PARAMETERS: Final = (
     "max_tokens",
@@ -88,7 +88,7 @@ class Watchers:
         watch = trail.watch
         if watch is None:
             return
-        call = watch.observed(trail.receipt())
+        call = watch.observed(trail)
         public = call if call.content is None else msgspec.structs.replace(call, content=None)
         for observer, mark in zip(self._observers, watch.marks, strict=True):
             try:
@@ -131,9 +131,9 @@ class Watch:
         self._waited_s = 0.0
         self._operation = "chat"
         self._outcome = "error"
-        self._sent: list[tuple[object, float]] = []
-        self._answers: list[tuple[object, float]] = []
-        self._reservations: Sequence[Any] = ()
+        self._sent: list[tuple[Reservation, float]] = []
+        self._answers: list[tuple[Reservation, float]] = []
+        self._reservations: Sequence[Reservation] = ()
         self._answered: Answered | None = None
         self._content: Content | None = None
         self._parameters: tuple[Sequence[str], Sequence[Any]] = (), ()
@@ -156,11 +156,11 @@ class Watch:
         if self._keeps_content and operation == "chat":
             self._content = Content(messages=tuple(request.messages), tools=tuple(request.tools))
 
-    def sent(self, reservation: object) -> None:
+    def sent(self, reservation: Reservation) -> None:
         """The request of this attempt is ready and leaves."""
         self._sent.append((reservation, self._now_s()))
 
-    def heard(self, reservation: object) -> None:
+    def heard(self, reservation: Reservation) -> None:
         """The answer to this attempt is there: whole, or its first line if it is a stream."""
         self._answers.append((reservation, self._now_s()))
 
@@ -184,75 +184,93 @@ class Watch:
         self._ended_s = self._now_s()
         whole = self._answered is not None and isinstance(error, GeneratorExit)  # left after its last content
         self._outcome = "ok" if error is None or whole else outcome_of(error)
-        self._reservations = trail.reservations
+        self._reservations = cast("Sequence[Reservation]", trail.reservations)
         if self._content is not None and isinstance(error, exc.StreamInterrupted):
             self._content = msgspec.structs.replace(self._content, text=error.partial)
 
-    def observed(self, receipt: Receipt) -> Observed:
-        """The call as observers are told of it. On their thread."""
-        pairs = list(zip(self._reservations, receipt.attempts, strict=True))
-        attempts = tuple(self._attempt(reservation, told) for reservation, told in pairs)
-        firsts = [told.started_s + told.first_content_s for _, told in pairs if told.first_content_s is not None]
+    def observed(self, trail: Trail) -> Observed:
+        """The call as observers are told of it. On their thread; the receipt is left to who asks for it."""
+        reservations = self._reservations
+        attempts = tuple([self._attempt(held, trail, place) for place, held in enumerate(reservations)])
+        firsts = [held.started_s + first_s for held in reservations if (first_s := held.first_content_s) is not None]
         return Observed(
             operation=self._operation,
             asked=self._model,
             streamed=self._streamed,
             outcome=self._outcome,
-            receipt=receipt,
             attempts=attempts,
             began_ns=self._began_ns,
             duration_s=self._ended_s - self._began_s,
             first_content_s=min(firsts) - self._began_s if firsts else None,
             waited_s=self._waited_s,
-            overhead_us=self._overhead_us(pairs),
+            overhead_us=self._overhead_us(),
             parameters=_told(*self._parameters),
             tags=self._tags,
             session=self._session,
             answered=self._answered,
             content=self._content,
+            cost_usd_micros=trail.summary_cost_usd_micros
+            + sum([label.cost_usd_micros for label in trail.labels])
+            + sum([attempt.cost_usd_micros for attempt in attempts]),
+            failed_decision=trail.failed_decision,
+            cascade=trail.cascade,
+            labels=trail.labels,
+            dropped=trail.dropped,
+            trail=trail,
         )
 
-    def _attempt(self, reservation: Reservation, told: Attempt) -> ObservedAttempt:
-        endpoint = reservation.endpoint
+    def _attempt(self, held: Reservation, trail: Trail, place: int) -> ObservedAttempt:
+        endpoint = held.endpoint
         address, port = server_of(endpoint.base_url)
+        started_s, duration_s = held.started_s, held.duration_s
         return ObservedAttempt(
-            told=told,
-            provider=reservation.provider,
-            model=reservation.model,
+            deployment=held.deployment,
+            outcome=held.outcome,
+            group=held.group,
+            rule=held.rule,
+            downgrade=held.downgrade,
+            status=trail.statuses[place],
+            hedge=held.hedge,
+            refusals=held.refusals,
+            input_tokens=held.input_tokens,
+            output_tokens=held.output_tokens,
+            cost_usd_micros=held.cost_usd_micros,
+            duration_s=duration_s,
+            first_content_s=held.first_content_s,
+            provider=held.provider,
+            model=held.model,
             adapter=endpoint.adapter,
             provider_model=endpoint.model,
             address=address,
             port=port,
-            began_ns=self._date(told.started_s),
-            ended_ns=self._date(told.started_s + told.duration_s),
-            first_content_s=told.first_content_s,
+            began_ns=self._date(started_s),
+            ended_ns=self._date(started_s + duration_s),
+            place=place,
+            trail=trail,
         )
 
     def _date(self, at_s: float) -> int:
         """A time of the router as nanoseconds since 1970; nothing of a call is outside the call."""
         return self._began_ns + round((min(max(at_s, self._began_s), self._ended_s) - self._began_s) * 1e9)
 
-    def _overhead_us(self, pairs: Sequence[tuple[object, Attempt]]) -> int:
+    def _overhead_us(self) -> int:
         """The call's time without waiting, and without any moment at which a provider was asked."""
         end_s = self._ended_s
-        if self._streamed and pairs:
-            end_s = max(told.started_s + told.duration_s for _, told in pairs)
+        if self._streamed and self._reservations:
+            end_s = max([held.started_s + held.duration_s for held in self._reservations])
         asked_s, until_s = 0.0, self._began_s
         for which, from_s in self._sent:  # in the order of sending, so that overlaps count once
-            to_s = self._answered_s(which, pairs, from_s)
+            to_s = self._answered_s(which)
             asked_s += max(0.0, to_s - max(from_s, until_s))
             until_s = max(until_s, to_s)
         return max(0, round((end_s - self._began_s - asked_s - self._waited_s) * 1e6))
 
-    def _answered_s(self, which: object, pairs: Sequence[tuple[object, Attempt]], sent_s: float) -> float:
+    def _answered_s(self, which: Reservation) -> float:
         """When the provider's part of this attempt was over: a whole answer was there, or the attempt was settled."""
-        for reservation, at_s in () if self._streamed else self._answers:
-            if reservation is which:
+        for held, at_s in () if self._streamed else self._answers:
+            if held is which:
                 return at_s
-        for reservation, told in pairs:
-            if reservation is which:
-                return told.started_s + told.duration_s
-        return sent_s
+        return which.started_s + which.duration_s
 
 
 @cache

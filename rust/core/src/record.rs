@@ -188,7 +188,9 @@ fn scorer(fleet: &Fleet, decision: &Decision) -> Option<String> {
     fleet.learned.as_ref().filter(|_| asked).map(|learned| format!("{:016x}", learned.scorer().id()))
 }
 
-fn refusals(fleet: &Fleet, decision: &Decision) -> BTreeMap<String, String> {
+/// Why each candidate of a decision that was refused was refused, as a sentence.
+#[must_use]
+pub fn refusals(fleet: &Fleet, decision: &Decision) -> BTreeMap<String, String> {
     let told = |(deployment, seen): (&Deployment, Considered)| {
         Some((deployment.name.to_string(), seen.refusal?.describe(fleet, deployment, decision.at)))
     };

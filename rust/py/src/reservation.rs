@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use junctor_core::fleet::Action;
 use junctor_core::outcome::{Ending, LimitReport, Outcome};
-use junctor_core::record::DecisionRecord;
+use junctor_core::record::{DecisionRecord, refusals};
 use junctor_core::reservation::Reservation as Core;
 use junctor_core::spec::Dimension;
 use junctor_core::units::Nanos;
@@ -117,6 +117,62 @@ impl Reservation {
     #[getter]
     const fn held(&self) -> bool {
         self.core.is_held()
+    }
+
+    // What observers count of every attempt, each a field of its receipt: a receipt is put together for who reads it.
+
+    /// How the attempt ended: `ok`, `cancelled`, `abandoned` or a failure kind; `held` before that.
+    #[getter]
+    fn outcome(&self) -> &'static str {
+        self.outcome.unwrap_or("held")
+    }
+
+    /// Whether it was made beside a slow one.
+    #[getter]
+    const fn hedge(&self) -> bool {
+        self.core.decision().hedge
+    }
+
+    /// Why each refused candidate was refused, as a sentence.
+    #[getter]
+    fn refusals(&self) -> BTreeMap<String, String> {
+        refusals(self.core.fleet(), self.core.decision())
+    }
+
+    /// Seconds on the router's clock at which it was decided.
+    #[getter]
+    fn started_s(&self) -> f64 {
+        self.core.decision().at.as_secs_f64()
+    }
+
+    /// Seconds from there to its end; 0 before that.
+    #[getter]
+    fn duration_s(&self) -> f64 {
+        self.ended_at.since(self.core.decision().at).as_secs_f64()
+    }
+
+    /// Seconds to the first content; None if there was none, or nobody noted it.
+    #[getter]
+    fn first_content_s(&self) -> Option<f64> {
+        self.core.first_content_after().map(Nanos::as_secs_f64)
+    }
+
+    /// Input tokens that were settled.
+    #[getter]
+    const fn input_tokens(&self) -> u64 {
+        self.core.settlement().input_tokens
+    }
+
+    /// Output tokens that were settled.
+    #[getter]
+    const fn output_tokens(&self) -> u64 {
+        self.core.settlement().output_tokens
+    }
+
+    /// What it cost, in micro-dollars.
+    #[getter]
+    const fn cost_usd_micros(&self) -> u64 {
+        self.core.settlement().cost
     }
 
     /// The receipt of this attempt: the decision, what it saw, what was held and settled.
@@ -258,24 +314,22 @@ impl Reservation {
     fn attempt(&self, py: Python<'_>) -> PyResult<AttemptRecord> {
         let request = self.call.record(py)?;
         let decision = DecisionRecord::of(self.core.fleet(), self.core.decision(), &request.model);
-        let started = self.core.decision().at;
-        let settlement = self.core.settlement();
         Ok(AttemptRecord {
             deployment: self.deployment().to_owned(),
-            outcome: self.outcome.unwrap_or("held").to_owned(),
-            started_s: started.as_secs_f64(),
-            first_content_s: self.core.first_content_after().map(Nanos::as_secs_f64),
-            duration_s: self.ended_at.since(started).as_secs_f64(),
+            outcome: self.outcome().to_owned(),
+            started_s: self.started_s(),
+            first_content_s: self.first_content_s(),
+            duration_s: self.duration_s(),
             settled: self
                 .core
                 .charged()
                 .map(|(pool, dimension, units)| (format!("{pool}.{dimension}"), units))
                 .collect(),
-            input_tokens: settlement.input_tokens,
-            output_tokens: settlement.output_tokens,
-            cost_usd_micros: settlement.cost,
-            usage_known: self.core.is_held() || settlement.usage_known,
-            hedge: self.core.decision().hedge,
+            input_tokens: self.input_tokens(),
+            output_tokens: self.output_tokens(),
+            cost_usd_micros: self.cost_usd_micros(),
+            usage_known: self.core.is_held() || self.core.settlement().usage_known,
+            hedge: self.hedge(),
             model_status: self.model_status(py),
             decision: HeldDecision {
                 decision,

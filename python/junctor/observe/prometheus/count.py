@@ -58,20 +58,18 @@ class Counting(Observer):
             self._count_callbacks()
 
     def _count(self, call: Observed) -> None:
-        receipt = call.receipt
-        decision, last = receipt.decision, call.last
-        group = (decision.group or "") if decision is not None and last is not None else ""
-        rule = (decision.rule or "") if decision is not None else ""
-        self._calls.add((call.operation, group, rule, call.outcome))
-        if last is not None and receipt.downgrade:
+        last = call.last
+        group = last.group if last is not None else ""
+        self._calls.add((call.operation, group, call.rule or "", call.outcome))
+        if last is not None and call.downgrade:
             self._downgrades.add((group,))
         if call.outcome == "ok":
             self._duration.observe((call.operation, group, "true" if call.streamed else "false"), call.duration_s)
         if call.waited_s > 0:
             self._wait.observe((group,), call.waited_s)
         self._overhead.observe((call.operation,), call.overhead_us)
-        if receipt.failed_decision is not None:
-            self._refuse(receipt.failed_decision)
+        if call.failed_decision is not None:
+            self._refuse(call.failed_decision)
         self._attempted(call)
         self._cascade(call)
         if last is not None:
@@ -79,9 +77,9 @@ class Counting(Observer):
         self._tenant(call)
 
     def _cascade(self, call: Observed) -> None:
-        for label in call.receipt.labels:
+        for label in call.labels:
             self._slots.of(f.LABELS).add((label.classifier, label.source))
-        climb = call.receipt.cascade
+        climb = call.cascade
         if climb is None:
             return
         for step in climb.steps:
@@ -93,26 +91,24 @@ class Counting(Observer):
         attempts = call.attempts if len(call.attempts) < 2 else sorted(call.attempts, key=_began)
         before: ObservedAttempt | None = None
         for attempt in attempts:
-            told, place = attempt.told, _place(attempt)
-            decision = told.decision
-            group = decision.group or ""
-            self._decisions.add((group, decision.rule or "", told.deployment))
-            if decision.refusals:
-                self._refuse(decision)
-            self._attempts.add((*place, told.outcome))
-            if told.hedge:
+            place, group = _place(attempt), attempt.group
+            self._decisions.add((group, attempt.rule or "", attempt.deployment))
+            if attempt.refusals:
+                self._refuse(attempt)
+            self._attempts.add((*place, attempt.outcome))
+            if attempt.hedge:
                 self._hedges.add((group, _result(attempt, call)))
-            elif before is not None and not (call.receipt.cascade and before.told.outcome in GOES_ON):
+            elif before is not None and not (call.cascade and before.outcome in GOES_ON):
                 self._retries.add((group,))
             before = attempt
-            self._use(place, "input", told.input_tokens)
-            self._use(place, "output", told.output_tokens)
-            if told.cost_usd_micros:
-                self._cost.add(place, told.cost_usd_micros / 1_000_000)
+            self._use(place, "input", attempt.input_tokens)
+            self._use(place, "output", attempt.output_tokens)
+            if attempt.cost_usd_micros:
+                self._cost.add(place, attempt.cost_usd_micros / 1_000_000)
             if attempt.first_content_s is not None:
                 self._first_content.observe(place, attempt.first_content_s)
-            if told.outcome == "ok":
-                self._attempt_duration.observe(place, told.duration_s)
+            if attempt.outcome == "ok":
+                self._attempt_duration.observe(place, attempt.duration_s)
 
     def _answer(self, call: Observed, last: ObservedAttempt) -> None:
         place = _place(last)
@@ -128,8 +124,8 @@ class Counting(Observer):
         if tokens:
             self._tokens.add((*place, kind), tokens)
 
-    def _refuse(self, decision: Decision) -> None:
-        for deployment, why in decision.refusals.items():
+    def _refuse(self, decided: Decision | ObservedAttempt) -> None:
+        for deployment, why in decided.refusals.items():
             self._slots.of(f.REFUSALS).add((deployment, why.partition(":")[0]))
 
     def _tenant(self, call: Observed) -> None:
@@ -137,11 +133,10 @@ class Counting(Observer):
         if tenant and tenant not in self._tenants:
             tenant = OTHER
         self._tenant_calls.add((tenant, call.outcome))
-        receipt = call.receipt
-        if spent := receipt.cost_usd_micros:
+        if spent := call.cost_usd_micros:
             self._tenant_cost.add((tenant,), spent / 1_000_000)
         read = written = 0
-        for attempt in receipt.attempts:
+        for attempt in call.attempts:
             read += attempt.input_tokens
             written += attempt.output_tokens
         if read:
@@ -163,14 +158,14 @@ Place = tuple[str, str, str]
 
 def _place(attempt: ObservedAttempt) -> Place:
     """The labels of where an attempt went."""
-    return attempt.told.deployment, attempt.provider, attempt.model
+    return attempt.deployment, attempt.provider, attempt.model
 
 
 def _result(hedge: ObservedAttempt, call: Observed) -> str:
     """How a hedge did: it won if it had something to show first, whatever became of its stream afterwards."""
-    if hedge.told.outcome == "ok" or (hedge is call.last and hedge.first_content_s is not None):
+    if hedge.outcome == "ok" or (hedge is call.last and hedge.first_content_s is not None):
         return "won"
-    return "lost" if hedge.told.outcome in ("cancelled", "abandoned") else "failed"
+    return "lost" if hedge.outcome in ("cancelled", "abandoned") else "failed"
 
 
 def _began(attempt: ObservedAttempt) -> int:
