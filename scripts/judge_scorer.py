@@ -22,6 +22,7 @@ from junctor.evaluation import Columns, Table, read_table
 from junctor.evaluation.curves import apgr, pair_curve
 from junctor.evaluation.resampling import Bootstrap, Interval, interval
 from junctor.training import Recipe, judge, train
+from junctor.training.design import told as scores_of
 
 SEEDS: Final = (11, 12, 13)
 FEW: Final = 1_500
@@ -34,8 +35,7 @@ def shown(value: Interval) -> str:
 
 def told(table: Table, learned: Table) -> NDArray[np.float64]:
     """What a scorer trained on `learned` says of the prompts of `table`."""
-    scorer = _core.Scorer(train(learned).artifact)
-    return np.array([scorer.scores(prompt) for prompt in table.prompts])
+    return scores_of(_core.Scorer(train(learned).artifact), table)
 
 
 def pair(folder: Path) -> Iterator[str]:
@@ -92,8 +92,7 @@ def swapped(folder: Path) -> Iterator[str]:
     order = np.argsort(means)
     pairs = [(int(order[k]), int(order[-1 - k])) for k in (0, 3, 6)]
     scorer = train(train_on.only([table.models[m] for both in pairs for m in both]))
-    score = _core.Scorer(scorer.artifact)
-    scores = np.array([score.scores(prompt) for prompt in rest.prompts])
+    scores = scores_of(_core.Scorer(scorer.artifact), rest)
     for at, (weak, strong) in enumerate(pairs):
         gain = rest.quality[:, strong] - rest.quality[:, weak]
         name = f"{table.models[weak]} and {table.models[strong]}"

@@ -1,7 +1,7 @@
 """The compiled core: decides, holds and settles. Use it through `junctor.Router`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 from typing_extensions import disjoint_base
 
@@ -12,6 +12,7 @@ __all__ = [
     "LeaseDesk",
     "ManualClock",
     "Observer",
+    "Outline",
     "Reservation",
     "Router",
     "Scorer",
@@ -255,6 +256,7 @@ class Router:
         warm: tuple[str, int] | None = None,
         prunes: bool = False,
         text: str | None = None,
+        outline: Outline | None = None,
         seed: int | None = None,
     ) -> Reservation:
         """Decide where a request goes and hold what it needs there.
@@ -266,7 +268,8 @@ class Router:
         hedge: only in the asked group, only where there is room for twice the estimate, and never as a probe. `warm` is
         a deployment and how many tokens of the prompt its cache is expected to hold: where cached input does not count,
         they are not held. `prunes` says that a long prompt will be cut as the rule or the group asks for, so it is
-        judged by that size. `text` is what the learned scorer reads, if the fleet has one: it is kept nowhere.
+        judged by that size. `text` is what the learned scorer reads, if the fleet has one, `outline` what it looks at
+        beside it: they are kept nowhere.
 
         Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
         """
@@ -292,6 +295,7 @@ class Router:
         warm: tuple[str, int] | None = None,
         prunes: bool = False,
         text: str | None = None,
+        outline: Outline | None = None,
         seed: int | None = None,
     ) -> bytes:
         """The same walk as `reserve` with nothing held, told stage by stage, as JSON."""
@@ -344,6 +348,28 @@ class Router:
         """Set a deployment's breaker by hand: `open`, `close` or `reset`. Raises `ValueError` for anything else."""
 
 @final
+class Outline:
+    """Figures of one request that the learned scorer looks at beside its text. The defaults are a text alone's.
+
+    `turns` are messages of users, `files` files and recordings, `structured` is 1 where the answer has to be JSON, and
+    `max_tokens` the caller's bound, 0 if there is none.
+    """
+
+    FIELDS: Final[list[str]]
+    def __new__(
+        cls,
+        *,
+        tools: int = 0,
+        images: int = 0,
+        files: int = 0,
+        turns: int = 1,
+        system_chars: int = 0,
+        structured: int = 0,
+        max_tokens: int = 0,
+    ) -> Outline: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
 class Scorer:
     """A scorer out of an artifact: one predicted quality per model."""
 
@@ -354,10 +380,14 @@ class Scorer:
     def models(self) -> list[str]:
         """Its models, in the order of their scores."""
 
-    def scores(self, prompt: str) -> list[float]:
+    @property
+    def fields(self) -> list[str]:
+        """What it looks at beside the text: names of an outline's figures."""
+
+    def scores(self, prompt: str, outline: Outline | None = None) -> list[float]:
         """The predicted quality of each model's answer to a prompt, from 0 to 1."""
 
-    def abstains(self, prompt: str) -> bool:
+    def abstains(self, prompt: str, outline: Outline | None = None) -> bool:
         """Whether its prediction for a prompt says no more than the means do."""
 
     def describe_json(self) -> bytes:
@@ -380,11 +410,20 @@ def simulate(fleet: bytes, job: bytes, *, tell: Callable[[float, float], object]
     fleet that cannot be read.
     """
 
-def features(prompts: Iterable[str], *, bits: int, pairs: bool, grams: tuple[int, int]) -> tuple[bytes, bytes, bytes]:
+def features(
+    prompts: Iterable[str],
+    *,
+    bits: int,
+    pairs: bool,
+    grams: tuple[int, int],
+    fields: Sequence[str] = ...,
+    outlines: Sequence[Outline] | None = None,
+) -> tuple[bytes, bytes, bytes]:
     """Features of prompts, as the scorer reads them: what training learns from.
 
-    Where each prompt's begin and end (int64), the row of each (uint32) and its block (uint8: words, n-grams, marks). A
-    row may come more than once. Raises `ValueError` for bits or n-grams that are not made.
+    Where each prompt's begin and end (int64), the row of each (uint32) and its block (uint8: words, n-grams, marks,
+    outline). A row may come more than once. `fields` of the `outlines`, one for each prompt, are told beside the texts.
+    Raises `ValueError` for bits, n-grams or fields that are not made.
     """
 
 def pack_scorer(facts: bytes, weights: bytes) -> bytes:

@@ -20,6 +20,7 @@ from junctor import adapters
 from junctor.dispatch import Call
 from junctor.estimate import last_question, measure, prefix_affinity, shared_tokens
 from junctor.options import CallOptions, EmbedOptions, Inputs, Wish, take_apart, take_apart_inputs
+from junctor.outline import outline
 from junctor.router import Router
 from junctor.streaming import ReplyStream, last
 from junctor.transport import default_transport
@@ -329,6 +330,8 @@ class Client:
                 ask["warm"] = (warm[0], min(warm[1], shared_tokens(request)))
         if self.router.reads_text and (text := last_question(request.messages)):
             ask["text"] = text
+            if self.router.reads_outline:
+                ask["outline"] = outline(request)
         return ask
 
 

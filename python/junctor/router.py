@@ -50,6 +50,8 @@ class Router(_core.Router):
     """Whether the fleet file asks for requests to be pruned or cached; prompts are asked for by calls."""
     reads_text: bool = False
     """Whether the fleet has a learned scorer, which reads what is asked: `reserve(..., text=...)`."""
+    reads_outline: bool = False
+    """Whether that scorer looks at what comes with the text as well: `reserve(..., outline=...)`."""
     groups: tuple[str, ...] = ()
     config: Config | None = None
     _keys: bool = True
@@ -265,6 +267,7 @@ class Router(_core.Router):
 
             self.ladders = Ladders(fleet)
         self.reads_text = fleet.scorer is not None
+        self.reads_outline = fleet.scorer is not None and bool(fleet.scorer.fields)
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

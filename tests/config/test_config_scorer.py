@@ -12,6 +12,7 @@ import pytest
 
 from junctor import _core, config
 from junctor.client import Client
+from junctor.outline import Outline
 from junctor.router import Router
 from scripts.markdown import ROOT, blocks
 from tests.training.scorers import packed
@@ -90,6 +91,16 @@ def test_the_client_hands_over_the_last_question(fleet: Path, monkeypatch: pytes
     wish = take_apart(messages, {}, deadline_s=1.0, max_wait_s=0.0)
     client = Client(Router.open(fleet))
     assert client._ask("g", wish.request, wish, None, streaming=False, now_s=0.0)["text"] == "easy"
+    asked = client._ask("g", wish.request, wish, None, streaming=False, now_s=0.0)
+    assert "outline" not in asked, "this scorer looks at nothing else"
+    (fleet.parent / "s.jqs").write_bytes(packed("hard", fields=("images", "system_chars")))
+    client.router.reload_from(fleet)
+    asked = client._ask("g", wish.request, wish, None, streaming=False, now_s=0.0)
+    assert asked["outline"] == Outline(images=1, turns=1, system_chars=4)
+    taken = {"text": asked["text"], "outline": asked["outline"]}
+    assert client.router.explain("g", **taken).deployment == "small", "the core takes it"
+    with client.router.reserve("g", **taken) as reservation:
+        assert reservation.deployment == "small"
     monkeypatch.setattr(client.router, "reads_text", False)
     assert "text" not in client._ask("g", wish.request, wish, None, streaming=False, now_s=0.0)
 

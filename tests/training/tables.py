@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from junctor.evaluation import Table
+from junctor.evaluation.outlines import Outlines
 
 EASY = ("colour", "greeting", "weather", "poem", "summary", "list")
 HARD = ("integral", "theorem", "compiler", "proof", "kernel", "tensor")
@@ -26,3 +29,14 @@ def learnable(prompts: int = 600, *, seed: int = 0, missing: float = 0.0) -> Tab
     return Table(
         ids=[str(n) for n in range(prompts)], prompts=texts, models=("small", "large"), quality=quality, tasks=tasks
     )
+
+
+def with_tools(prompts: int = 600, *, seed: int = 0) -> Table:
+    """No word tells anything: `small` fails where a dozen tools come with the prompt. Half of the prompts have them."""
+    table = learnable(prompts, seed=seed)
+    rng = np.random.default_rng(seed + 1)
+    tools = np.where(rng.random(prompts) < 0.5, 12, 0)
+    chance = np.column_stack([np.where(tools > 0, 0.15, 0.9), np.full(prompts, 0.8)])
+    quality = (rng.random((prompts, 2)) < chance).astype(float)
+    outlines = Outlines.of(("tools",), [{"tools": count} for count in tools.tolist()])
+    return replace(table, quality=quality, outlines=outlines)

@@ -143,7 +143,7 @@ def test_a_scorer_is_its_matrix_times_its_weights(table: Table) -> None:
     points = [(-20.0, 0.1), (-1.0, 0.2), (1.0, 0.7), (20.0, 0.9)]
     models = [{"name": name, "label_mean": 0.5, "bias": 0.1, "knots": points} for name in "abc"]
     facts = {
-        "bits": 10, "pairs": True, "grams": (4, 4), "scales": features.scales, "band": 0.0,
+        "bits": 10, "pairs": True, "grams": (4, 4), "fields": [], "scales": features.scales, "band": 0.0,
         "rows": 1, "day": 1, "models": models,
     }  # fmt: skip
     steps = np.abs(weights).max(axis=0) / 127
@@ -161,7 +161,8 @@ def test_any_text_is_scored_and_its_features_are_those_of_training(text: str) ->
     made = design([text], Features(bits=10))
     assert made.x.shape == (1, 1_024)
     facts = {
-        "bits": 10, "pairs": True, "grams": (4, 4), "scales": (1.0, 0.5, 0.3), "band": 0.0, "rows": 1, "day": 1,
+        "bits": 10, "pairs": True, "grams": (4, 4), "fields": [], "scales": (1.0, 0.5, 0.3, 0.3),
+        "band": 0.0, "rows": 1, "day": 1,
         "models": [{"name": "a", "label_mean": 0.5, "bias": 0.5, "knots": [(-50.0, 0.0), (50.0, 1.0)]}],
     }  # fmt: skip
     weights = np.linspace(-1, 1, 1_024, dtype=np.float32)

@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use junctor_benches::{nine_models, prompt};
+use junctor_core::learned::Outline;
 use junctor_core::learned::features::{Block, Sink, extract};
 
 /// Takes features and forgets them.
@@ -22,12 +23,12 @@ fn scores(criterion: &mut Criterion) {
     for bytes in [200, 2_000, 5_000_000] {
         let text = prompt(bytes);
         criterion.bench_function(&format!("learned/scores of 9 models, {bytes} bytes"), |bench| {
-            bench.iter(|| scorer.predict(black_box(&text)));
+            bench.iter(|| scorer.predict(black_box(&text), &Outline::PLAIN));
         });
         criterion.bench_function(&format!("learned/features alone, {bytes} bytes"), |bench| {
             bench.iter(|| {
                 let mut nobody = Nobody(0);
-                extract(black_box(&text), &scorer.facts().spec, &mut nobody);
+                extract(black_box(&text), &Outline::PLAIN, &scorer.facts().spec, &mut nobody);
                 nobody.0
             });
         });

@@ -6,6 +6,7 @@ use junctor_core::draw::Draw;
 use junctor_core::learned::Scorer;
 use junctor_core::learned::artifact::{Artifact, ModelFacts};
 use junctor_core::learned::features::FeatureSpec;
+use junctor_core::learned::outline::Fields;
 use junctor_core::outcome::{Ending, Outcome};
 use junctor_core::request::{Needs, Request};
 use junctor_core::reservation::Reservation;
@@ -163,7 +164,7 @@ impl<'r> Traffic<'r> {
 /// A scorer of nine models with the features that `junctor train` makes, and weights that mean nothing.
 #[must_use]
 pub fn nine_models() -> Scorer {
-    let spec = FeatureSpec { bits: 16, pairs: true, grams: (4, 4) };
+    let spec = FeatureSpec { bits: 16, pairs: true, grams: (4, 4), fields: Fields::NONE };
     let model = |place: usize| ModelFacts {
         name: format!("m{place}"),
         label_mean: 0.5,
@@ -174,7 +175,7 @@ pub fn nine_models() -> Scorer {
     let mut draw = Draw::new(1);
     let weights = (0..spec.rows() * 9).map(|_| draw.next_u64() as i8).collect();
     let models = (0..9).map(model).collect();
-    let artifact = Artifact { spec, scales: [1.0, 0.5, 0.3], band: 0.02, rows: 1, day: 0, models, weights };
+    let artifact = Artifact { spec, scales: [1.0, 0.5, 0.3, 0.3], band: 0.02, rows: 1, day: 0, models, weights };
     Scorer::read(&artifact.write()).expect("the benchmark's artifact is well formed")
 }
 

@@ -25,6 +25,7 @@ from junctor.config.spec import Count
 from junctor.estimate import last_question, measure
 from junctor.exceptions import InvalidRequest
 from junctor.options import KNOWN_TAGS
+from junctor.outline import outline
 from junctor.request import ChatRequest
 
 T = TypeVar("T")
@@ -128,7 +129,7 @@ def _measured(request: ChatRequest) -> dict[str, Any]:
     if request.messages:
         found["input_tokens"], found["prompt_chars"] = measure(request)
         if text := last_question(request.messages):
-            found["text"] = text
+            found |= {"text": text, "outline": outline(request)}
     if request.max_tokens is not None:
         found["output_tokens"] = request.max_tokens
     return found

@@ -26,10 +26,14 @@ MAX_BYTES: Final = 16_777_216
 
 
 class Scorer(msgspec.Struct, frozen=True, kw_only=True):
-    """A scorer that was read. `models` and `like` map models of the fleet to the artifact's, `known` are these."""
+    """A scorer that was read. `models` and `like` map models of the fleet to the artifact's, `known` are these.
+
+    `fields` are the figures that it looks at beside the text.
+    """
 
     artifact: bytes
     known: tuple[str, ...]
+    fields: tuple[str, ...]
     models: dict[str, str]
     like: dict[str, str]
 
@@ -47,7 +51,8 @@ def scorer_of(
     try:
         with (folder / spec.file).open("rb") as file:
             artifact = file.read(MAX_BYTES + 1)
-        known = _core.Scorer(artifact).models
+        scorer = _core.Scorer(artifact)
+        known, fields = scorer.models, scorer.fields
     except OSError as error:
         problems.error(
             ("scorer", "file"), f"{show(spec.file)} cannot be read ({error.strerror}); `junctor train` makes it"
@@ -65,7 +70,7 @@ def scorer_of(
             if name not in known:
                 hint = did_you_mean(name, known, what="models of the artifact")
                 problems.error(("scorer", key, model), f"the artifact has no model {show(name)}; {hint}")
-    return Scorer(artifact=artifact, known=tuple(known), models=spec.models, like=spec.like)
+    return Scorer(artifact=artifact, known=tuple(known), fields=tuple(fields), models=spec.models, like=spec.like)
 
 
 def compiled_scorer(scorer: Scorer) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from junctor.config.errors import show
 from junctor.evaluation.columns import EXTRAS, Layout, chosen
+from junctor.evaluation.outlines import MOST as MOST_FIGURE
+from junctor.evaluation.outlines import Outlines
 from junctor.evaluation.rows import Row, TableError, text_of
 
 MOST: Final = {"usd": 1e6, "in_tok": 1e9, "out_tok": 1e9, "chars": 1e10}
@@ -34,6 +36,7 @@ class Cells:
     quality: NDArray[np.float64]
     extras: Mapping[str, NDArray[np.float64]]
     notes: tuple[str, ...]
+    outlines: Outlines | None = None
 
 
 def gather(
@@ -86,7 +89,7 @@ class _Reader:
         ids, prompts = self._texts(rows)
         return Cells(
             ids=ids, prompts=prompts, tasks=self._tasks(rows), models=models, quality=quality, extras=arrays,
-            notes=self._notes(models),
+            notes=self._notes(models), outlines=self._outlines(rows),
         )  # fmt: skip
 
     def long(self, rows: Sequence[Row], wanted: Sequence[str] | None) -> Cells:
@@ -119,13 +122,15 @@ class _Reader:
         lead = [kept[number][0] for number in first.values()]
         return Cells(
             ids=list(where), prompts=[prompts[number] for number in first.values()], tasks=self._tasks(lead),
-            models=models, quality=scores, extras=arrays, notes=self._notes(models),
+            models=models, quality=scores, extras=arrays, notes=self._notes(models), outlines=self._outlines(lead),
         )  # fmt: skip
 
     def _notes(self, models: Sequence[str]) -> tuple[str, ...]:
         notes = []
         if self.layout.inferred:
             notes.append(f"taken as models, having only scores from 0 to 1: {', '.join(models)}")
+        if self.layout.outline:
+            notes.append(f"taken as what came with the prompts: {', '.join(self.layout.outline)}")
         if self.layout.aside:
             notes.append(f"columns left aside: {', '.join(self.layout.aside)}")
         if self.clipped:
@@ -168,6 +173,21 @@ class _Reader:
             return None
         tasks = [text_of(self.path, row, column, row.cells.get(column) or "") for row in rows]
         return tasks if any(tasks) else None
+
+    def _outlines(self, rows: Sequence[Row]) -> Outlines | None:
+        fields = self.layout.outline
+        read = ({name: self._figure(row, name) for name in fields} for row in rows)
+        return Outlines.of(fields, ({name: figure for name, figure in one.items() if figure >= 0} for one in read))
+
+    def _figure(self, row: Row, column: str) -> int:
+        """A whole number, -1 for none."""
+        figure = self._number(row, column, "a whole number from 0, or nothing for what a plain request has")
+        if figure != figure:
+            return -1
+        if not (0 <= figure <= MOST_FIGURE and figure == int(figure)):
+            allowed = f"a whole number from 0 to {MOST_FIGURE:,}"
+            self._refuse(row, column, row.cells[column], allowed, "name it in `ignore` if it is something else")
+        return int(figure)
 
     def _score(self, row: Row, column: str) -> float:
         score = self._number(row, column, f"a number from 0 to {self.top:g}, or nothing if it was not measured")

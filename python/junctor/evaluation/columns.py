@@ -2,8 +2,9 @@
 
 Tables are wide, one column per model, or long, one row per prompt and model (`model` and `quality` columns tell). In
 wide ones a model's column `m` may have company: `m|usd` (dollars), `m|in_tok` and `m|out_tok` (tokens), `m|chars`
-(characters of the answer). Nothing is guessed in silence: whatever is neither known nor a score between 0 and 1 is an
-error, and what was taken for what is told in the table's notes.
+(characters of the answer). Columns that are called like a figure of an outline (`tools`, `turns`, …) say what came with
+a prompt, unless they are named as models. Nothing is guessed in silence: whatever is neither known nor a score between
+0 and 1 is an error, and what was taken for what is told in the table's notes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from junctor.config.errors import did_you_mean
+from junctor.evaluation.outlines import FIELDS
 from junctor.evaluation.rows import TableError
 
 NAMES: Final = {
@@ -72,6 +74,7 @@ class Layout:
     model: str | None = None
     quality: str | None = None
     extras: dict[str, str] = field(default_factory=dict)
+    outline: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
 
     @property
@@ -98,17 +101,21 @@ def layout(path: Path, names: Sequence[str], columns: Columns) -> Layout:
     task = _found(path, "task", columns.task, [name for name in left if name not in prompt])
     model = _found(path, "model", columns.model, left)
     quality = _found(path, "quality", columns.quality, left)
-    used = {identity, task, *prompt}
+    outline = tuple(name for name in FIELDS if name in {*left} - {identity, task, *prompt, *(columns.models or ())})
+    used = {identity, task, *prompt, *outline}
     if model is not None and quality is not None:
         cost = _found(path, "cost", columns.cost, left)
         beside = {key: _first(words, left) for key, words in LONG_EXTRAS.items()} | {"usd": cost}
         extras = {key: name for key, name in beside.items() if name is not None}
         aside = tuple(name for name in left if name not in used | {model, quality, *extras.values()})
-        return Layout(id=identity, prompt=prompt, task=task, model=model, quality=quality, extras=extras, aside=aside)
+        return Layout(
+            id=identity, prompt=prompt, task=task, model=model, quality=quality, extras=extras, outline=outline,
+            aside=aside,
+        )  # fmt: skip
     models, inferred = _models(path, left, used, columns.models)
     _check_extras(path, left, models)
     aside = tuple(name for name in left if name not in used | set(models) and _base(name) is None)
-    return Layout(id=identity, prompt=prompt, task=task, models=models, inferred=inferred, aside=aside)
+    return Layout(id=identity, prompt=prompt, task=task, models=models, inferred=inferred, outline=outline, aside=aside)
 
 
 def chosen(path: Path, patterns: Sequence[str] | None, known: Iterable[str]) -> tuple[str, ...]:

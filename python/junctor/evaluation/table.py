@@ -22,6 +22,7 @@ from junctor.config.prices import Price
 from junctor.evaluation.cells import gather
 from junctor.evaluation.columns import Columns, layout
 from junctor.evaluation.costs import dollars
+from junctor.evaluation.outlines import Outlines
 from junctor.evaluation.rows import TableError, called, read_rows
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -36,9 +37,9 @@ class Table:
     """Prompts, models, and what was measured. Arrays cannot be written to; `select` and `pair` make other tables.
 
     `quality` is from 0 to 1 with a row per prompt and a column per model, NaN where it was not measured; `cost_usd`
-    likewise, from 0, or None if no cost is known at all. `groups` numbers equal prompts alike; it is found where it is
-    not given. `notes` are sentences about what was found while reading, for people. Raises `TableError` for parts that
-    do not fit each other.
+    likewise, from 0, or None if no cost is known at all. `outlines` say what came with each prompt, None if nothing is
+    known of it. `groups` numbers equal prompts alike; it is found where it is not given. `notes` are sentences about
+    what was found while reading, for people. Raises `TableError` for parts that do not fit each other.
     """
 
     ids: list[str]
@@ -47,6 +48,7 @@ class Table:
     quality: Floats
     cost_usd: Floats | None = None
     tasks: list[str] | None = None
+    outlines: Outlines | None = None
     notes: tuple[str, ...] = ()
     source: str = "table"
     groups: Ints = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
@@ -123,6 +125,7 @@ class Table:
             quality=self.quality[np.ix_(rows, columns)],
             cost_usd=None if self.cost_usd is None else self.cost_usd[np.ix_(rows, columns)],
             tasks=None if self.tasks is None else [self.tasks[row] for row in rows],
+            outlines=None if self.outlines is None else self.outlines.select(rows.tolist()),
             groups=self.groups[rows],
         )
 
@@ -132,9 +135,10 @@ class Table:
             raise self._error(f"it has {shape[0]} prompts and {shape[1]} models; give at least one of each")
         if len(set(self.models)) < len(self.models):
             raise self._error("a model stands twice among its models; name each once")
-        lengths = {len(self.ids), len(self.tasks or self.ids), len(self.groups) or shape[0]}
+        beside = self.ids if self.outlines is None else self.outlines.rows
+        lengths = {len(self.ids), len(self.tasks or self.ids), len(beside), len(self.groups) or shape[0]}
         if lengths != {shape[0]}:
-            raise self._error(f"it has {shape[0]} prompts, but not as many ids, tasks or groups")
+            raise self._error(f"it has {shape[0]} prompts, but not as many ids, tasks, outlines or groups")
         for name, array, most in (("quality", self.quality, 1.0), ("cost_usd", self.cost_usd, np.finfo(float).max)):
             if array is None:
                 continue
@@ -183,6 +187,7 @@ def read_table(
         quality=cells.quality,
         cost_usd=cost,
         tasks=cells.tasks,
+        outlines=cells.outlines,
         source=called(where),
     )
     return _noted(table, (*cells.notes, *told))

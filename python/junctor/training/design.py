@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from junctor import _core
+from junctor.evaluation import Table
+from junctor.evaluation.outlines import Outlines
 
 Floats: TypeAlias = NDArray[np.float32]
 Matrix: TypeAlias = Any
 """A scipy CSR matrix of float32: scipy has no types."""
 
-BLOCKS: Final = 3
-"""Words, n-grams, marks: in the order of the core."""
+BLOCKS: Final = 4
+"""Words, n-grams, marks, the outline: in the order of the core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Features:
     bits: int = 16
     pairs: bool = True
     grams: tuple[int, int] = (4, 4)
-    scales: tuple[float, float, float] = (1.0, 0.5, 0.3)
+    scales: tuple[float, float, float, float] = (1.0, 0.5, 0.3, 0.3)
 
     @property
     def rows(self) -> int:
@@ -61,9 +63,12 @@ class Design:
         return np.where(having > 0, rarity, 0.0).astype(np.float32)
 
 
-def design(prompts: Sequence[str], features: Features) -> Design:
-    """The matrix of these prompts."""
-    ends, rows, blocks = _core.features(prompts, bits=features.bits, pairs=features.pairs, grams=features.grams)
+def design(prompts: Sequence[str], features: Features, outlines: Outlines | None = None) -> Design:
+    """The matrix of these prompts, and of what came with them."""
+    fields, beside = ((), None) if outlines is None else (outlines.fields, outlines.rows)
+    ends, rows, blocks = _core.features(
+        prompts, bits=features.bits, pairs=features.pairs, grams=features.grams, fields=fields, outlines=beside
+    )
     begin = np.frombuffer(ends, np.int64)
     row = np.frombuffer(rows, np.uint32).astype(np.int64)
     block = np.frombuffer(blocks, np.uint8).astype(np.int64)
@@ -75,3 +80,10 @@ def design(prompts: Sequence[str], features: Features) -> Design:
     x.sum_duplicates()
     told = np.bincount(row * BLOCKS + block, minlength=features.rows * BLOCKS).reshape(-1, BLOCKS)
     return Design(x, told.argmax(axis=1))
+
+
+def told(scorer: _core.Scorer, table: Table) -> NDArray[np.float64]:
+    """What a scorer says of a table's prompts: (prompts, models)."""
+    outlines = [None] * len(table) if table.outlines is None else table.outlines.rows
+    pairs = zip(table.prompts, outlines, strict=True)
+    return np.array([scorer.scores(prompt, outline) for prompt, outline in pairs], np.float64)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from junctor import _core
 from junctor.evaluation import Table
 from junctor.training.calibrate import band, calibrated, knots
-from junctor.training.design import Design, Features, design
+from junctor.training.design import Design, Features, design, told
 from junctor.training.ridge import ridge
 
 Floats = NDArray[np.float64]
@@ -71,7 +71,7 @@ def train(table: Table, recipe: Recipe | None = None, *, tell: Callable[[str], N
     began = time.perf_counter()
     _check(table, recipe)
     tell("reading the prompts")
-    made = design(table.prompts, recipe.features)
+    made = design(table.prompts, recipe.features, table.outlines)
     fold = _folds(table, recipe)
     raw = np.zeros(table.quality.shape)
     for number in range(recipe.folds):
@@ -150,6 +150,7 @@ def _pack(table: Table, recipe: Recipe, fit: _Fit, curves: list[list[tuple[float
         "bits": features.bits,
         "pairs": features.pairs,
         "grams": features.grams,
+        "fields": [] if table.outlines is None else table.outlines.fields,
         "scales": features.scales,
         "band": width,
         "rows": len(table),
@@ -161,10 +162,8 @@ def _pack(table: Table, recipe: Recipe, fit: _Fit, curves: list[list[tuple[float
 
 def _rounding(artifact: bytes, table: Table, raw: Floats, curves: list[list[tuple[float, float]]]) -> float:
     """Reads the file back and compares: the largest difference over prompts and models."""
-    scorer = _core.Scorer(artifact)
     exact = np.column_stack([calibrated(raw[:, model], points) for model, points in enumerate(curves)])
-    told = np.array([scorer.scores(prompt) for prompt in table.prompts])
-    return float(np.abs(exact - told).max())
+    return float(np.abs(exact - told(_core.Scorer(artifact), table)).max())
 
 
 def _check(table: Table, recipe: Recipe) -> None:

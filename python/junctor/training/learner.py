@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from junctor._core import Scorer
 from junctor.evaluation import Table
+from junctor.training.design import told
 from junctor.training.fit import train
 
 
@@ -28,4 +29,4 @@ class _Fitted:
 
     def __call__(self, asked: Table) -> NDArray[np.float64]:
         """Predicted quality of (prompts, models)."""
-        return np.array([self._scorer.scores(prompt) for prompt in asked.prompts])
+        return told(self._scorer, asked)

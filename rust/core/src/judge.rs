@@ -51,7 +51,7 @@ impl Judge {
         let (Some(learned), Some(text)) = (&fleet.learned, request.text) else {
             return (configured, Source::Configured);
         };
-        let told = self.told.get_or_init(|| learned.scorer().predict(text));
+        let told = self.told.get_or_init(|| learned.scorer().predict(text, request.outline));
         learned.quality(told, index, configured)
     }
 

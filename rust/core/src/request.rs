@@ -2,6 +2,7 @@
 //! learned scorer, which keeps nothing of it.
 
 use crate::draw::identity;
+use crate::learned::Outline;
 use crate::rules::{Facts, Flag, Number};
 use crate::units::Nanos;
 
@@ -90,6 +91,8 @@ pub struct Request<'a> {
     pub prompt_chars: u64,
     /// What the prompt says, for the scorer alone: read during the walk and kept nowhere.
     pub text: Option<&'a str>,
+    /// What came with the text, for the scorer as well.
+    pub outline: &'a Outline,
     /// Capabilities it needs.
     pub needs: Needs,
     /// Names and values that rules and compliance clauses ask about: task, `user_tier`, priority, tenant, data, …
@@ -126,6 +129,7 @@ impl Default for Request<'_> {
             output_tokens: None,
             prompt_chars: 0,
             text: None,
+            outline: &Outline::PLAIN,
             needs: Needs::NONE,
             tags: &[],
             affinity: None,

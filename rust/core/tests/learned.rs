@@ -4,11 +4,15 @@
 #![cfg(not(any(loom, shuttle)))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first surprise")]
 
+mod common;
+
 use std::collections::BTreeMap;
 
+use common::scorers::{All, SPEC, artifact, base64, rows};
 use junctor_core::learned::artifact::{Artifact, ArtifactError, ModelFacts};
 use junctor_core::learned::features::{Block, FeatureSpec, Sink, extract};
-use junctor_core::learned::{MAX_MODELS, Scorer};
+use junctor_core::learned::outline::{Field, Fields};
+use junctor_core::learned::{MAX_MODELS, Outline, Scorer};
 use junctor_core::record::DecisionRecord;
 use junctor_core::request::Request;
 use junctor_core::router::Router;
@@ -16,57 +20,6 @@ use junctor_core::spec::FleetSpec;
 use junctor_core::units::Nanos;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-const SPEC: FeatureSpec = FeatureSpec { bits: 10, pairs: true, grams: (4, 4) };
-
-#[derive(Default, Debug, PartialEq, Clone)]
-struct All(Vec<(u8, u32)>);
-
-impl Sink for All {
-    fn add(&mut self, block: Block, row: u32) {
-        self.0.push((block as u8, row));
-    }
-}
-
-fn rows(text: &str, spec: &FeatureSpec) -> Vec<(u8, u32)> {
-    let mut all = All::default();
-    extract(text, spec, &mut all);
-    all.0
-}
-
-/// A scorer that knows one word: `hard` is bad for the small model and does not move the large one.
-fn artifact(names: &[&str]) -> Artifact {
-    let spec = SPEC;
-    let hard = rows("hard", &FeatureSpec { grams: (0, 0), ..spec })[0].1 as usize;
-    let model = |(place, name): (usize, &&str)| ModelFacts {
-        name: (*name).to_owned(),
-        label_mean: if place == 0 { 0.7 } else { 0.8 },
-        bias: if place == 0 { 0.7 } else { 0.8 },
-        step: 0.01,
-        knots: [(0.0, 0.0), (1.0, 1.0)].into_iter().collect(),
-    };
-    let mut weights = vec![0; spec.rows() * names.len()];
-    weights[hard * names.len()] = -60;
-    Artifact {
-        spec,
-        scales: [1.0, 0.0, 0.0],
-        band: 0.02,
-        rows: 1_000,
-        day: 20_000,
-        models: names.iter().enumerate().map(model).collect(),
-        weights,
-    }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let group = |group: &[u8]| {
-        let bits = group.iter().chain(&[0; 2]).take(3).fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        let letters = (0..4).map(|place| LETTERS[bits >> (18 - 6 * place) & 63] as char);
-        letters.take(group.len() + 1).chain("==".chars()).take(4).collect::<String>()
-    };
-    bytes.chunks(3).map(group).collect()
-}
 
 #[test]
 fn a_file_is_what_was_written() {
@@ -128,9 +81,60 @@ fn what_has_no_meaning_is_refused_by_name() {
     assert!(wrong(|a| a.models[0].knots[1].0 = -1.0).contains("both rising"));
     assert!(wrong(|a| a.weights.truncate(2_047)).contains("number of weights is 2047 of 2048"));
     assert!(wrong(|a| a.models.clear()).contains("number of models is 0"));
+}
+
+#[test]
+fn artifacts_of_other_layouts_and_features_are_refused_by_name() {
     let mut other = artifact(&["small", "large"]).write();
-    other[24] = 2;
-    assert!(matches!(Artifact::read(&other), Err(ArtifactError::Checksum { .. })));
+    other[8] = 1;
+    let told = Artifact::read(&other).unwrap_err().to_string();
+    assert_eq!(told, "the artifact's layout has version 1; this junctor reads version 2: train it again");
+    let told = |place: usize, byte: u8| {
+        let mut other = artifact(&["small", "large"]).write();
+        other[place] = byte;
+        assert!(matches!(Artifact::read(&other), Err(ArtifactError::Checksum { .. })));
+        let sum = summed(&other[24..]).to_le_bytes();
+        other[16..24].copy_from_slice(&sum);
+        Artifact::read(&other).unwrap_err().to_string()
+    };
+    let expected = "the artifact was trained on features of version 1; this junctor makes version 2: train it again";
+    assert_eq!(told(24, 1), expected);
+    assert!(told(30, 0x80).contains("fields 0 to 127"));
+    assert!(told(31, 1).contains("feature specification"));
+}
+
+/// The checksum as the header of the file describes it, written again.
+fn summed(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.split_at(bytes.len() / 8 * 8);
+    let words = words.chunks(8).map(|word| u64::from_le_bytes(word.try_into().unwrap()));
+    words
+        .chain(rest.iter().map(|byte| u64::from(*byte)))
+        .fold(bytes.len() as u64, |sum, word| junctor_core::draw::mix(sum.rotate_left(5) ^ word))
+}
+
+#[test]
+fn what_came_with_the_text_counts_if_the_artifact_knows_it_and_else_not_at_all() {
+    let tools = |count| {
+        let mut outline = Outline::PLAIN;
+        outline.0[Field::Tools as usize] = count;
+        outline
+    };
+    let mut made = artifact(&["small", "large"]);
+    let blind = Scorer::read(&made.write()).unwrap();
+    assert_eq!(blind.predict("hard", &tools(12)), blind.predict("hard", &Outline::PLAIN));
+    made.spec.fields = Fields::NONE.with("tools").unwrap();
+    made.scales = [0.0, 0.0, 0.0, 1.0];
+    let mut told = All::default();
+    extract("", &tools(12), &made.spec, &mut told);
+    let row = told.0.iter().find(|(block, _)| *block == Block::Outline as u8).unwrap().1 as usize;
+    made.weights.fill(0);
+    made.weights[row * 2] = -60;
+    let scorer = Scorer::read(&made.write()).unwrap();
+    assert_eq!(Artifact::read(&made.write()).unwrap(), made);
+    let quality = |outline| scorer.predict("anything", &outline).qualities[0];
+    assert!((quality(Outline::PLAIN) - 0.7).abs() < 1e-6, "without tools as the mean");
+    assert!((quality(tools(12)) - (0.7 - 0.6 / 2_f32.sqrt())).abs() < 1e-6, "with a dozen tools worse");
+    assert!((quality(tools(15)) - quality(tools(12))).abs() < f32::EPSILON, "as many, to a power of two");
 }
 
 /// The same as the scorer, without any of its care: floats, maps, one model at a time.
@@ -152,7 +156,7 @@ fn naive(made: &Artifact, text: &str) -> Vec<f32> {
 proptest! {
     #[test]
     fn any_text_has_bounded_features_that_never_change(text in any::<String>(), bits in 8_u8..=18, pairs: bool, low in 2_u8..=5, more in 0_u8..=3) {
-        let spec = FeatureSpec { bits, pairs, grams: (low, (low + more).min(5)) };
+        let spec = FeatureSpec { bits, pairs, grams: (low, (low + more).min(5)), fields: Fields::NONE };
         let found = rows(&text, &spec);
         prop_assert_eq!(&found, &rows(&text, &spec));
         prop_assert!(found.iter().all(|(_, row)| (*row as usize) < spec.rows()));
@@ -172,11 +176,11 @@ proptest! {
     fn scores_are_those_of_a_naive_twin(text in "[a-z é0-9.?\n]{0,300}", seed: u64, count in 1_usize..=MAX_MODELS) {
         let names: Vec<String> = (0..count).map(|place| format!("m{place}")).collect();
         let mut made = artifact(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        made.scales = [1.0, 0.5, 0.3];
+        made.scales = [1.0, 0.5, 0.3, 0.7];
         let mut draw = junctor_core::draw::Draw::new(seed);
         made.weights.iter_mut().for_each(|weight| *weight = draw.next_u64() as i8);
         made.models.iter_mut().for_each(|model| model.step = 0.002);
-        let told = Scorer::read(&made.write()).unwrap().predict(&text);
+        let told = Scorer::read(&made.write()).unwrap().predict(&text, &Outline::PLAIN);
         for (one, other) in told.qualities.iter().zip(naive(&made, &text)) {
             prop_assert!((one - other).abs() < 1e-4, "{one} {other}");
         }
@@ -186,7 +190,7 @@ proptest! {
 #[test]
 fn features_do_not_drift() {
     // Whatever changes these changes `features::VERSION`.
-    let known = rows("What is 2+2? Ünïcode, and a word", &FeatureSpec { bits: 16, pairs: true, grams: (4, 4) });
+    let known = rows("What is 2+2? Ünïcode, and a word", &FeatureSpec { bits: 16, ..SPEC });
     let sum = known
         .iter()
         .fold(0_u64, |sum, (block, row)| junctor_core::draw::mix(sum ^ u64::from(*row) << 2 ^ u64::from(*block)));

@@ -3,13 +3,15 @@
 use arrayvec::ArrayVec;
 use junctor_core::learned::artifact::{Artifact, MAX_KNOTS, ModelFacts};
 use junctor_core::learned::features::{Block, FeatureSpec, Sink, extract};
-use junctor_core::learned::scorer::Scorer as Core;
+use junctor_core::learned::outline::{Field, Outline as Figures};
+use junctor_core::learned::scorer::{Prediction, Scorer as Core};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::json;
+use crate::outline::{self, Outline};
 
 /// The largest weight of a model is so many steps: what a signed byte holds on both sides.
 const STEPS: f32 = 127.0;
@@ -31,17 +33,19 @@ impl Sink for Collected {
 }
 
 /// Features of prompts: where each prompt's begin and end, the row of each, and its block, as bytes of int64, uint32
-/// and uint8. A row may come more than once.
+/// and uint8. A row may come more than once. `fields` of `outlines`, one for each prompt, are told beside the texts.
 #[pyfunction]
-#[pyo3(signature = (prompts, *, bits, pairs, grams))]
+#[pyo3(signature = (prompts, *, bits, pairs, grams, fields=Vec::new(), outlines=None))]
 pub fn features<'py>(
     prompts: &Bound<'py, PyAny>,
     bits: u8,
     pairs: bool,
     grams: (u8, u8),
+    fields: Vec<String>,
+    outlines: Option<Vec<Py<Outline>>>,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
     let py = prompts.py();
-    let spec = FeatureSpec { bits, pairs, grams };
+    let spec = FeatureSpec { bits, pairs, grams, fields: outline::fields(&fields)? };
     if !spec.is_valid() {
         let allowed = "8 to 18 bits, and n-grams of 2 to 5 characters or (0, 0) for none";
         return Err(wrong(format!("bits {bits} and grams {grams:?} make no features; allowed are {allowed}")));
@@ -49,11 +53,21 @@ pub fn features<'py>(
     let mut ends = 0_i64.to_ne_bytes().to_vec();
     let (mut rows, mut blocks) = (Vec::new(), Vec::new());
     let mut made = Collected::default();
-    for prompt in prompts.try_iter()? {
+    for (place, prompt) in prompts.try_iter()?.enumerate() {
         let prompt = prompt?;
+        let outline = match &outlines {
+            None => Figures::PLAIN,
+            Some(given) => {
+                given
+                    .get(place)
+                    .ok_or_else(|| wrong("there are fewer outlines than prompts; give one for each"))?
+                    .get()
+                    .0
+            }
+        };
         let prompt = prompt.cast::<PyString>()?.to_string_lossy();
         made.0.iter_mut().for_each(Vec::clear);
-        extract(&prompt, &spec, &mut made);
+        extract(&prompt, &outline, &spec, &mut made);
         for (block, found) in (0_u8..).zip(&made.0) {
             rows.extend(found.iter().flat_map(|row| row.to_ne_bytes()));
             blocks.resize(blocks.len() + found.len(), block);
@@ -70,6 +84,7 @@ struct Facts {
     bits: u8,
     pairs: bool,
     grams: (u8, u8),
+    fields: Vec<String>,
     scales: [f32; Block::COUNT],
     band: f32,
     rows: u32,
@@ -91,7 +106,8 @@ struct Model {
 impl Facts {
     fn of(scorer: &Core) -> Self {
         let Artifact { spec, scales, band, rows, day, models, .. } = scorer.facts();
-        let FeatureSpec { bits, pairs, grams } = *spec;
+        let FeatureSpec { bits, pairs, grams, fields } = *spec;
+        let fields = fields.iter().map(|field| field.name().to_owned()).collect();
         let model = |facts: &ModelFacts| Model {
             name: facts.name.clone(),
             label_mean: facts.label_mean,
@@ -100,7 +116,7 @@ impl Facts {
         };
         let (scales, band, rows, day) = (*scales, *band, *rows, *day);
         let id = format!("{:016x}", scorer.id());
-        Self { bits, pairs, grams, scales, band, rows, day, models: models.iter().map(model).collect(), id }
+        Self { bits, pairs, grams, fields, scales, band, rows, day, models: models.iter().map(model).collect(), id }
     }
 }
 
@@ -128,9 +144,9 @@ pub fn pack_scorer<'py>(py: Python<'py>, facts: &[u8], weights: &[u8]) -> PyResu
         let Model { name, label_mean, bias, .. } = model;
         ModelFacts { name, label_mean, bias, step: *step, knots }
     };
-    let Facts { bits, pairs, grams, scales, band, rows, day, models, .. } = facts;
+    let Facts { bits, pairs, grams, fields, scales, band, rows, day, models, .. } = facts;
     let artifact = Artifact {
-        spec: FeatureSpec { bits, pairs, grams },
+        spec: FeatureSpec { bits, pairs, grams, fields: outline::fields(&fields)? },
         scales,
         band,
         rows,
@@ -160,19 +176,33 @@ impl Scorer {
         self.0.facts().models.iter().map(|model| model.name.as_str()).collect()
     }
 
+    /// What it looks at beside the text: names of an outline's figures.
+    #[getter]
+    fn fields(&self) -> Vec<&str> {
+        self.0.facts().spec.fields.iter().map(Field::name).collect()
+    }
+
     /// The predicted quality of each model's answer to a prompt.
-    fn scores(&self, prompt: &Bound<'_, PyString>) -> Vec<f32> {
-        let told = self.0.predict(&prompt.to_string_lossy());
+    #[pyo3(signature = (prompt, outline=None))]
+    fn scores(&self, prompt: &Bound<'_, PyString>, outline: Option<&Outline>) -> Vec<f32> {
+        let told = self.predict(prompt, outline);
         told.qualities.into_iter().take(self.0.facts().models.len()).collect()
     }
 
     /// Whether its prediction for a prompt says no more than the means do.
-    fn abstains(&self, prompt: &Bound<'_, PyString>) -> bool {
-        self.0.predict(&prompt.to_string_lossy()).abstains
+    #[pyo3(signature = (prompt, outline=None))]
+    fn abstains(&self, prompt: &Bound<'_, PyString>, outline: Option<&Outline>) -> bool {
+        self.predict(prompt, outline).abstains
     }
 
     /// What the artifact says of itself, as JSON.
     fn describe_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &json(&Facts::of(&self.0))?))
+    }
+}
+
+impl Scorer {
+    fn predict(&self, prompt: &Bound<'_, PyString>, outline: Option<&Outline>) -> Prediction {
+        self.0.predict(&prompt.to_string_lossy(), outline.map_or(&Figures::PLAIN, |outline| &outline.0))
     }
 }

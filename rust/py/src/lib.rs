@@ -6,6 +6,7 @@ mod home;
 mod learned;
 mod leases;
 mod observer;
+mod outline;
 mod request;
 mod reservation;
 mod router;
@@ -24,6 +25,8 @@ mod _core {
     use super::leases::LeaseDesk;
     #[pymodule_export]
     use super::observer::Observer;
+    #[pymodule_export]
+    use super::outline::Outline;
     #[pymodule_export]
     use super::reservation::Reservation;
     #[pymodule_export]

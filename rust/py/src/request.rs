@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 use junctor_core::draw::identity;
+use junctor_core::learned::Outline as Figures;
 use junctor_core::request::{Needs, Request, Warm};
 use junctor_core::units::Nanos;
 use pyo3::prelude::*;
@@ -9,6 +10,7 @@ use pyo3::types::{PyDict, PyInt, PyString};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::invalid_request;
+use crate::outline::Outline;
 
 /// Most tags of one request.
 const MAX_TAGS: usize = 32;
@@ -25,6 +27,8 @@ pub struct Arguments<'py> {
     pub tags: Tags,
     /// What the prompt says: for the scorer, and not kept.
     pub text: Option<Bound<'py, PyString>>,
+    /// What came with it: likewise.
+    pub outline: Option<Bound<'py, Outline>>,
     /// Absent when all of them are empty, as they nearly always are.
     pub lists: Option<Box<Lists>>,
 }
@@ -73,7 +77,8 @@ impl Arguments<'_> {
         }
         // A surrogate that stands alone is no text of any language: it is read as a mark of replacement.
         let text = self.text.as_ref().map(|text| text.to_string_lossy());
-        let request = Request { text: text.as_deref(), ..self.scalars.request(self.model.to_str()?, &tags) };
+        let outline = self.outline.as_ref().map_or(&Figures::PLAIN, |outline| &outline.get().0);
+        let request = Request { text: text.as_deref(), outline, ..self.scalars.request(self.model.to_str()?, &tags) };
         Ok(match &self.lists {
             None => act(&request),
             Some(lists) => lists.with(request, act),
@@ -154,6 +159,7 @@ impl Kept {
             scalars: self.scalars,
             tags: self.tags.clone_ref(py),
             text: None,
+            outline: None,
             lists: self.lists.clone(),
         };
         arguments.with_request(RequestRecord::of)

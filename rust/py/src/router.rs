@@ -27,6 +27,7 @@ use std::sync::Arc;
 use crate::clock::{Clock, ManualClock};
 use crate::errors::{config_error, denial, fleet_error, invalid_request, json, warn_narrower};
 use crate::home::{Home, HomeRecord};
+use crate::outline::Outline;
 use crate::request::{Arguments, Lists, RequestRecord, Scalars, Tags, affinity, needs};
 use crate::reservation::Reservation;
 
@@ -154,13 +155,13 @@ impl Router {
     /// group, only where there is room for twice the estimate, and never as a probe. `warm` is a deployment and how many
     /// tokens of the prompt its cache is expected to hold: where cached input does not count, they are not held. `prunes`
     /// says that a long prompt will be cut as the rule or the group asks for, so it is judged by that size. `text` is what
-    /// the learned scorer reads.
+    /// the learned scorer reads, `outline` what it looks at beside it.
     ///
     /// Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
-                        text=None, seed=None))]
+                        text=None, outline=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn reserve<'py>(
         slf: &Bound<'py, Self>,
@@ -182,6 +183,7 @@ impl Router {
         warm: Option<(PyBackedStr, u64)>,
         prunes: bool,
         text: Option<Bound<'py, PyString>>,
+        outline: Option<Bound<'py, Outline>>,
         seed: Option<u64>,
     ) -> PyResult<Reservation> {
         let py = slf.py();
@@ -191,7 +193,7 @@ impl Router {
         scalars.estimated = estimated;
         scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
         scalars.prunes = prunes;
-        let arguments = arguments(py, model, scalars, tags, text, lists)?;
+        let arguments = arguments(py, model, scalars, tags, (text, outline), lists)?;
         let this = slf.get();
         this.look_for_segment(py);
         let (now, seed) = (this.now(), this.next_seed(seed));
@@ -210,7 +212,7 @@ impl Router {
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
-                        text=None, seed=None))]
+                        text=None, outline=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn explain_json<'py>(
         slf: &Bound<'py, Self>,
@@ -232,6 +234,7 @@ impl Router {
         warm: Option<(PyBackedStr, u64)>,
         prunes: bool,
         text: Option<Bound<'py, PyString>>,
+        outline: Option<Bound<'py, Outline>>,
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = slf.py();
@@ -241,7 +244,7 @@ impl Router {
         scalars.estimated = estimated;
         scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
         scalars.prunes = prunes;
-        let arguments = arguments(py, model, scalars, tags, text, lists)?;
+        let arguments = arguments(py, model, scalars, tags, (text, outline), lists)?;
         let told = arguments.with_request(|request| slf.get().told(py, request, seed))??;
         Ok(PyBytes::new(py, &json(&told)?))
     }
@@ -450,7 +453,7 @@ fn arguments<'py>(
     model: Option<Bound<'py, PyString>>,
     scalars: Scalars,
     tags: Option<Bound<'py, PyDict>>,
-    text: Option<Bound<'py, PyString>>,
+    (text, outline): (Option<Bound<'py, PyString>>, Option<Bound<'py, Outline>>),
     [tried, regions, providers, exclude_providers, agreements]: [Option<&Bound<'py, PyAny>>; 5],
 ) -> PyResult<Arguments<'py>> {
     let lists = Lists::read(
@@ -464,7 +467,7 @@ fn arguments<'py>(
         ],
     )?;
     let model = model.unwrap_or_else(|| pyo3::intern!(py, "auto").clone());
-    Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, text, lists })
+    Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, text, outline, lists })
 }
 
 /// A seed from the system. Not a secret: only different each time, and in each process.

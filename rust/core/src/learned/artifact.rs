@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! 0   magic "junctorQ" · version u16 · zero u16 · length u32 · checksum u64 of all that follows
-//! 24  features: version, bits, pairs, shortest and longest n-gram u8 · models u8 · zero u16
-//! 32  scale of each block 3 × f32 · band f32 · rows trained on u32 · day trained on u32 (since 1970)
-//! 56  per model: length u8, name · label mean, bias, step f32 · knots u8, (raw, quality) 2 × f32 each
+//! 24  features: version, bits, pairs, shortest and longest n-gram u8 · models u8 · fields of the outline u8 · zero u8
+//! 32  scale of each block 4 × f32 · band f32 · rows trained on u32 · day trained on u32 (since 1970)
+//! 60  per model: length u8, name · label mean, bias, step f32 · knots u8, (raw, quality) 2 × f32 each
 //!     weights i8: rows of the table × models, a row's side by side
 //! ```
 //!
@@ -17,10 +17,11 @@ use thiserror::Error;
 use super::MAX_MODELS;
 use super::bytes::{Bytes, checksum};
 use super::features::{self, Block, FeatureSpec};
+use super::outline::Fields;
 
 const MAGIC: &[u8; 8] = b"junctorQ";
 /// Names the layout of the file.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes before what the checksum covers.
 const COVERED_FROM: usize = 24;
 /// Most points of a calibration.
@@ -33,7 +34,7 @@ pub enum ArtifactError {
     #[error("this is no scorer artifact: it does not begin with `junctorQ`; make one with `junctor train`")]
     NoArtifact,
     /// Written by another version.
-    #[error("the artifact's layout has version {0}; this junctor reads version 1: train it again")]
+    #[error("the artifact's layout has version {0}; this junctor reads version {VERSION}: train it again")]
     Version(u16),
     /// Longer or shorter than it says.
     #[error("the artifact has {found} bytes; it says that it has {said}: copy it again")]
@@ -52,7 +53,7 @@ pub enum ArtifactError {
         said: u64,
     },
     /// Made for other features than this version extracts.
-    #[error("the artifact was trained on features of version {0}; this junctor makes version 1: train it again")]
+    #[error("the artifact was trained on features of version {0}; this junctor makes version {made}: train it again", made = features::VERSION)]
     Features(u8),
     /// A part that has no meaning.
     #[error("the artifact's {what} is {value}; allowed is {allowed}")]
@@ -137,14 +138,16 @@ impl Artifact {
             return Err(ArtifactError::Features(version));
         }
         let mut byte = || body.u8().ok_or_else(short);
-        let (bits, pairs, low, high, count) = (byte()?, byte()?, byte()?, byte()?, byte()?);
-        let spec = FeatureSpec { bits, pairs: pairs != 0, grams: (low, high) };
-        if pairs > 1 || !spec.is_valid() || body.u16() != Some(0) {
-            let allowed = "8 to 18 bits, pairs 0 or 1, and n-grams of 2 to 5 characters or none";
-            return Err(part("feature specification", format!("{spec:?}"), allowed));
+        let (bits, pairs, low, high) = (byte()?, byte()?, byte()?, byte()?);
+        let (count, fields, zero) = (byte()?, byte()?, byte()?);
+        let told = Fields::of_bits(fields);
+        let spec = FeatureSpec { bits, pairs: pairs != 0, grams: (low, high), fields: told.unwrap_or_default() };
+        if pairs > 1 || !spec.is_valid() || told.is_none() || zero != 0 {
+            let allowed = "8 to 18 bits, pairs 0 or 1, n-grams of 2 to 5 characters or none, fields 0 to 127";
+            return Err(part("feature specification", format!("{spec:?}, fields {fields}"), allowed));
         }
         let mut number = || body.f32().ok_or_else(short);
-        let scales = [number()?, number()?, number()?];
+        let scales = [number()?, number()?, number()?, number()?];
         let band = number()?;
         let (rows, day) = (body.u32().ok_or_else(short)?, body.u32().ok_or_else(short)?);
         let models: Vec<_> = (0..count).map(|_| model(body)).collect::<Option<_>>().ok_or_else(short)?;
@@ -170,7 +173,9 @@ impl Artifact {
             return Err(part("number of weights", value, "one for each row of the table and each model"));
         }
         let scale = "a number from 0 to 1,000";
-        for (name, value) in ["scale of words", "scale of n-grams", "scale of marks"].iter().zip(self.scales) {
+        for (name, value) in
+            ["scale of words", "scale of n-grams", "scale of marks", "scale of the outline"].iter().zip(self.scales)
+        {
             within(name, value, 0.0, 1_000.0, scale)?;
         }
         within("band", self.band, 0.0, 1.0, "0 to 1")?;
@@ -185,8 +190,9 @@ impl Artifact {
     /// The file, to be read by [`Artifact::read`].
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let FeatureSpec { bits, pairs, grams: (low, high) } = self.spec;
-        let mut body = vec![features::VERSION, bits, u8::from(pairs), low, high, self.models.len() as u8, 0, 0];
+        let FeatureSpec { bits, pairs, grams: (low, high), fields } = self.spec;
+        let mut body = vec![features::VERSION, bits, u8::from(pairs), low, high];
+        body.extend([self.models.len() as u8, fields.bits(), 0]);
         let numbers = self.scales.into_iter().chain([self.band]);
         body.extend(numbers.flat_map(f32::to_le_bytes));
         body.extend([self.rows, self.day].into_iter().flat_map(u32::to_le_bytes));

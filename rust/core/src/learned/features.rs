@@ -1,4 +1,5 @@
-//! What a prompt says, as rows of a table: hashed words, pairs of words, character n-grams and a few marks.
+//! What a prompt says, as rows of a table: hashed words, pairs of words, character n-grams, a few marks, and what came
+//! with it.
 //!
 //! A model that predicts quality inside a decision has microseconds, so no tokenizer and no embedding: each feature is one
 //! multiplication away from its row. Every *distinct* word and pair counts once, and the n-grams of every distinct
@@ -6,15 +7,16 @@
 //! counted, a small table of what was seen is all the memory, and it lies on the stack.
 //!
 //! Training calls this code through the binding and serving calls it in the walk: there is no second implementation
-//! that could drift. Whatever changes a row of any text changes [`VERSION`], and artifacts of another are refused.
+//! that could drift. Whatever changes a row of any request changes [`VERSION`], and artifacts of another are refused.
 //!
 //! Work is bounded: of a long prompt the beginning and the end are read ([`super::window`]).
 
 use super::marks::Marks;
+use super::outline::{Fields, Outline};
 use super::window::window;
 
 /// Names this extraction; artifacts carry it.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Longest word; what is longer continues as another one. Scripts without blanks are cut into such pieces.
 const MAX_WORD: usize = 32;
 /// Longest character n-gram: as many codes of `CODE_BITS` bits as a word of the machine holds.
@@ -35,6 +37,8 @@ pub struct FeatureSpec {
     pub pairs: bool,
     /// Shortest and longest character n-gram; 0 to 0 makes none.
     pub grams: (u8, u8),
+    /// What is looked at beside the text.
+    pub fields: Fields,
 }
 
 impl FeatureSpec {
@@ -64,11 +68,13 @@ pub enum Block {
     Grams = 1,
     /// Length, layout, script and the like.
     Marks = 2,
+    /// What came with the text, see [`Outline`].
+    Outline = 3,
 }
 
 impl Block {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 4;
 }
 
 /// Whoever takes features.
@@ -77,15 +83,16 @@ pub trait Sink {
     fn add(&mut self, block: Block, row: u32);
 }
 
-/// Reads `text` and hands its features to `sink`, in the order of the text.
+/// Reads `text` and what came with it, and hands their features to `sink`, in the order of the text.
 #[inline]
-pub fn extract(text: &str, spec: &FeatureSpec, sink: &mut impl Sink) {
+pub fn extract(text: &str, outline: &Outline, spec: &FeatureSpec, sink: &mut impl Sink) {
     let (head, tail) = window(text);
     let mut reader = Reader::new(*spec, sink);
     reader.read(head);
     reader.read(tail);
     let Reader { sink, marks, .. } = reader;
     marks.tell(text.len(), |mark| sink.add(Block::Marks, row(mark, Block::Marks, spec.bits)));
+    outline.tell(spec.fields, |name| sink.add(Block::Outline, row(name, Block::Outline, spec.bits)));
 }
 
 /// The row of a feature.

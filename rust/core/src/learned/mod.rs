@@ -6,17 +6,19 @@
 //! knows the kind of prompts it was trained on and no others: where its prediction does not differ enough from the
 //! mean to have paid out of fold, it abstains, and the configured quality counts.
 //!
-//! [`features`] reads a prompt, [`artifact`] is the file, [`scorer`] evaluates it, [`standing`] gives each deployment its model.
+//! [`features`] reads a prompt, [`outline`] what came with it, [`artifact`] is the file, [`scorer`] evaluates it, [`standing`] gives each deployment its model.
 
 pub mod artifact;
 mod bytes;
 pub mod features;
 mod marks;
+pub mod outline;
 pub mod scorer;
 pub mod standing;
 pub mod window;
 
 pub use self::artifact::{Artifact, ArtifactError};
+pub use self::outline::Outline;
 pub use self::scorer::{Prediction, Scorer};
 pub use self::standing::{Learned, Source};
 

@@ -6,6 +6,7 @@
 use super::MAX_MODELS;
 use super::artifact::{Artifact, ArtifactError, ModelFacts};
 use super::features::{Block, Sink, extract};
+use super::outline::Outline;
 
 /// Evaluates an artifact. Immutable; shared between fleets and threads.
 #[derive(Debug)]
@@ -71,19 +72,19 @@ impl Scorer {
         (0..).zip(&self.artifact.models).find(|(_, model)| model.name == name).map(|(place, _)| place)
     }
 
-    /// Predicts the quality of every model's answer to `text`.
+    /// Predicts the quality of every model's answer to `text`, with `outline` beside it.
     #[must_use]
-    pub fn predict(&self, text: &str) -> Prediction {
+    pub fn predict(&self, text: &str, outline: &Outline) -> Prediction {
         match &self.table {
-            Table::Few(rows) => self.evaluate(text, rows),
-            Table::Some(rows) => self.evaluate(text, rows),
-            Table::Many(rows) => self.evaluate(text, rows),
+            Table::Few(rows) => self.evaluate(text, outline, rows),
+            Table::Some(rows) => self.evaluate(text, outline, rows),
+            Table::Many(rows) => self.evaluate(text, outline, rows),
         }
     }
 
-    fn evaluate<const N: usize>(&self, text: &str, rows: &[Row<N>]) -> Prediction {
+    fn evaluate<const N: usize>(&self, text: &str, outline: &Outline, rows: &[Row<N>]) -> Prediction {
         let mut sums = Sums { rows, of: [Sum::NONE; Block::COUNT] };
-        extract(text, &self.artifact.spec, &mut sums);
+        extract(text, outline, &self.artifact.spec, &mut sums);
         let mut raw = [0.0; N];
         for (mut sum, scale) in sums.of.into_iter().zip(self.artifact.scales) {
             sum.carry();

@@ -2,11 +2,13 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod scorers;
 pub mod scramble;
 
 use std::collections::BTreeMap;
 
 use junctor_core::decision::{Decision, Denial, Log, Why};
+use junctor_core::learned::Outline;
 use junctor_core::outcome::{Ending, Fault, Outcome};
 use junctor_core::record::DecisionRecord;
 use junctor_core::request::Request;
@@ -29,6 +31,7 @@ pub const fn asking(model: &str) -> Request<'_> {
         output_tokens: None,
         prompt_chars: 0,
         text: None,
+        outline: &Outline::PLAIN,
         needs: junctor_core::request::Needs::NONE,
         tags: &[],
         affinity: None,
