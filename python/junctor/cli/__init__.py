@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "serve": "answer OpenAI's and Anthropic's APIs with a fleet file, over HTTP",
     "key": "make a key for the gateway, and the line that lets it in",
     "budget": "plan what a month of traffic will cost at a fleet file, beside what was spent",
-    "label": "make a sheet of kept answers for people to label, and a table of their labels",
+    "label": "make a table of kept answers, labelled by people in a sheet or compared by a model",
     "evaluate": "judge ways of choosing models on a table of prompts, quality and cost",
     "bench": "time one decision, beside an empty call, in fleets of growing size",
     "train": "make a scorer that predicts quality, out of a table of past answers",

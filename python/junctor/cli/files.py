@@ -51,8 +51,13 @@ def fleet_in(name: str) -> tuple[Compiled, Config]:
         fleet = config.load(path)
         return config.compile(fleet, secrets=False), fleet
     except ConfigError as error:
-        more = f" ({len(error.problems)} problems; see junctor check {name})" if error.problems[1:] else ""
-        raise CommandError(f"{error.problems[0]}{more}", status=USAGE) from None
+        raise unusable(name, error) from None
+
+
+def unusable(name: str, error: ConfigError) -> CommandError:
+    """That the fleet file `name` is no valid fleet, in one line."""
+    more = f" ({len(error.problems)} problems; see junctor check {name})" if error.problems[1:] else ""
+    return CommandError(f"{error.problems[0]}{more}", status=USAGE)
 
 
 def json_object(argument: str) -> dict[str, Any]:

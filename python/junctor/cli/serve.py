@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from junctor.cli.ending import OK, USAGE, CommandError
-from junctor.cli.files import readable
+from junctor.cli.files import readable, unusable
 from junctor.cli.text import paint_for, plural
 from junctor.exceptions import ConfigError
 
@@ -50,8 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         fleet = prepare(serving)
     except ConfigError as error:
-        more = f" ({len(error.problems)} problems; see junctor check {serving.file})" if error.problems[1:] else ""
-        raise CommandError(f"{error.problems[0]}{more}", status=USAGE) from None
+        raise unusable(serving.file, error) from None
     assert fleet.gateway is not None  # `prepare` saw to it
     print("\n".join(banner(serving, fleet)), file=sys.stderr, flush=True)
     try:

@@ -8,8 +8,8 @@ way is: run, keep, label (`write_sheet`, `read_sheets`, or `Judge`), evaluate.
 from __future__ import annotations
 
 from junctor.labelling.agreement import Agreement, agreement
-from junctor.labelling.judge import Judge, Judged, Verdict
-from junctor.labelling.records import Record, read_records, write_table
+from junctor.labelling.judge import Judge, Judged, judged, pairs_of
+from junctor.labelling.records import Record, read_records, write_drafts, write_table
 from junctor.labelling.sample import Sample
 from junctor.labelling.scrub import Scrub, presidio
 from junctor.labelling.sheets import read_sheets, write_sheet
@@ -21,11 +21,13 @@ __all__ = [
     "Record",
     "Sample",
     "Scrub",
-    "Verdict",
     "agreement",
+    "judged",
+    "pairs_of",
     "presidio",
     "read_records",
     "read_sheets",
+    "write_drafts",
     "write_sheet",
     "write_table",
 ]

@@ -3,15 +3,21 @@
 Judges prefer the first answer, or the longer, or their own. Asking both ways shows the first of these: a judge that
 names the same *place* twice has not compared, and counts as a tie; how often that happens is told, with the judge's
 agreement with people where both labelled. What is no verdict is no label: it is left out and counted, never guessed.
+
+Who is asked, at what price, and what happens when nobody answers, is the asker's business: `Judge` for a program that
+has a function to ask with, `junctor label judge` for a group of a fleet file. Both ask the same and make the same
+of what they hear (`judged`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -42,7 +48,7 @@ End with one line: VERDICT: A, VERDICT: B or VERDICT: TIE."""
 _VERDICT: Final = re.compile(r"VERDICT:\W*(A|B|TIE)\b", re.IGNORECASE)
 _PART: Final = re.compile(r"\{prompt\}|\{first\}|\{second\}")
 _MEANT: Final[dict[str, Verdict]] = {"A": "first", "B": "second", "TIE": "tie"}
-_SWAPPED: Final[dict[Verdict, Verdict]] = {"first": "second", "second": "first", "tie": "tie"}
+_WON: Final[dict[Verdict, float]] = {"first": 1.0, "tie": 0.5, "second": 0.0}
 
 
 def verdict(said: str) -> Verdict | None:
@@ -51,12 +57,62 @@ def verdict(said: str) -> Verdict | None:
     return _MEANT[found[-1].upper()] if found else None
 
 
+Places = tuple[str, str]
+"""The keys of two answers, in the order in which they are shown."""
+
+
+class Question(NamedTuple):
+    """Two answers to the same prompt, in the order in which they are shown."""
+
+    first: Record
+    second: Record
+
+    @property
+    def places(self) -> Places:
+        """What tells this question from all others."""
+        return self.first.key, self.second.key
+
+    @property
+    def turned(self) -> Question:
+        """The same with the places swapped."""
+        return Question(self.second, self.first)
+
+    def text(self, wording: str = QUESTION) -> str:
+        """What the judge is asked."""
+        parts = {"{prompt}": self.first.prompt, "{first}": self.first.answer, "{second}": self.second.answer}
+        return _PART.sub(lambda found: parts[found[0]], wording)  # in one pass: answers may say {second} too
+
+
+def pairs_of(records: Iterable[Record]) -> list[Question]:
+    """Every pair of answers to the same prompt; each is also to be asked `turned`."""
+    by_prompt: dict[str, list[Record]] = {}
+    for record in records:
+        by_prompt.setdefault(record.id, []).append(record)
+    return [Question(*pair) for answers in by_prompt.values() for pair in combinations(answers, 2)]
+
+
+async def put(questions: Iterable[Question], ask: Callable[[Question], Awaitable[None]], *, parallel: int) -> None:
+    """Puts the questions in their order, `parallel` of them at once. The first error ends all of it and is raised."""
+    left = iter(questions)
+
+    async def one_after_the_other() -> None:
+        for question in left:
+            await ask(question)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(parallel):
+                group.create_task(one_after_the_other())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """What a judge made of some answers: `quality` by key, the mean of 1 for a win, ½ for a tie, 0 for a loss.
 
     Of `compared` pairs, `swayed` got opposite verdicts in the two orders and count as ties; `unclear` ones got no
     verdict in one of them, and count as nothing. `first` is the share of verdicts for the first place among those that
-    named one: ½ of a fair judge.
+    named one: ½ of a fair judge. `pairs` has what the first answer of each pair won.
     """
 
     quality: dict[str, float]
@@ -64,60 +120,80 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     swayed: int
     unclear: int
     first: float
+    pairs: dict[Places, float]
 
     def agrees(self, people: Mapping[str, float]) -> Agreement:
-        """How far the judge agrees with people's quality by key, on what both labelled."""
-        return agreement({"judge": self.quality, "people": people})
+        """How far the judge prefers what people prefer, over the pairs whose answers both labelled.
+
+        People give qualities and judges preferences, so qualities become preferences first; each pair is looked at
+        from both sides, since which answer is called the first of it means nothing.
+        """
+        both = {pair: won for pair, won in self.pairs.items() if people.keys() >= set(pair)}
+        found = agreement(
+            {
+                "judge": _both_sides(both),
+                "people": _both_sides({(a, b): _preferred(people[a], people[b]) for a, b in both}),
+            }
+        )
+        return msgspec.structs.replace(found, answers=found.answers // 2)
 
 
-@dataclass(slots=True)
+def _both_sides(pairs: Mapping[Places, float]) -> dict[str, float]:
+    sides = [(f"{a} {b}", won) for (a, b), won in pairs.items()]
+    return dict(sides + [(f"{b} {a}", 1.0 - won) for (a, b), won in pairs.items()])
+
+
+def _preferred(one: float, other: float) -> float:
+    return 0.5 if one == other else float(one > other)
+
+
+def judged(pairs: Iterable[Question], said: Mapping[Places, Verdict | None]) -> Judged:
+    """What the verdicts come to. A pair of which one order was not answered at all has not been compared."""
+    quality: dict[str, list[float]] = {}
+    won: dict[Places, float] = {}
+    compared = swayed = 0
+    firsts = Counter[Verdict | None]()
+    for pair in pairs:
+        if pair.places not in said or pair.turned.places not in said:
+            continue
+        plain, turned = said[pair.places], said[pair.turned.places]
+        compared += 1
+        firsts.update((plain, turned))
+        if plain is None or turned is None:
+            continue
+        swayed += plain == turned != "tie"
+        # a tie in one order alone leaves the other order's verdict; opposite verdicts leave a tie
+        sides = _WON[plain] + 1.0 - _WON[turned]
+        won[pair.places] = 0.5 if sides == 1.0 else float(sides > 1.0)
+    for (one, other), points in won.items():
+        quality.setdefault(one, []).append(points)
+        quality.setdefault(other, []).append(1.0 - points)
+    named = firsts["first"] + firsts["second"]
+    return Judged(
+        quality={key: sum(given) / len(given) for key, given in quality.items()},
+        compared=compared,
+        swayed=swayed,
+        unclear=compared - len(won),
+        first=firsts["first"] / named if named else float("nan"),
+        pairs=won,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
-    """Compares answers to the same prompt, each pair in both orders."""
+    """Compares answers to the same prompt, each pair in both orders, `parallel` questions at once."""
 
     ask: Ask
     question: str = QUESTION
-    _firsts: list[Verdict] = field(default_factory=list, repr=False)
-
-    async def compare(self, prompt: str, first: str, second: str) -> tuple[Verdict | None, bool]:
-        """The verdict, and whether the two orders contradicted each other; no verdict if one order got none."""
-        plain = verdict(await self.ask(self._asked(prompt, first, second)))
-        turned = verdict(await self.ask(self._asked(prompt, second, first)))
-        self._firsts += [found for found in (plain, turned) if found is not None]
-        if plain is None or turned is None:
-            return None, False
-        back = _SWAPPED[turned]
-        if plain == back:
-            return plain, False
-        return ("tie", True) if "tie" not in (plain, back) else (plain if back == "tie" else back, False)
+    parallel: int = 1
 
     async def judge(self, records: Iterable[Record]) -> Judged:
-        """Every pair of answers to the same prompt, one after the other."""
-        by_prompt: dict[str, list[Record]] = {}
-        for record in records:
-            by_prompt.setdefault(record.id, []).append(record)
-        points: dict[str, list[float]] = {}
-        compared = swayed = unclear = 0
-        self._firsts.clear()
-        for answers in by_prompt.values():
-            for one, other in combinations(answers, 2):
-                found, contradicted = await self.compare(one.prompt, one.answer, other.answer)
-                compared, swayed, unclear = compared + 1, swayed + contradicted, unclear + (found is None)
-                if found is not None:
-                    won = {"first": 1.0, "tie": 0.5, "second": 0.0}[found]
-                    points.setdefault(one.key, []).append(won)
-                    points.setdefault(other.key, []).append(1.0 - won)
-        return Judged(
-            quality={key: sum(given) / len(given) for key, given in points.items()},
-            compared=compared,
-            swayed=swayed,
-            unclear=unclear,
-            first=_share(self._firsts.count("first"), self._firsts.count("second")),
-        )
+        """Every pair. What `ask` raises ends it: whoever wants to go on keeps what was said."""
+        pairs = pairs_of(records)
+        said: dict[Places, Verdict | None] = {}
 
-    def _asked(self, prompt: str, first: str, second: str) -> str:
-        parts = {"{prompt}": prompt, "{first}": first, "{second}": second}
-        return _PART.sub(lambda found: parts[found[0]], self.question)  # in one pass: answers may say {second} too
+        async def ask(question: Question) -> None:
+            said[question.places] = verdict(await self.ask(question.text(self.question)))
 
-
-def _share(first: int, second: int) -> float:
-    return first / (first + second) if first + second else float("nan")
+        await put((question for pair in pairs for question in (pair, pair.turned)), ask, parallel=self.parallel)
+        return judged(pairs, said)

@@ -24,7 +24,11 @@ class LabelError(ValueError):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One answer of one model to one prompt, scrubbed. `id` tells prompts apart; `cost_usd` is None if not known."""
+    """One answer of one model to one prompt, scrubbed.
+
+    `id` tells prompts apart; `cost_usd` is None if not known; `token_logprobs` are those of the answer's tokens, if
+    they were asked for and make sense.
+    """
 
     id: str
     prompt: str
@@ -32,11 +36,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     answer: str
     task: str = ""
     cost_usd: float | None = None
+    token_logprobs: tuple[float, ...] = ()
 
     @property
     def key(self) -> str:
         """What stands for this answer in a sheet."""
         return hashlib.sha256(f"{self.id}\x00{self.model}".encode()).hexdigest()[:KEY_DIGITS]
+
+
+def private(path: str, flags: int) -> int:
+    """Opens a file that holds content: for its owner alone."""
+    return os.open(path, flags, 0o600)
 
 
 def read_records(path: str | os.PathLike[str]) -> list[Record]:
@@ -79,3 +89,34 @@ def write_table(path: str | os.PathLike[str], records: Iterable[Record], quality
                 rows.writerow([record.id, record.task, record.prompt, record.model, f"{label:g}", cost])
                 written += 1
     return written
+
+
+def write_drafts(
+    path: str | os.PathLike[str], records: Iterable[Record], quality: Mapping[str, float], *, model: str | None = None
+) -> tuple[str, int]:
+    """Writes one model's labelled answers with their log-probabilities, beside what the other models' were worth, for
+    `junctor calibrate` and `junctor evaluate --drafts`. Returns whose they are and how many.
+
+    `model` may be left out if one alone told log-probabilities. Raises `LabelError` for one that told none.
+    """
+    labelled = [record for record in records if record.key in quality]
+    told = sorted({record.model for record in labelled if record.token_logprobs})
+    if model is None and len(told) != 1:
+        raise LabelError(
+            f"{len(told)} models have labelled answers with log-probabilities ({', '.join(told) or 'none'}); "
+            + ("name one of them" if told else "keep answers that were asked for with logprobs=True")
+        )
+    name = told[0] if model is None else model
+    if name not in told:
+        raise LabelError(f"no labelled answer of {name!r} has log-probabilities; models with them: {', '.join(told)}")
+    others = sorted({record.model for record in labelled} - {name})
+    of = {(record.id, record.model): quality[record.key] for record in labelled}
+    drafts = [record for record in labelled if record.model == name]
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["id", "task", "model", "quality", "token_logprobs", *others])
+        for draft in drafts:
+            numbers = " ".join(f"{value:.5g}" for value in draft.token_logprobs)
+            beside = [f"{of[draft.id, other]:g}" if (draft.id, other) in of else "" for other in others]
+            rows.writerow([draft.id, draft.task, name, f"{quality[draft.key]:g}", numbers, *beside])
+    return name, len(drafts)

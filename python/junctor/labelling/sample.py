@@ -15,7 +15,8 @@ from typing import Final
 
 import msgspec
 
-from junctor.labelling.records import LabelError, Record
+from junctor.cascade.signals import tokens_of
+from junctor.labelling.records import LabelError, Record, private
 from junctor.labelling.scrub import Scrub
 from junctor.reply import Reply
 
@@ -46,31 +47,35 @@ class Sample:
     def keep(self, prompt: str, reply: Reply, *, model: str, task: str = "") -> bool:
         """Keeps this answer if its prompt is in the sample, and answers whether it is.
 
-        `model` is what the table shall call it. Raises `OSError` if the file cannot be written.
+        `model` is what the table shall call it. Token log-probabilities are kept where the call asked for them. Raises
+        `OSError` if the file cannot be written.
         """
         if not self.wants(prompt):
             return False
         identity = hashlib.sha256(f"{self._salt}\x00{prompt}".encode("utf-8", "replace")).hexdigest()[16:32]
-        receipt = reply.receipt
+        receipt, tokens = reply.receipt, tokens_of(reply.logprobs)
         record = Record(
             id=identity,
             prompt=self._scrub(prompt),
             model=model,
-            answer=self._scrub(reply.text),
+            answer=self._scrub(_said(reply)),
             task=task,
             cost_usd=None if receipt is None else receipt.cost_usd,
+            token_logprobs=() if isinstance(tokens, str) else tokens.logprobs,
         )
         self._append(record)
         return True
 
     def _append(self, record: Record) -> None:
         line = msgspec.json.encode(record) + b"\n"
-        with self._lock, open(self._path, "ab", opener=_private) as file:
+        with self._lock, open(self._path, "ab", opener=private) as file:
             file.write(line)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _said(reply: Reply) -> str:
+    """The answer as people read it: its text, and the calls that it wants made."""
+    calls = [f"{call.name}({call.arguments})" for call in reply.tool_calls]
+    return "\n".join(filter(None, [reply.text, *calls]))
 
 
 def _as_it_is(text: str) -> str:
