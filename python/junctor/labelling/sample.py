@@ -17,7 +17,7 @@ import msgspec
 
 from junctor.cascade.signals import tokens_of
 from junctor.labelling.records import LabelError, Record, private
-from junctor.labelling.scrub import Scrub
+from junctor.labelling.scrub import Scrub, unicode
 from junctor.reply import Reply
 
 SCALE: Final = 2**64
@@ -56,9 +56,9 @@ class Sample:
         receipt, tokens = reply.receipt, tokens_of(reply.logprobs)
         record = Record(
             id=identity,
-            prompt=self._scrub(prompt),
+            prompt=unicode(self._scrub(prompt)),
             model=model,
-            answer=self._scrub(_said(reply)),
+            answer=unicode(_said(reply, self._scrub)),
             task=task,
             cost_usd=None if receipt is None else receipt.cost_usd,
             token_logprobs=() if isinstance(tokens, str) else tokens.logprobs,
@@ -72,10 +72,10 @@ class Sample:
             file.write(line)
 
 
-def _said(reply: Reply) -> str:
-    """The answer as people read it: its text, and the calls that it wants made."""
-    calls = [f"{call.name}({call.arguments})" for call in reply.tool_calls]
-    return "\n".join(filter(None, [reply.text, *calls]))
+def _said(reply: Reply, scrub: Scrub) -> str:
+    """The answer as people read it: its text, and the calls that it wants made, whose arguments are JSON."""
+    calls = [f"{call.name}({scrub(call.arguments)})" for call in reply.tool_calls]
+    return "\n".join(filter(None, [scrub(reply.text), *calls]))
 
 
 def _as_it_is(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Takes out of a text what identifies people, before it is written.
+"""Takes out of a text what identifies people, and credentials, before it is written.
 
 presidio finds it (`pip install 'junctor[pii]'`): addresses, numbers of cards, accounts, phones and documents by pattern
 and checksum. Names of people and places need a language model of one's own choice, because none is right for every
@@ -6,13 +6,18 @@ traffic: hand an `AnalyzerEngine` that has one to `presidio(engine=...)`. Withou
 out is no proof that nothing else was there.
 
 A find becomes its kind in angle brackets, as in `<EMAIL_ADDRESS>`; of overlapping ones the surest, then the longest.
+Of a text that is JSON the values are scrubbed one by one, with their names as context, and it stays JSON: an escape
+(`\\u0040` for @) hides an address from patterns, and a card's number that became text without quotes would be no JSON.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
+
+from junctor.labelling.secrets import secrets
 
 Scrub = Callable[[str], str]
 """From a text to the same without what identifies people."""
@@ -35,7 +40,8 @@ def presidio(engine: Any = None, *, language: str = "en", least_sure: float = LE
     analyzer = engine if engine is not None else _patterns(language)
 
     def scrub(text: str) -> str:
-        finds: list[tuple[int, int, float, str]] = []
+        text = unicode(text)
+        finds = secrets(text)
         for start in range(0, max(len(text), 1), MAX_CHARS):
             part = text[start : start + MAX_CHARS + OVERLAP]
             for found in analyzer.analyze(text=part, language=language):
@@ -43,7 +49,37 @@ def presidio(engine: Any = None, *, language: str = "en", least_sure: float = LE
                     finds.append((start + found.start, start + found.end, found.score, found.entity_type))
         return replaced(text, finds)
 
-    return scrub
+    return lambda text: in_json(text, scrub)
+
+
+def unicode(text: str) -> str:
+    """The text with `?` for half a surrogate pair, which a provider's JSON may hold and no file can."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def in_json(text: str, scrub: Scrub) -> str:
+    """The text scrubbed: if it is a JSON object or array, value by value, and it stays one."""
+    if not text.lstrip().startswith(("{", "[")):
+        return scrub(text)
+    try:
+        value = json.loads(text)
+        clean = _clean(value, "", scrub)
+    except (ValueError, RecursionError):
+        return scrub(text)
+    return text if clean == value else json.dumps(clean, ensure_ascii=False)
+
+
+def _clean(value: Any, name: str, scrub: Scrub) -> Any:
+    if isinstance(value, dict):
+        return {scrub(key): _clean(of, key, scrub) for key, of in value.items()}
+    if isinstance(value, list):
+        return [_clean(of, name, scrub) for of in value]
+    if value is None or isinstance(value, bool):
+        return value
+    said, context = str(value), f"{name}: " if name else ""
+    clean = scrub(context + said)
+    clean = clean.removeprefix(context) if clean.startswith(context) else scrub(said)
+    return value if clean == said else clean
 
 
 def replaced(text: str, finds: list[tuple[int, int, float, str]]) -> str:

@@ -115,13 +115,16 @@ def _effort(request: ChatRequest, host: Host, model: Model, body: dict[str, Any]
 
 
 def _sampling(request: ChatRequest, host: Host, model: Model, body: dict[str, Any], dropped: list[str]) -> None:
+    alternatives = request.top_logprobs
+    if request.logprobs and not alternatives:
+        alternatives = host.alternatives or alternatives
     given = {
         "temperature": request.temperature,
         "top_p": request.top_p,
         "frequency_penalty": request.frequency_penalty,
         "presence_penalty": request.presence_penalty,
         "logprobs": True if request.top_logprobs else request.logprobs,
-        "top_logprobs": request.top_logprobs,
+        "top_logprobs": alternatives,
     }
     fixed = model.fixed_sampling(body.get("reasoning_effort"))
     for name, value in given.items():

@@ -19,6 +19,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     `official` hosts (OpenAI, Azure) want `max_completion_tokens`, know the `developer` role and refuse unknown fields.
     `azure` hosts have addresses and a key header of their own, see `address`.
+    `alternatives` is how many likeliest tokens must be asked for to be told any log-probabilities.
     `media_in_results` hosts take pictures inside of a tool's result.
     `strict_turns` hosts take no user's message right after a tool's result.
     `reasoning_field` is the message field in which the host wants its own reasoning back, if it does;
@@ -30,6 +31,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     top_k: bool = True
     metadata: bool = False
     stream_options: bool = True
+    alternatives: int = 0
     media_in_results: bool = False
     strict_turns: bool = False
     reasoning_field: str | None = None
@@ -57,7 +59,7 @@ _BY_DOMAIN: Final[dict[str, Host]] = {
     "cerebras.ai": Host(top_k=False),
     "mistral.ai": Host(top_k=False, stream_options=False, media_in_results=True, strict_turns=True),
 }
-_ANY: Final = Host()
+_ANY: Final = Host(alternatives=1)  # llama-cpp-python and llama.cpp's own server tell nothing for none
 
 
 @lru_cache(maxsize=1024)

@@ -91,7 +91,6 @@ def _reply(answer: Answer, choice: Choice, said: Said) -> Reply:
     finish = settled_finish(finish_of(choice.finish_reason), calls)
     if refusal and not text and not calls:
         finish = "refusal"
-    logprobs = choice.logprobs
     usage = answer.usage or (answer.x_groq.usage if answer.x_groq is not None else None)
     return make_reply(
         text=text,
@@ -102,10 +101,19 @@ def _reply(answer: Answer, choice: Choice, said: Said) -> Reply:
         usage=usage.usage() if usage is not None else UNKNOWN_USAGE,
         model=answer.model or "",
         id=answer.id or "",
-        logprobs=logprobs if logprobs and any(logprobs.values()) else None,
+        logprobs=_logprobs(choice.logprobs) if choice.logprobs else None,
         native=_native(said),
         adapter="openai",
     )
+
+
+def _logprobs(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Those of what was said. llama.cpp's server counts the end of a whole answer among its tokens, of a streamed one
+    not; a threshold has to mean the same of both."""
+    content = found.get("content")
+    if isinstance(content, list) and content and isinstance(content[-1], dict) and content[-1].get("bytes") == []:
+        found = {**found, "content": content[:-1]}
+    return found if any(found.values()) else None
 
 
 def finish_of(reason: str | None) -> FinishReason:
