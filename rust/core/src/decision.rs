@@ -1,5 +1,7 @@
 //! The answer of a walk and what it saw on the way.
 
+use std::cell::RefCell;
+
 use arrayvec::ArrayVec;
 
 use crate::balance::load::Load;
@@ -8,8 +10,8 @@ use crate::refusal::Refusal;
 use crate::score::Estimate;
 use crate::units::Nanos;
 
-/// Candidates that a walk remembers without allocating. A draw looks at two or three; only when most of a group is out
-/// are there more.
+/// Candidates that a walk remembers in place. A draw looks at two or three. There are more where an objective has all
+/// members looked at, or when most of a group is out.
 const AT_HAND: usize = 4;
 /// Candidates that a walk remembers at all. One that saw more says that it cannot be replayed.
 pub const MAX_CONSIDERED: usize = 64;
@@ -33,12 +35,53 @@ pub struct Considered {
     pub source: Source,
 }
 
+/// Candidates beyond those at hand. Nothing for most walks; else room that an earlier walk of this thread has left, so that
+/// a warm walk over a large group allocates no more than one over a small one. In place it would be moved about by all.
+#[derive(Clone, Debug, Default)]
+struct More(Vec<Considered>);
+
+/// Candidates that a room has place for: all that are remembered, so that none ever grows.
+const ROOM: usize = MAX_CONSIDERED - AT_HAND;
+/// Rooms that a thread keeps: as many as it usually has decisions in flight, of four kilobytes each.
+const MAX_ROOMS: usize = 64;
+
+thread_local! {
+    static ROOMS: RefCell<ArrayVec<Vec<Considered>, MAX_ROOMS>> = const { RefCell::new(ArrayVec::new_const()) };
+}
+
+impl More {
+    fn push(&mut self, seen: Considered) {
+        if self.0.capacity() == 0 {
+            let left = ROOMS.try_with(|rooms| rooms.borrow_mut().pop()).ok().flatten();
+            self.0 = left.unwrap_or_else(|| Vec::with_capacity(ROOM));
+        }
+        self.0.push(seen);
+    }
+
+    #[cold]
+    fn leave(&mut self) {
+        let mut room = std::mem::take(&mut self.0);
+        room.clear();
+        // A thread that ends, or has enough of them, lets it go.
+        let _ = ROOMS.try_with(|rooms| rooms.borrow_mut().try_push(room));
+    }
+}
+
+impl Drop for More {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.capacity() >= ROOM {
+            self.leave();
+        }
+    }
+}
+
 /// Everything that a walk looked at, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     at_hand: ArrayVec<Considered, AT_HAND>,
-    /// The rest. Empty, and so not allocated, unless a group is in trouble.
-    more: Vec<Considered>,
+    /// The rest.
+    more: More,
     overflowed: bool,
     /// The deployment that was taken because the request's prefix prefers it.
     pub warm: Option<u32>,
@@ -47,7 +90,7 @@ pub struct Log {
 impl Log {
     /// What was remembered.
     pub fn considered(&self) -> impl Iterator<Item = &Considered> {
-        self.at_hand.iter().chain(&self.more)
+        self.at_hand.iter().chain(&self.more.0)
     }
 
     /// Whether nothing was forgotten.
@@ -73,7 +116,7 @@ impl Log {
 
     #[cold]
     fn add_to_the_rest(&mut self, seen: Considered) {
-        if self.more.len() + AT_HAND < MAX_CONSIDERED {
+        if self.more.0.len() + AT_HAND < MAX_CONSIDERED {
             self.more.push(seen);
         } else {
             self.overflowed = true;
@@ -82,7 +125,7 @@ impl Log {
 
     /// Notes that a candidate was lost after all.
     pub fn refuse(&mut self, deployment: u32, refusal: Refusal) {
-        let mut all = self.at_hand.iter_mut().chain(&mut self.more);
+        let mut all = self.at_hand.iter_mut().chain(&mut self.more.0);
         if let Some(seen) = all.find(|seen| seen.deployment == deployment) {
             seen.refusal = Some(refusal);
         }

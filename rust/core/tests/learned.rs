@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use common::scorers::{All, SPEC, artifact, base64, rows};
 use junctor_core::learned::artifact::{Artifact, ArtifactError, ModelFacts};
-use junctor_core::learned::features::{Block, FeatureSpec, Sink, extract};
+use junctor_core::learned::features::{Block, FeatureSpec, extract};
 use junctor_core::learned::outline::{Field, Fields};
 use junctor_core::learned::{MAX_MODELS, Outline, Scorer};
 use junctor_core::record::DecisionRecord;
