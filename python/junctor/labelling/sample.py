@@ -59,6 +59,7 @@ class Sample:
             answer=self._scrub(reply.text),
             task=task,
             cost_usd=None if receipt is None else receipt.cost_usd,
+            propensity=None if receipt is None else receipt.propensity,
         )
         self._append(record)
         return True
