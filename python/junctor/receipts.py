@@ -55,6 +55,8 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One walk: gate, rules, score, balance, reserve.
 
+    `propensity` is the probability with which this model, by whichever deployment, was chosen, given what the walk saw;
+    None where it did not see enough: it drew by load from a group that mixes models without objective or `explore`.
     `replayable` is whether the record holds everything that the walk saw, so that `Router.replay` can make it again;
     `scorer` names the artifact that was asked for predictions, if one was.
     """
@@ -77,6 +79,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     effort: str | None = None
     request: Mapping[str, Any] = {}
     scorer: str | None = None
+    propensity: float | None = None
     replayable: bool = False
 
 
@@ -213,6 +216,15 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """What was left out of the conversation for the last attempt; None if nothing had to be."""
         shaped = self.attempts[-1].shaped if self.attempts else None
         return None if shaped is None else shaped.pruned
+
+    @property
+    def propensity(self) -> float | None:
+        """The probability with which the model that answered was chosen, for estimates from logs.
+
+        None where it is not known, or where no single draw stands behind the answer: retries, hedges, cascades.
+        """
+        alone = len(self.attempts) == 1 and self.cascade is None
+        return self.attempts[0].decision.propensity if alone else None
 
     @property
     def decision(self) -> Decision | None:

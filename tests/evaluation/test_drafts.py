@@ -79,6 +79,27 @@ def test_a_signal_that_knows_is_worth_something(tmp_path: Path) -> None:
     assert "the draft is counted as free of charge" in found.notes
 
 
+def test_a_probe_finds_what_no_single_signal_tells(tmp_path: Path) -> None:
+    """Right drafts are long and waver evenly, wrong ones are short: trained on other folds it orders all prompts."""
+    right, wrong = "-1 -1 -1 -1 -1", "-1"
+    rows = "".join(f"{n},m,{n % 2},{right if n % 2 else wrong},1\n" for n in range(40)) + "40,m,1,,1\n"
+    table = strong_table(41)
+    (pair,) = evaluate(table, Plan(cascades=[read_cascade(drafts(tmp_path, rows), table, "strong")], draws=40)).pairs
+    lines = {line.name: line for line in pair.lines}
+    # One silent draft goes on first and wins nothing; then half of the others, every one of them a gain.
+    assert lines["trained probe"].role == "judged"
+    assert lines["trained probe"].apgr.value == pytest.approx(0.726, abs=0.01)
+    assert lines["minimum log-prob"].apgr.value == pytest.approx(0.488, abs=0.01)
+
+
+def test_drafts_that_are_all_alike_train_no_probe(tmp_path: Path) -> None:
+    """And the other signals are told all the same."""
+    rows = "".join(f"{n},m,0.5,{-n},1\n" for n in range(40))
+    table = strong_table()
+    (pair,) = evaluate(table, Plan(cascades=[read_cascade(drafts(tmp_path, rows), table, "strong")], draws=20)).pairs
+    assert "trained probe" not in {line.name for line in pair.lines}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

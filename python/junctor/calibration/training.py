@@ -10,11 +10,12 @@ would be nothing to tell apart.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 
-from junctor.calibration.measured import Floats, Measured
+from junctor.calibration.measured import Floats, Ints, Measured
 from junctor.cascade.probe import FEATURES, Probe, Weight
 from junctor.evaluation.rows import TableError
 
@@ -62,6 +63,20 @@ def _fit(x: Floats, y: Floats) -> Floats:
         if float(np.abs(step).max()) < 1e-9:
             break
     return weights
+
+
+def crossed(data: Measured, folds: Iterable[tuple[Ints, Ints]]) -> tuple[Floats, Floats]:
+    """Readings by probes that have not seen the answer, for folds of rows to train on and rows to read.
+
+    Beside each, what that probe says of its training rows on average. NaN where there is no reading. Raises
+    `TableError` as `train`.
+    """
+    found, usual = np.full((2, len(data)), np.nan)
+    for rest, held in folds:
+        probe = train(data.select(rest))
+        found[held] = scores(probe, data.select(held))
+        usual[held] = np.nanmean(scores(probe, data.select(rest)))
+    return found, usual
 
 
 def scores(probe: Probe, data: Measured) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from junctor.calibration.measured import Measured
 from junctor.calibration.plans import Plan, calibrated
 from junctor.calibration.thresholds import escalated
-from junctor.calibration.training import scores, train
+from junctor.calibration.training import crossed
 from junctor.evaluation.curves import apgr, pair_curve
 from junctor.evaluation.resampling import Bootstrap, interval
 
@@ -77,11 +77,8 @@ def orders(data: Measured, *, seed: int = 0, folds: int = FOLDS) -> list[Order]:
     readings = dict(data.readings)
     if data.features is not None and "probe" not in readings and float(np.ptp(data.small)) > 0:
         fold = data.folds(folds, seed)
-        found = np.full(len(data), np.nan)
-        for number in range(folds):
-            rest, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            found[held] = scores(train(data.select(rest)), data.select(held))
-        readings["probe"] = found
+        sides = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
+        readings["probe"], _ = crossed(data, sides)
     gain = data.strong - data.small
     drawn = Bootstrap(data.groups, DRAWS, seed)
     told = []

@@ -146,6 +146,7 @@ def _group(
         members=tuple(dict.fromkeys(members)),
         fallback=tuple(spec.fallback),
         objective=spec.objective,
+        explore=spec.explore,
         affinity=spec.affinity or ("prefix" if cached else "off"),
         hedge=spec.hedge,
         prune=prune_of(spec.prune, ("groups", name, "prune"), problems),

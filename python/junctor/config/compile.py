@@ -102,6 +102,7 @@ def _fleet(config: Config) -> dict[str, Any]:
             "objective": _objective(group.objective),
             # Only where it is asked for, so that no other fleet's hash changes.
             **({"hedge": True} if group.hedge else {}),
+            **({} if group.explore is None else {"explore": group.explore}),
             **_prune(group.prune),
         }
         for group in config.groups.values()

@@ -251,11 +251,16 @@ class ScorerSpec(Closed, frozen=True, kw_only=True):
 
 
 class GroupSpec(Closed, frozen=True, kw_only=True):
-    """Interchangeable deployments behind one name. `fallback` groups are a visible downgrade, tried in order."""
+    """Interchangeable deployments behind one name. `fallback` groups are a visible downgrade, tried in order.
+
+    `explore` is the share of choices that go to a model drawn evenly among those that may be chosen, whatever the
+    objective says. With 0 none do, but every member is looked at, so that receipts tell how likely each choice was.
+    """
 
     members: Annotated[list[Name], Meta(min_length=1)]
     fallback: list[Word] = []
     objective: Objective | ObjectiveWeights = "balanced"
+    explore: Share | None = None
     affinity: Literal["off", "prefix", "session"] | None = None
     hedge: bool = False
     prune: Prune | None = None

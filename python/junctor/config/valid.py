@@ -115,6 +115,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[str, ...]
     fallback: tuple[str, ...] = ()
     objective: Objective | ObjectiveWeights = "balanced"
+    explore: float | None = None
     affinity: Literal["off", "prefix", "session"] = "off"
     hedge: bool = False
     implied: bool = False

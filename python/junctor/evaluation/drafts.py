@@ -4,19 +4,25 @@ The draft file has a row per prompt: `id` as in the table, the quality of the dr
 per token), perhaps `token_entropies`, separated by spaces or as a JSON list. Each signal orders the prompts by how sure
 the draft was; the curve over its thresholds is a pair's, with the draft paid for every prompt. An answer without
 log-probabilities is escalated before all others, and counted in the notes: whoever says nothing of its confidence has
-none. Thresholds for a target are calibration's business; this shows what a signal is worth at all of them.
+none. A probe reads several numbers at once and is trained on the folds that it does not judge. Thresholds for a target
+are calibration's business; this shows what a signal is worth at all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from junctor.calibration.measured import Measured
+from junctor.calibration.training import crossed
+from junctor.cascade.probe import FEATURES, features
+from junctor.cascade.signals import Tokens
 from junctor.config.errors import did_you_mean, show
+from junctor.evaluation.folds import Fold
 from junctor.evaluation.rows import Row, TableError, called, read_rows, text_of
 from junctor.evaluation.table import Floats, Table
 
@@ -34,10 +40,32 @@ SIGNALS: Final[Mapping[str, tuple[str, Callable[[Floats], float]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """A pair of draft and strong model, and by signal how much each prompt asks to go on."""
+    """A pair of draft and strong model, and by signal how much each prompt asks to go on.
+
+    `features` are what a trained probe reads, NaN for an answer that says nothing.
+    """
 
     table: Table
     unsure: Mapping[str, Floats]
+    features: Floats
+
+    def by_probe(self, folds: Sequence[Fold]) -> Floats | None:
+        """How unsure each draft is by a probe that was trained on the other folds; None where nothing trains one.
+
+        Read above what the probe says of its own training folds, as all scores of several folds are.
+        """
+        measured = Measured(
+            readings={},
+            small=self.table.quality[:, 0],
+            strong=self.table.quality[:, 1],
+            features=self.features,
+            groups=self.table.groups,
+        )
+        try:
+            sure, usual = crossed(measured, [(fold.train, fold.test) for fold in folds])
+        except TableError:
+            return None
+        return np.where(np.isnan(sure), np.inf, np.round(usual - sure, 12))
 
 
 def read_cascade(
@@ -75,7 +103,7 @@ def read_cascade(
     notes = [f"{called(path)}: {len(pair):,} drafts of {draft} are joined with {strong}"]
     notes += [f"{called(path)}: {silent:,} drafts without log-probabilities are escalated first"] if silent else []
     notes += ["the draft is counted as free of charge"] if cost is not None else []
-    return Cascade(replace(pair, notes=tuple(notes)), unsure)
+    return Cascade(replace(pair, notes=tuple(notes)), unsure, np.array([_features(path, row) for row in found]))
 
 
 def _one_model(path: Path, rows: list[Row], model: str | None) -> tuple[str, list[Row]]:
@@ -97,13 +125,25 @@ def _quality(path: Path, row: Row, column: str) -> float:
     return number
 
 
+def _features(path: Path, row: Row) -> list[float]:
+    """What a probe reads of the draft."""
+    values = _values(path, row, "token_logprobs")
+    if not len(values):
+        return [np.nan] * len(FEATURES)
+    return features(Tokens(tuple(np.minimum(values, 0.0).tolist()), ()))
+
+
 def _sure(path: Path, row: Row, column: str, reading: Callable[[Floats], float]) -> float:
     """How sure the draft was; minus infinity if it does not say."""
+    values = _values(path, row, column)
+    return reading(values) if len(values) else -np.inf
+
+
+def _values(path: Path, row: Row, column: str) -> Floats:
+    """The numbers of one cell, none if it is empty."""
     value = row.cells.get(column)
     listed = value if isinstance(value, list) else text_of(path, row, column, value or "").split()
-    if not listed:
-        return -np.inf
-    values = np.array([_value(word) for word in listed])
+    values = np.array([_value(word) for word in listed], np.float64)
     wrong = ~np.isfinite(values) | ((values > 1e-6) if column == "token_logprobs" else (values < -1e-6))
     if wrong.any():
         allowed = "numbers up to 0" if column == "token_logprobs" else "numbers from 0"
@@ -111,7 +151,7 @@ def _sure(path: Path, row: Row, column: str, reading: Callable[[Floats], float])
             f"{path}: {row.place}, column {column!r} has {show(listed[int(wrong.argmax())])}; allowed are {allowed}, "
             "in natural logarithms"
         )
-    return reading(values)
+    return values
 
 
 def _value(word: object) -> float:

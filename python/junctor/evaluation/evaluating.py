@@ -20,6 +20,8 @@ from junctor.evaluation.resampling import DRAWS, Bootstrap, interval
 from junctor.evaluation.rows import TableError
 from junctor.evaluation.table import Floats, Ints, Table, plain
 
+PROBE: Final = "trained probe"
+
 FEW: Final = 200
 """Prompts below which a report says that they are few."""
 
@@ -124,9 +126,9 @@ def _cascade(cascade: Cascade, plan: Plan) -> Pair:
     table = cascade.table
     folds = by_tasks(table) if plan.leave_tasks_out else by_prompts(table, plan.folds, seed=plan.seed)
     rows = np.sort(np.concatenate([fold.test for fold in folds]))
-    choosers = {
-        name: Wanted(np.nan_to_num(unsure[rows], posinf=1e300), "judged") for name, unsure in cascade.unsure.items()
-    }
+    probed = cascade.by_probe(folds)
+    signals = {**cascade.unsure, **({} if probed is None else {PROBE: probed})}
+    choosers = {name: Wanted(np.nan_to_num(unsure[rows], posinf=1e300), "judged") for name, unsure in signals.items()}
     for learner in BASELINES:
         if learner.name != BEST_SINGLE:
             choosers[learner.name] = wanted(_at(held_out(learner, table, folds), rows), "baseline")

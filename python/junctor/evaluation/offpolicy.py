@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from junctor.config.errors import did_you_mean, show
@@ -26,6 +27,7 @@ from junctor.evaluation.report import Figure, LogLine
 from junctor.evaluation.resampling import Bootstrap, interval
 from junctor.evaluation.rows import Row, TableError, called, read_rows, text_of
 from junctor.evaluation.table import Floats, Ints, Table
+from junctor.receipts import Receipt
 
 FEW: Final = 100.0
 """Effective prompts below which an estimate is called weak."""
@@ -102,9 +104,13 @@ def _doubts(effective: float, missing: float, least: float, most: float) -> list
 def read_log(path: Path, table: Table) -> Log:
     """Logged choices: `prompt`, `model`, `propensity`, `quality`, perhaps `id` and `task`. Raises `TableError`.
 
-    Models must be the table's. A prompt may be there as often as it was asked.
+    Models must be the table's. A prompt may be there as often as it was asked. A `receipt` stands for model and
+    propensity where those are not given.
     """
     names, rows = read_rows(path)
+    if "receipt" in names:
+        rows = [_unfolded(path, row) for row in rows]
+        names = tuple(dict.fromkeys((*names, "model", "propensity")))
     column = {what: next((name for name in (what, *NAMES.get(what, ())) if name in names), None) for what in WANTED}
     for what in ("prompt", "model", "propensity", "quality"):
         if column[what] is None:
@@ -125,6 +131,19 @@ def read_log(path: Path, table: Table) -> Log:
         source=called(path),
     )
     return Log(logged, chosen, np.array([reader.number(row, "propensity", 1e-6) for row in rows], np.float64))
+
+
+def _unfolded(path: Path, row: Row) -> Row:
+    """A row whose receipt says which model was chosen, and how likely that was."""
+    try:
+        receipt = msgspec.convert(row.cells.get("receipt"), Receipt)
+    except msgspec.ValidationError as error:
+        raise TableError(
+            f"{path}: {row.place}, column 'receipt' is none ({error}); allowed is what a reply carries, as JSON"
+        ) from None
+    told = {"model": receipt.deployment, "propensity": receipt.propensity}
+    given = {name: value for name, value in row.cells.items() if value not in (None, "")}
+    return Row(row.place, {**told, **given})
 
 
 class _Reader:
@@ -154,6 +173,11 @@ class _Reader:
         """A cell from `least` to 1."""
         name = self.column[what]
         value: Any = row.cells.get(name)
+        if what == "propensity" and value in (None, ""):
+            raise TableError(
+                f"{self.path}: {row.place}, column {name!r} is {show(value)}; allowed is {least:g} to 1: how likely "
+                "that choice was is not known (a retry, a hedge, a cascade, or a group without `explore`): drop the row"
+            )
         try:
             number = float(value)
         except (TypeError, ValueError):

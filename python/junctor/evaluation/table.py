@@ -1,9 +1,10 @@
 """A table: prompts × models, how good each answer was and what it cost. What training and evaluation read.
 
-Rows are prompts. Equal prompts (but for case and white space) form one group, and whatever splits a table keeps groups
-together: a prompt that stands in training and in test would be remembered, not predicted. A cell that was not measured
-is NaN and stays so; nobody fills it in. Costs are dollars of that very answer: the table's own (`m|usd`), or made of
-tokens or characters and a price. They are floats here, unlike in the core: means of thousandths of cents.
+Rows are prompts. Equal prompts (but for case and white space) form one group, in a table that is read also those that
+are nearly the same (`alike`), and whatever splits a table keeps groups together: a prompt that stands in training and
+in test would be remembered, not predicted. A cell that was not measured is NaN and stays so; nobody fills it in. Costs
+are dollars of that very answer: the table's own (`m|usd`), or made of tokens or characters and a price. They are floats
+here, unlike in the core: means of thousandths of cents.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from junctor.config.errors import did_you_mean
 from junctor.config.prices import Price
+from junctor.evaluation.alike import MOST_PROMPTS, near
 from junctor.evaluation.cells import gather
 from junctor.evaluation.columns import Columns, layout
 from junctor.evaluation.costs import dollars
@@ -190,7 +192,7 @@ def read_table(
         outlines=cells.outlines,
         source=called(where),
     )
-    return _noted(table, (*cells.notes, *told))
+    return _noted(_joined(table), (*cells.notes, *told))
 
 
 def plain(prompt: str) -> str:
@@ -205,12 +207,24 @@ def _groups(prompts: Sequence[str]) -> Ints:
     return np.fromiter(found, np.int64, len(prompts))
 
 
+def _joined(table: Table) -> Table:
+    """The table with prompts in one group that are nearly the same."""
+    if len(table) > MOST_PROMPTS:
+        told = f"nobody looked for prompts that are nearly the same: there are more than {MOST_PROMPTS:,}"
+        return replace(table, notes=(told,))
+    groups = near(table.prompts, table.groups)
+    again = len(np.unique(table.groups)) - len(np.unique(groups))
+    told = f"{again:,} prompts are nearly another one (seven in ten runs of three words); those are never split either"
+    return replace(table, groups=groups, notes=(told,) if again else ())
+
+
 def _noted(table: Table, notes: Sequence[str]) -> Table:
     """The table with what is to be told of it: duplicates and missing cells, after what reading it told."""
     told = list(notes)
-    again = len(table) - len(np.unique(table.groups))
+    again = len(table) - len(np.unique(_groups(table.prompts)))
     if again:
         told.append(f"{again:,} of {len(table):,} prompts stand there before; equal ones are never split")
+    told += table.notes
     for model, missing in zip(table.models, np.isnan(table.quality).sum(axis=0).tolist(), strict=True):
         if missing:
             told.append(f"{model}: {missing:,} of {len(table):,} prompts were not measured")

@@ -27,7 +27,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One answer of one model to one prompt, scrubbed.
 
     `id` tells prompts apart; `cost_usd` is None if not known; `token_logprobs` are those of the answer's tokens, if
-    they were asked for and make sense.
+    they were asked for and make sense; `propensity` is the probability with which this model was chosen, as the receipt
+    has it, None if not known.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     task: str = ""
     cost_usd: float | None = None
     token_logprobs: tuple[float, ...] = ()
+    propensity: float | None = None
 
     @property
     def key(self) -> str:
@@ -78,15 +80,18 @@ def write_table(path: str | os.PathLike[str], records: Iterable[Record], quality
     """Writes the labelled records as a long table for `junctor evaluate`, and answers how many there are.
 
     `quality` is from 0 to 1 by key. Records without a label are left out: a table has no guesses.
+    Where propensities are known the table has them too, so that it is a log for `--log`.
     """
-    written = 0
+    written, records = 0, list(records)
+    chances = any(record.propensity is not None for record in records)
     with Path(path).open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["id", "task", "prompt", "model", "quality", "cost_usd"])
+        rows.writerow(["id", "task", "prompt", "model", "quality", "cost_usd", *(["propensity"] if chances else [])])
         for record in records:
             if (label := quality.get(record.key)) is not None:
                 cost = "" if record.cost_usd is None else f"{record.cost_usd:.9f}"
-                rows.writerow([record.id, record.task, record.prompt, record.model, f"{label:g}", cost])
+                chance = [] if not chances else ["" if record.propensity is None else repr(record.propensity)]
+                rows.writerow([record.id, record.task, record.prompt, record.model, f"{label:g}", cost, *chance])
                 written += 1
     return written
 

@@ -62,6 +62,7 @@ class Sample:
             task=task,
             cost_usd=None if receipt is None else receipt.cost_usd,
             token_logprobs=() if isinstance(tokens, str) else tokens.logprobs,
+            propensity=None if receipt is None else receipt.propensity,
         )
         self._append(record)
         return True

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::balance::load::Load;
+use crate::balance::propensity;
 use crate::decision::{Considered, Decision, Denial, Log, Why};
 use crate::fleet::{Deployment, Fleet, MAX_NAME_BYTES};
 use crate::learned::Source;
@@ -85,6 +86,8 @@ pub struct DecisionRecord {
     pub effort: Option<String>,
     /// The scorer's artifact, if it was asked.
     pub scorer: Option<String>,
+    /// With which probability this model was chosen, given what the walk saw; `None` if it did not see enough.
+    pub propensity: Option<f64>,
     /// Whether all that the walk looked at is here.
     pub replayable: bool,
 }
@@ -113,6 +116,7 @@ impl DecisionRecord {
             max_output_tokens: decision.max_tokens,
             effort: action.and_then(|action| action.effort.as_deref()).map(ToOwned::to_owned),
             scorer: scorer(fleet, decision),
+            propensity: propensity::of(fleet, decision),
             replayable: decision.log.is_complete(),
         }
     }

@@ -295,6 +295,9 @@ pub struct GroupSpec {
     pub hedge: bool,
     /// How long prompts are made to fit its members, for requests that are.
     pub prune: Option<Prune>,
+    /// Share of choices that go to a model drawn evenly instead of the best; `None` explores nothing. With 0, too, every
+    /// member is looked at, so that the chance of each choice is known.
+    pub explore: Option<f64>,
 }
 
 /// What a prompt that is too long is cut to before it is sent.

@@ -6,9 +6,12 @@
 //! are ever looked at. When too few are accepted (most of the group is held or excluded), one pass over all members
 //! draws exactly by exponential races (Efraimidis and Spirakis 2006), which needs no memory. Rejected: alias tables
 //! over effective weights, stale with every change; a scan for each request, which grows with the group.
+//!
+//! Groups with an objective are scanned always, and drawn from their best tier. One that explores lets chance rank the
+//! models instead in a share of its draws; how likely each choice was is told by [`super::propensity`].
 
-use crate::draw::Draw;
-use crate::fleet::Group;
+use crate::draw::{Draw, mix};
+use crate::fleet::{Group, Member};
 
 /// Draws before the whole group is scanned. With half of the weight in force, the chance of scanning a healthy group
 /// for want of a second candidate is below one in a thousand.
@@ -78,13 +81,18 @@ fn scan(
     draw: &mut Draw,
     mut look: impl FnMut(usize) -> Option<Standing>,
 ) -> (Option<usize>, Option<usize>) {
-    let (mut tier, mut first, mut second) = (i32::MIN, None::<(f64, usize)>, None::<(f64, usize)>);
-    for place in 0..group.members.len() {
+    let turn = Turn::draw(group, draw);
+    let (mut tier, mut first, mut second) = (i64::MIN, None::<(f64, usize)>, None::<(f64, usize)>);
+    for (place, member) in group.members.iter().enumerate() {
         // One draw per member, candidate or not, so that the draws of the others do not depend on it.
         let finish = -(1.0 - draw.unit()).ln();
-        let Some(standing) = look(place).filter(|standing| standing.tier >= tier) else { continue };
-        if standing.tier > tier {
-            (tier, first, second) = (standing.tier, None, None);
+        let Some(standing) = look(place) else { continue };
+        let its = turn.tier(*member, standing.tier);
+        if its < tier {
+            continue;
+        }
+        if its > tier {
+            (tier, first, second) = (its, None, None);
         }
         let finish = finish / f64::from(standing.weight).max(f64::MIN_POSITIVE);
         if first.is_none_or(|(best, _)| finish < best) {
@@ -96,10 +104,34 @@ fn scan(
     (first.map(|(_, place)| place), second.map(|(_, place)| place))
 }
 
+/// What decides this time: what the objective says, or chance alone.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    Best,
+    /// Explores: models are ranked by chance, so that each candidate's model is as likely as any other.
+    Any(u64),
+}
+
+impl Turn {
+    fn draw(group: &Group, draw: &mut Draw) -> Self {
+        let Some(share) = group.explore else { return Self::Best };
+        let (chance, ranks) = (draw.unit(), draw.next_u64());
+        if chance < share { Self::Any(ranks) } else { Self::Best }
+    }
+
+    /// The tier in which a member is drawn.
+    fn tier(self, member: Member, tier: i32) -> i64 {
+        match self {
+            Self::Best => i64::from(tier),
+            Self::Any(ranks) => mix(ranks ^ u64::from(member.model())).cast_signed(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::{Member, Tickets};
+    use crate::fleet::Tickets;
 
     fn group(weights: &[u64]) -> Group {
         Group {
@@ -111,6 +143,7 @@ mod tests {
             fallback: Box::default(),
             objective: None,
             standard: None,
+            explore: None,
             hedge: false,
             prune: None,
             roomiest: u32::MAX,

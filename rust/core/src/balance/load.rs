@@ -70,7 +70,14 @@ impl Load {
     #[must_use]
     #[inline]
     pub fn prefers(first: f64, second: f64, chance: f64) -> bool {
-        chance >= (second / first).powi(SHARPNESS)
+        chance >= Self::keeps(first, second)
+    }
+
+    /// The probability of staying with the first of two candidates; above 1 if the second is the worse one.
+    #[must_use]
+    #[inline]
+    pub fn keeps(first: f64, second: f64) -> f64 {
+        (second / first).powi(SHARPNESS)
     }
 
     /// Whether every part is a usable number.

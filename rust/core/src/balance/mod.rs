@@ -7,7 +7,7 @@
 //! Peak-EWMA (one outlier shuns a good deployment), total latency (measures the length of answers).
 //!
 //! What the averages are made of is in [`averages`], the unanswered attempts in [`pending`], the draw in [`draw`], the
-//! prompt-cache preference in [`affinity`].
+//! prompt-cache preference in [`affinity`], how likely a choice of model was in [`propensity`].
 
 pub mod affinity;
 pub mod averages;
@@ -15,6 +15,7 @@ pub mod draw;
 pub mod group;
 pub mod load;
 pub mod pending;
+pub mod propensity;
 pub mod record;
 
 pub use self::record::{DeploymentRecord, is_busy, note_joined};

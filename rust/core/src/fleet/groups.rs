@@ -24,6 +24,7 @@ impl Compiler<'_> {
         let index: HashMap<&str, u32> = (0..).zip(deployments).map(|(index, d)| (&*d.name, index)).collect();
         let mut models: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         (0..).zip(deployments).for_each(|(index, d)| models.entry(&d.model).or_default().push(index));
+        let load_alone = ObjectiveWeights::default();
         let mut groups = Vec::with_capacity(spec.groups.len() + models.len() + deployments.len());
         for group in &spec.groups {
             let compiled = self.group(&group.name, &members(group, &index)?, group.objective.weights(), deployments)?;
@@ -34,9 +35,11 @@ impl Compiler<'_> {
             }
             let standard = group.objective.standard().map(Box::new);
             let objective = compiled.objective.or(standard.as_ref().map(|_| CHEAPEST));
-            groups.push(Group { hedge: group.hedge, prune: group.prune, objective, standard, ..compiled });
+            let explore = explored(group)?;
+            // Whoever explores looks at everyone, as an objective does: one that prefers nobody, if there is none.
+            let objective = objective.or(explore.map(|_| load_alone));
+            groups.push(Group { hedge: group.hedge, prune: group.prune, objective, standard, explore, ..compiled });
         }
-        let load_alone = ObjectiveWeights::default();
         for (model, members) in &models {
             groups.push(self.group(model, members, load_alone, deployments)?);
         }
@@ -81,11 +84,22 @@ impl Compiler<'_> {
             fallback: Box::default(),
             objective: (objective != ObjectiveWeights::default()).then_some(objective),
             standard: None,
+            explore: None,
             hedge: false,
             prune: None,
             roomiest: members.iter().copied().max_by_key(room).unwrap_or(u32::MAX),
         })
     }
+}
+
+/// The share that a group explores.
+fn explored(group: &GroupSpec) -> Result<Option<f64>, FleetError> {
+    let Some(share) = group.explore else { return Ok(None) };
+    if (0.0..=1.0).contains(&share) {
+        return Ok(Some(share));
+    }
+    let (place, value) = (format!("groups.{}.explore", group.name), share.to_string());
+    Err(FleetError::Range { place, value, allowed: "a share from 0 to 1; 0.05 explores one choice in twenty" })
 }
 
 /// Mean weight of those that are not drained; 1 if all are.

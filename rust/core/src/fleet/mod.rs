@@ -214,6 +214,8 @@ pub struct Group {
     pub roomiest: u32,
     /// What quality is enough; `None` where more is always better. Only with an objective.
     pub standard: Option<Box<Standard>>,
+    /// Share of choices that go to a model drawn evenly. Only with an objective.
+    pub explore: Option<f64>,
     /// Its name.
     pub name: Box<str>,
 }
@@ -225,6 +227,14 @@ pub struct Member {
     pub deployment: u32,
     /// Record of the learned output length of this model in this group.
     pub length_slot: u32,
+}
+
+impl Member {
+    /// Tells the models of one group apart: each has one record of lengths there.
+    #[must_use]
+    pub const fn model(self) -> u32 {
+        self.length_slot
+    }
 }
 
 /// The operator's rules with their actions.
