@@ -44,10 +44,10 @@ class Interruption:
     __slots__ = ("_heard", "_loop", "_over", "_receive", "_task", "_timer", "why")
 
     def __init__(self) -> None:
-        task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
         assert task is not None, "an ASGI application is called inside a task"
         self._task = task
-        self._loop = asyncio.get_running_loop()
         self._heard: asyncio.Future[Message] | None = None
         self._receive: Receive | None = None
         self._timer: asyncio.TimerHandle | None = None
