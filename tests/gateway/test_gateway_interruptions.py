@@ -23,7 +23,7 @@ def started(place: Place, visit: Visit) -> asyncio.Task[None]:
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("pieces", [1, 2])
-def test_a_client_that_leaves_cancels_its_upstream_at_once(path: str, streamed: bool, pieces: int) -> None:
+def test_a_client_that_leaves_cancels_its_upstream(path: str, streamed: bool, pieces: int) -> None:
     """B32: whole or streamed, in each dialect, also where the body's end comes in a message of its own."""
 
     async def scene() -> None:
@@ -40,6 +40,37 @@ def test_a_client_that_leaves_cancels_its_upstream_at_once(path: str, streamed: 
         assert place.provider.sent[0].state == "abandoned"
         assert not visit.seen.ended
         assert place.told[0].ended == "gone"
+        place.assert_released()
+
+    asyncio.run(scene())
+
+
+def test_requests_listen_together_and_what_is_answered_before_never_does() -> None:
+    """One waking of the server's thread serves all that run; the server is asked nothing for a finished one."""
+
+    async def scene() -> None:
+        place = Place({"a": [ok("quick"), hang(), hang()]})
+        asked: list[str] = []
+
+        def noted(name: str) -> tuple[Visit, asyncio.Task[None]]:
+            visit = Visit(CHAT, ASK)
+
+            async def receive() -> Any:
+                asked.append(name)
+                return await visit.receive()
+
+            return visit, asyncio.create_task(place.gateway(visit.scope, receive, visit.send))
+
+        quick, answered = noted("quick")
+        await answered
+        (leaving, gone), (staying, under_way) = noted("leaving"), noted("staying")
+        await until(lambda: len(asked) == 5)
+        assert asked == ["quick", "leaving", "staying", "leaving", "staying"]
+        leaving.leave()
+        await gone
+        assert (quick.seen.status, [told.ended for told in place.told]) == (200, ["ok", "gone"])
+        staying.leave()
+        await under_way
         place.assert_released()
 
     asyncio.run(scene())

@@ -14,7 +14,7 @@ from junctor.doors.answer import answer
 from junctor.doors.contract import Answer, Asked, Caller, Charge, Door, Incoming, Stream, StreamWriter
 from junctor.doors.errors import turn_away
 from junctor.doors.models import list_models, models_path
-from junctor.doors.paths import ENDINGS, dialect_of, find
+from junctor.doors.paths import ENDINGS, dialect_of, ending_of, find
 
 __all__ = [
     "ENDINGS",
@@ -28,6 +28,7 @@ __all__ = [
     "StreamWriter",
     "answer",
     "dialect_of",
+    "ending_of",
     "find",
     "list_models",
     "models_path",

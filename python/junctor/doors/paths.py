@@ -7,7 +7,7 @@ Official SDKs add their path to a base address that may be anything, so only the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Final
 
@@ -29,12 +29,17 @@ ENDINGS: Final = tuple(_DOORS)
 
 def find(method: str, path: str) -> Door | None:
     """The door for this method and path (without its query), or None if there is none."""
-    if method != "POST":
-        return None
+    ending = ending_of(path) if method == "POST" else None
+    return None if ending is None else _door(ending)
+
+
+@lru_cache(maxsize=64)
+def ending_of(path: str) -> str | None:
+    """The one of `ENDINGS` that this path ends with, or None. Callers ask for the same few paths."""
     _, _, last = path.rpartition("/")
     if last in ("completions", "count_tokens"):
         last = "/".join(path.rsplit("/", 2)[1:])
-    return _door(last) if last in _DOORS else None
+    return last if last in _DOORS else None
 
 
 @cache

@@ -23,6 +23,7 @@ from junctor.client import Client
 from junctor.exceptions import ConfigError
 from junctor.gateway.caller import KeyCaller
 from junctor.gateway.exchange import Exchange
+from junctor.gateway.interruption import Followers
 from junctor.gateway.keys import OPEN, Key, Keys
 from junctor.gateway.limits import KeyLimits
 from junctor.gateway.views import Views
@@ -69,6 +70,7 @@ class Gateway:
         self._deadline: asyncio.TimerHandle | None = None
         self._idle: asyncio.Event | None = None
         self.running: set[Interruption] = set()
+        self.followers = Followers()
         self.draining = False
 
     # Opening, reloading and closing

@@ -119,7 +119,7 @@ class Exchange:
             return
         self._bytes_in = len(body)
         self._incoming = incoming = Incoming(self._method, self._path, headers, body)
-        interruption.follow(self._receive)
+        gateway.followers.add(interruption, self._receive)
         answer = await doors.answer(gateway.client, door, incoming, caller=gateway.caller(key))
         await self._deliver(answer)
 
@@ -197,7 +197,7 @@ class Exchange:
 
     def _route(self) -> str:
         if self._door is not None:
-            return next((f"/v1/{ending}" for ending in doors.ENDINGS if self._path.endswith(f"/{ending}")), "-")
+            return f"/v1/{doors.ending_of(self._path)}"
         return self._gateway.views.route(self._path)
 
 

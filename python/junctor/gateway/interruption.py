@@ -8,17 +8,25 @@ reader need a timer, and at the end of draining whatever still runs has to hear 
 without a second task. The message is listened for by a callback on the future that `receive` gives (granian's is one
 already; a coroutine of another server becomes a task). Nothing is interrupted twice, and nothing once it is over.
 
-Rejected: a task group with a watching task per request (a second place at which a cancellation has to be understood);
-to look for the client only after a while (the fast path would be the only one that is measured).
+To ask for that message wakes the server's thread, and its answer wakes ours: as much as the rest of the bookkeeping if
+each request does it by itself. So requests begin to listen together, `TOGETHER_S` after the first of them asked: one
+waking serves all that run then, and what was answered before never asks. A client that leaves earlier is noticed then.
 
-**Cost.** One callback and one set entry per request, a timer where bytes are waited for.
+Rejected: a task group with a watching task per request (a second place at which a cancellation has to be understood);
+to look for a client only after its request has lasted for a while (each would still wake two threads by itself).
+
+**Cost.** One list entry and one set entry per request, a callback for those that listen, a timer where bytes are
+waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+TOGETHER_S: Final = 0.05
+"""How long requests wait for each other before they listen. What an upstream may do for nobody is that much more."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,10 +44,10 @@ class Interruption:
     __slots__ = ("_heard", "_loop", "_over", "_receive", "_task", "_timer", "why")
 
     def __init__(self) -> None:
-        task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
         assert task is not None, "an ASGI application is called inside a task"
         self._task = task
-        self._loop = asyncio.get_running_loop()
         self._heard: asyncio.Future[Message] | None = None
         self._receive: Receive | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -60,6 +68,8 @@ class Interruption:
 
     def follow(self, receive: Receive) -> None:
         """From now on notice when the client leaves. The body must have been read."""
+        if self._over:
+            return
         self._receive = receive
         told: Any = receive()
         if not hasattr(told, "add_done_callback"):
@@ -95,3 +105,27 @@ class Interruption:
             self.interrupt("gone")
         elif self._receive is not None:  # the empty end of a body whose length was known
             self.follow(self._receive)
+
+
+class Followers:
+    """The requests of one gateway that are about to listen whether their clients are still there."""
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[tuple[Interruption, Receive]] = []
+
+    def add(self, interruption: Interruption, receive: Receive) -> None:
+        """Let this request follow its client, together with others."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # another loop's timer may never fire
+            self._loop, self._waiting = loop, []
+        if not self._waiting:
+            loop.call_later(TOGETHER_S, self._follow)
+        self._waiting.append((interruption, receive))
+
+    def _follow(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for interruption, receive in waiting:
+            interruption.follow(receive)

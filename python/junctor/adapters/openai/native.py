@@ -31,7 +31,8 @@ def native_chat(
     """Writes into a copy of the caller's chat completion what routing decides."""
     options = _begin(body, endpoint, stream=stream)
     model = model_of(endpoint.model) if host.official else PLAIN
-    if isinstance(messages := body.get("messages"), Sequence):
+    messages = body.get("messages")
+    if type(messages) is list or isinstance(messages, Sequence):  # the first costs nothing, and so it is nearly always
         body["messages"] = [
             message_for(message, index, host) if _needs_words(message, host) else message
             for index, message in enumerate(messages)
@@ -95,7 +96,7 @@ def _begin(body: dict[str, Any], endpoint: Endpoint, *, stream: bool) -> Any:
 
 def _needs_words(message: Any, host: Host) -> bool:
     """Whether a message carries what the host would refuse: marks of ours or of another provider, an unknown role."""
-    if not isinstance(message, Mapping):
+    if type(message) is not dict and not isinstance(message, Mapping):
         return False
     if "provider_fields" in message or (message.get("role") == "developer" and not host.official):
         return True
