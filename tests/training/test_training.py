@@ -17,7 +17,8 @@ from junctor import _core
 from junctor.evaluation import Table
 from junctor.training import Recipe, Trained, TrainingError, judge, train
 from junctor.training.calibrate import band, calibrated, knots
-from junctor.training.design import Features, design
+from junctor.training.design import Features, design, told
+from junctor.training.fit import by_task
 from junctor.training.learner import Learned
 from junctor.training.ridge import ridge
 from tests.training.tables import learnable
@@ -123,11 +124,31 @@ def test_what_teaches_nothing_is_refused(table: Table, spoil: Callable[[Table], 
         (replace(SMALL, folds=1), "folds is 1; allowed is 2 to 600"),
         (replace(SMALL, strength=0.0), "strength is 0.0; allowed is a number above 0"),
         (replace(SMALL, strength=float("nan")), "strength is nan"),
+        (replace(SMALL, task_strength=-1.0), "task_strength is -1.0; allowed is a number above 0, usually 2"),
     ],
 )
 def test_a_recipe_without_meaning_is_refused(table: Table, recipe: Recipe, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         train(table, recipe)
+
+
+def test_means_of_tasks_are_drawn_towards_the_mean_of_all() -> None:
+    quality = np.array([[1.0, 0.0]] * 20 + [[0.0, np.nan], [np.nan, 1.0]])
+    found = by_task(["many"] * 20 + ["few", "few"], quality, np.array([0.5, 0.5]))
+    np.testing.assert_allclose(found[:20], [[30 / 40, 10 / 40]] * 20)
+    np.testing.assert_allclose(found[20:], [[10 / 21, 11 / 21]] * 2)
+
+
+def test_tasks_teach_what_texts_alone_hardly_tell() -> None:
+    """Two hundred noisy answers: with their tasks known, the order on other prompts is nearer to the truth."""
+    few, rest = learnable(200, seed=7), learnable(2_000, seed=8)
+    hard = np.array(rest.tasks) == "hard"
+
+    def agreement(learned: Table) -> float:
+        scores = told(_core.Scorer(train(learned, SMALL).artifact), rest)[:, 0]
+        return float(np.corrcoef(scores, ~hard)[0, 1])
+
+    assert agreement(few) > agreement(replace(few, tasks=None)) + 0.01
 
 
 def test_features_of_another_size_are_refused(table: Table) -> None:

@@ -1,7 +1,7 @@
 """What a raw prediction is worth, and when it is worth nothing: learned from predictions out of fold.
 
 A model that has seen a prompt predicts it too well, so calibration uses predictions of models that have not. The
-curve is halfway between an isotonic one over a few bins and the raw prediction. The isotonic one alone is calibrated
+curve lies between an isotonic one over a few bins and the raw prediction. The isotonic one alone is calibrated
 best, and chooses worse: its level stretches make prompts equal that are not, and what it stretches for each model by
 itself is noise as well (docs/decisions/036).
 """
@@ -20,20 +20,22 @@ KNOTS: Final = 12
 LEAST_PER_KNOT: Final = 25
 KEPT: Final = 0.5
 """Of a raw prediction, which is a quality already, if a timid one. What is kept keeps order and restraint."""
+KEPT_WITH_TASKS: Final = 0.75
+"""The same, where tasks taught: such predictions are less timid, and calibrated as well with more of them kept."""
 BAND_SHARES: Final = np.arange(0.05, 0.51, 0.05)
 """An abstain band may keep the scorer silent on at most half of the prompts."""
 
 
-def knots(raw: Floats, quality: Floats) -> list[tuple[float, float]]:
-    """Points from raw predictions to qualities, both rising: at least two, at most `KNOTS`."""
+def knots(raw: Floats, quality: Floats, kept: float = KEPT) -> list[tuple[float, float]]:
+    """Points from raw predictions to qualities, both rising: at least two, about `KNOTS`. `kept` is of the raw ones."""
     order = np.argsort(raw, kind="stable")
     raw, quality = raw[order], quality[order]
     bins = np.array_split(np.arange(len(raw)), int(np.clip(len(raw) // LEAST_PER_KNOT, 2, KNOTS)))
     at = np.array([raw[part].mean() for part in bins])
     level = _rising(np.array([quality[part].mean() for part in bins]), np.array([len(part) for part in bins]))
     # The ends go on to the farthest predictions, as far as these are kept.
-    ends = KEPT * np.array([raw[0] - at[0], raw[-1] - at[-1]])
-    found = (1 - KEPT) * level + KEPT * at
+    ends = kept * np.array([raw[0] - at[0], raw[-1] - at[-1]])
+    found = (1 - kept) * level + kept * at
     at = np.concatenate([[raw[0]], at, [raw[-1]]])
     found = np.clip(np.concatenate([[found[0] + ends[0]], found, [found[-1] + ends[1]]]), 0.0, 1.0)
     points: list[tuple[float, float]] = []
