@@ -273,7 +273,8 @@ class Client:
         if wish.until is not None:
             from junctor.cascade.enough import condition  # for those who use it
 
-            call.enough = condition(wish.until)
+            condition(wish.until)  # a wish that is none is told before anything is held
+            call.until = wish.until
         return call, wish
 
     async def part_of_call(

@@ -28,7 +28,7 @@ from junctor.transport.base import TransportError
 if TYPE_CHECKING:
     from junctor._core import Reservation
     from junctor.adapters import Adapter
-    from junctor.cascade.enough import Enough
+    from junctor.cascade.enough import Until
     from junctor.cascade.ladder import Ladder
     from junctor.client import Client
     from junctor.shaping import Shape
@@ -49,7 +49,6 @@ class Call:
         "cost_usd_micros",
         "deadline",
         "deadline_s",
-        "enough",
         "ladder",
         "made",
         "model",
@@ -59,6 +58,7 @@ class Call:
         "request",
         "shape",
         "trail",
+        "until",
         "upstream_s",
         "wait_until",
     )
@@ -96,8 +96,8 @@ class Call:
         """The dialect in which the caller takes a provider's own bytes; None if it takes none."""
         # Whether a rule may ask for a label of this call.
         self.classifies = client.router.classifies
-        # What says that a stream may be left, as its answer is sure.
-        self.enough: Enough | None = None
+        # What an answer must have said so that its stream may be left.
+        self.until: Until | None = None
         # The cascade of which this is a step that will be judged.
         self.ladder: Ladder | None = None
         self.upstream_s = 0.0

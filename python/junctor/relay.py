@@ -17,7 +17,7 @@ microsecond per block beside the reading itself.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -53,6 +53,10 @@ class RawReader:
     @property
     def text(self) -> str:
         return self._reader.text
+
+    @property
+    def logprobs(self) -> Any:
+        return self._reader.logprobs
 
     @property
     def output_chunks(self) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -96,22 +96,22 @@ async def _events(call: Call) -> AsyncGenerator[Event, None]:
             return
         attempt = await opened(call, reservation)
         try:
-            if call.enough is not None:
+            if call.until is not None:
                 from junctor.cascade import early  # for those who use it
 
-                async with aclosing(early.events(call, attempt, call.enough)) as events:
+                async with aclosing(early.events(attempt, call.until)) as events:
                     async for event in events:
                         yield event
-                return
-            for event in attempt.held:
-                yield event
-            while (batch := await attempt.more()) is not None:
-                for event in batch:
-                    if isinstance(event, StreamError):
-                        raise attempt.interrupted(event.failure)
-                    # `Finish` waits for the terminal marker: only a whole answer has an end.
-                    if not isinstance(event, Finish):
-                        yield event
+            else:  # as `early.events`, without its price for every event
+                for event in attempt.held:
+                    yield event
+                while (batch := await attempt.more()) is not None:
+                    for event in batch:
+                        if isinstance(event, StreamError):
+                            raise attempt.interrupted(event.failure)
+                        # `Finish` waits for the terminal marker: only a whole answer has an end.
+                        if not isinstance(event, Finish):
+                            yield event
             reply = attempt.reply
             yield Finish(reply.finish_reason)
             call.conclude()
@@ -135,18 +135,6 @@ async def opened(call: Call, reservation: Reservation) -> StreamAttempt:
         if not isinstance(attempt, Failure):
             return attempt
         reservation = await call.recover(attempt, reservation)
-
-
-async def everything(attempt: StreamAttempt) -> list[Event]:
-    """All events up to a proper end, but `Finish` and `Done`. Raises `StreamInterrupted` for every other end."""
-    events = list(attempt.held)
-    while (batch := await attempt.more()) is not None:
-        for event in batch:
-            if isinstance(event, StreamError):
-                raise attempt.interrupted(event.failure)
-            if not isinstance(event, Finish):
-                events.append(event)
-    return events
 
 
 async def _opened(call: Call, reservation: Reservation) -> StreamAttempt | Failure:
@@ -287,13 +275,20 @@ class StreamAttempt:
         )
         return None
 
-    def enough(self, text: str) -> Reply:
+    def enough(self, text: str) -> None:
         """Settle a stream that is left because it has said what was asked for, and make its reply."""
         self._settled = True
-        message = {"role": "assistant", "content": text}
-        reply = Reply(text=text, message=message, finish_reason="stop", usage=self._usage())
-        self._call.settle_ok(self._reservation, reply, self._first_content_s)
-        return reply
+        call, message = self._call, {"role": "assistant", "content": text}
+        self.reply = Reply(
+            text=text,
+            message=message,
+            finish_reason="stop",
+            usage=self._usage(),
+            logprobs=_up_to(len(text), self._reader.logprobs),
+        )
+        call.settle_ok(self._reservation, self.reply, self._first_content_s)
+        call.client.counters["early_exit"] += 1
+        call.trail.note((f"until: the answer was sure after {len(text)} characters, the rest was cut off",))
 
     def interrupted(self, failure: Failure) -> StreamInterrupted:
         """Settle a stream that broke after its first content, and make its exception."""
@@ -354,3 +349,19 @@ def _is_content(event: Event) -> bool:
     if isinstance(event, TextDelta | ReasoningDelta):
         return bool(event.text)
     return isinstance(event, ToolCallDelta) or (isinstance(event, Raw) and event.content)
+
+
+def _up_to(chars: int, logprobs: Any) -> Any:
+    """The log-probabilities of the tokens that so many characters are made of; all of them if tokens are not named."""
+    listed = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not isinstance(listed, list):
+        return logprobs
+    kept, length = 0, 0
+    for entry in listed:
+        token = entry.get("token") if isinstance(entry, dict) else None
+        if not isinstance(token, str):
+            return logprobs
+        if length >= chars:
+            break
+        kept, length = kept + 1, length + len(token)
+    return {**logprobs, "content": listed[:kept]}

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from junctor.cascade.enough import JsonClosed, LabelSaid, condition
 from junctor.exceptions import InvalidRequest, StreamInterrupted
 from junctor.reply import Done, Finish, TextDelta
-from junctor.testing.scripted import stream
+from junctor.testing.scripted import Outcome, stream
+from tests.cascade.scene import Scene, climb, steps
 from tests.client.stage import Stage, read, turns
 
 LONG = [stream("code", ", because", *[" of this and that"] * 50, gap_s=0.1)]
@@ -93,6 +94,69 @@ def test_cancelled_at_any_step_everything_is_released() -> None:
         stage.assert_released()
         if done:
             break
+
+
+# ---- in cascades ----
+
+SURE_LABEL = stream("code", ", because", *[" of this and that"] * 50, gap_s=0.1, logprobs=(-0.1, -9.0))
+
+
+def of_scene(small: Outcome, *strong: Outcome, **more: Any) -> Scene:
+    return Scene({"small": [small], "strong": list(strong)}, cascade=more)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_judged_step_is_left_once_it_is_sure_and_judged_by_that_much(streamed: bool) -> None:
+    """The token after the label is unlike anything, and no part of the answer."""
+    scene = of_scene(SURE_LABEL)
+    wish: dict[str, Any] = {"until": ["code", "talk"]}
+    reply = scene.stream(**wish).reply if streamed else scene.chat(**wish)
+    (step,) = climb(reply).steps
+    assert (reply.text, step.verdict, step.value) == ("code", "accepted", -0.1)
+    assert scene.clock.now_s() < 1.0
+    assert [sent.state for sent in scene.provider.sent] == ["abandoned"]
+    assert reply.receipt is not None
+    assert "until: the answer was sure after 4 characters, the rest was cut off" in reply.receipt.notes
+    assert reply.receipt.attempts[0].output_tokens == 2
+    assert scene.client.counters["early_exit"] == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_last_step_is_left_too(streamed: bool) -> None:
+    """Both are settled with what came, in one second instead of ten."""
+    unsure = stream("code", ", because", *[" of this"] * 50, gap_s=0.1, logprobs=(-0.9, -0.1))
+    scene = of_scene(unsure, stream("talk", ", because", *[" of that"] * 50, gap_s=0.1))
+    wish: dict[str, Any] = {"until": ["code", "talk"]}
+    reply = scene.stream(**wish).reply if streamed else scene.chat(**wish)
+    assert reply.text == "talk"
+    assert steps(reply) == [("small", "escalated"), ("strong", "answered")]
+    assert scene.clock.now_s() < 1.0
+    assert reply.receipt is not None
+    assert [attempt.output_tokens for attempt in reply.receipt.attempts] == [2, 2]
+    assert any("until:" in note for note in reply.receipt.notes)
+    assert reply.cost_usd == reply.receipt.cost_usd
+    assert scene.client.counters["early_exit"] == 2
+
+
+def test_each_step_has_a_condition_of_its_own() -> None:
+    """What the first step said is no part of what the second says."""
+    scene = of_scene(stream("co", logprobs=(-0.9,)), stream("talk", ", yes"))
+    assert scene.stream(until=["code", "talk"]).text == "talk"
+
+
+def test_a_draft_that_is_sure_early_beats_the_strong_model() -> None:
+    """It would have taken five seconds whole; the strong model is cut off at once, and its waste is counted."""
+    scene = of_scene(SURE_LABEL, stream("talk", after_s=2.0), speculative=True)
+    reply = scene.stream(until=["code", "talk"]).reply
+    assert sorted(steps(reply)) == [("small", "accepted"), ("strong", "beaten")]
+    assert scene.clock.now_s() < 0.5
+    assert climb(reply).waste_tokens == scene.client.counters["speculation_waste_tokens"] > 0
+
+
+def test_a_judged_step_that_is_never_sure_is_read_to_its_end() -> None:
+    scene = of_scene(stream("I", " think", " code", logprobs=(-0.1, -0.1, -0.1)))
+    reply = scene.chat(until=["code", "talk"])
+    assert (reply.text, reply.usage.known) == ("I think code", True)
 
 
 # ---- the conditions ----

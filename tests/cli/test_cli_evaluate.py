@@ -43,7 +43,8 @@ def test_the_report_has_every_baseline_and_says_whether_it_matters(run: Run) -> 
     status, out, err = run("evaluate", ANSWERS, "--weak", "small", "--strong", "big", *FEW)
     assert (status, err) == (0, "")
     assert out.startswith(
-        "examples/answers.csv: 240 prompts, 4 tasks, 2 models\n3 folds, seed 0; in brackets 95 % of 40 draws\n"
+        "examples/answers.csv: 240 prompts, 4 tasks, 2 models\n"
+        "3 folds, seed 0; in brackets 95 % of 40 draws, learners as fitted\n"
     )
     for name in ("prompt length", "label mean", "best single", "random", "oracle", "oracle, cheapest", "big", "small"):
         assert f"\n  {name} " in out
@@ -177,6 +178,7 @@ def test_a_picture_is_drawn_and_the_same_again(run: Run, tmp_path: Path) -> None
         ((ANSWERS, "--models", "x*"), "has no model 'x*'; known models: small, big"),
         ((ANSWERS, "--folds", "1"), "1 folds were asked for; allowed are 2 to 100"),
         ((ANSWERS, "--draws", "0"), "--draws is 0; allowed is 1 to 100,000"),
+        ((ANSWERS, "--refit", "3"), "--refit is 3; allowed is 10 to 1,000 cross-validations, or 0"),
         ((ANSWERS, "--seed", "-1"), "argument --seed: '-1' is no whole number"),
         ((ANSWERS, "--task", "tsk"), "has no column 'tsk'; did you mean 'task'?"),
         ((ANSWERS, "--price", "big"), "--price is 'big'; allowed is MODEL=PRICE, such as small=0.25/1.25"),

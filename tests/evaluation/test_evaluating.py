@@ -203,3 +203,36 @@ class Constant:
         """The same for every prompt, another in each fold."""
         mean = table.quality.mean(axis=0)
         return lambda asked: np.tile(mean, (len(asked), 1))
+
+
+def test_bounds_with_refits_hold_the_luck_of_training_too() -> None:
+    """A learner that copies one training prompt is far less sure than its figure on fixed folds says."""
+    rng = np.random.default_rng(4)
+    names = [f"prompt {row}" for row in range(120)]
+    quality = np.column_stack([rng.random(120) < 0.4, rng.random(120) < 0.7]).astype(float)
+    table = Table(ids=names, prompts=names, models=("a", "b"), quality=quality)
+
+    class First:
+        """Whichever model was better on the first training prompt, everywhere."""
+
+        name = "first"
+
+        def fit(self, known: Table) -> Scorer:
+            better = known.quality[0]
+            return lambda asked: np.tile(better, (len(asked), 1))
+
+    plan = Plan(learners=[First()], pairs=[("a", "b")], folds=2, draws=50, refit=20)
+    report = evaluate(table, plan)
+    assert report.refit is not None
+    assert report.intervals == "judged prompts drawn, learners as fitted"
+    assert report.fleet is not None
+    lines = {(line.name, line.where): line for line in report.refit.lines}
+    assert {where for _, where in lines} == {"a or b", "all models"}
+    assert ("best single", "a or b") not in lines
+    once = next(line for line in report.fleet.lines if line.name == "first")
+    again = lines["first", "all models"]
+    assert again.figure.value == pytest.approx(once.quality.value)
+    assert again.figure.low < again.figure.value < again.figure.high
+    assert lines["label mean", "a or b"].over_label_mean.value == 0.0
+    assert evaluate(table, plan).refit == report.refit, "the seed says which prompts are drawn"
+    assert evaluate(table, Plan(folds=2, draws=20)).refit is None

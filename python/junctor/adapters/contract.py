@@ -9,7 +9,7 @@ one (`reader`), and an adapter is a value of functions (`dialect`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from junctor.failures import Failure
 from junctor.reply import Embeddings, Event, RateLimit, Reply, Usage
@@ -30,6 +30,11 @@ class StreamReader(Protocol):
     @property
     def text(self) -> str:
         """The visible text so far."""
+        ...
+
+    @property
+    def logprobs(self) -> Any:
+        """The log-probabilities so far, as a reply has them; None if none came."""
         ...
 
     @property

@@ -121,6 +121,11 @@ class _Reader:
         return "".join(self._answer) if self._place is not None else self._inner.text
 
     @property
+    def logprobs(self) -> Any:
+        """The log-probabilities so far."""
+        return self._inner.logprobs
+
+    @property
     def output_chunks(self) -> int:
         """Pieces of content so far."""
         return self._inner.output_chunks

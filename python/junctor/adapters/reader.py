@@ -7,6 +7,7 @@ events, that nothing raises, and that nothing is read after the end or a failure
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from junctor.adapters import faults
 from junctor.adapters.draft import CallDraft, Draft
@@ -34,6 +35,10 @@ class DraftReader:
     @property
     def text(self) -> str:
         return "".join(self._draft.text)
+
+    @property
+    def logprobs(self) -> Any:
+        return self._draft.logprobs
 
     @property
     def output_chunks(self) -> int:

@@ -12,24 +12,27 @@ that writes `on_failure: fail`.
 
 A streamed answer is held back until it was judged, then handed over as a stream: what a caller has seen cannot be taken
 back. The last step is not judged, so it streams as it comes. What breaks while it is held back nobody has seen, so that
-is escalated like any failure.
+is escalated like any failure. With `until` every step is left once its answer is sure, and judged by what came until
+then.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 import msgspec
 
+from junctor.cascade import early
 from junctor.cascade.parts import part_of
 from junctor.cascade.reading import read
 from junctor.cascade.signals import Reading
 from junctor.dispatch import Call
 from junctor.exceptions import ContentFiltered, DeadlineExceeded, InvalidRequest, JunctorError, Refused
 from junctor.receipts import Climb, Step
-from junctor.reply import Done, Event, Finish, Reply, StreamError
-from junctor.streaming import StreamAttempt, everything, opened
+from junctor.reply import Done, Event, Finish, Reply
+from junctor.streaming import StreamAttempt, opened
 from junctor.whole import answered
 
 if TYPE_CHECKING:
@@ -184,6 +187,7 @@ class Ascent:
         """The reply of the whole call."""
         call = self.call
         self.join(taken.part)
+        call.trail.note(taken.part.trail.notes)  # of a last step it may have been joined before its answer ended
         if not call.request.logprobs:
             reply.logprobs = None
         reply.remember(call.trail)
@@ -267,14 +271,9 @@ async def stream(call: Call, ladder: Ladder, reservation: Reservation) -> AsyncG
                 yield event
         else:
             ascent.join(taken.part)  # headers are made of it before the first event goes out
-            for event in attempt.held:
-                yield event
-            while (batch := await attempt.more()) is not None:
-                for event in batch:
-                    if isinstance(event, StreamError):
-                        raise attempt.interrupted(event.failure)
-                    if not isinstance(event, Finish):
-                        yield event
+            async with aclosing(early.events(attempt, call.until)) as events:
+                async for event in events:
+                    yield event
             reply = ascent.deliver(taken, attempt.reply)
         yield Finish(reply.finish_reason)
         call.conclude()
@@ -290,7 +289,7 @@ async def _held(part: Call, reservation: Reservation, ladder: Ladder) -> Taken:
     try:
         if ladder.step_of(cast("Reservation", part.trail.last).group) == ladder.last:
             return Taken(part, attempt=attempt)
-        events = await everything(attempt)
+        events = [event async for event in early.events(attempt, part.until)]
     except BaseException:
         await attempt.release()
         raise

@@ -20,6 +20,7 @@ def part_of(call: Call, model: str) -> Call:
     )
     part.deadline = call.deadline
     part.raw = call.raw
+    part.until = call.until
     part.classifies = False  # the labels are in `ask` already
     part.trail.watch = call.trail.watch
     return part

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from junctor.evaluation.drafts import Cascade
 
 DRAWS_MAX: Final = 100_000
+REFIT_MIN: Final = 10
+REFIT_MAX: Final = 1_000
 OBJECTIVES: Final = ("trade", "floor", "gap")
 
 
@@ -62,6 +64,13 @@ def declare(command: argparse.ArgumentParser) -> None:
     command.add_argument("--folds", type=int, default=5, metavar="N", help="folds of prompts (default 5)")
     command.add_argument("--leave-tasks-out", action="store_true", help="each task is a fold: traffic of a new kind")
     command.add_argument("--draws", type=int, default=1_000, metavar="N", help="of the intervals (default 1,000)")
+    command.add_argument(
+        "--refit",
+        type=int,
+        default=0,
+        metavar="N",
+        help="fit learners N times anew, for bounds that hold that luck too",
+    )
     command.add_argument("--seed", type=seed, default=0, help="of folds and draws (default 0)")
     command.add_argument(
         "--plot", metavar="FILE", action="append", default=[], help="draw the curves: .svg, .png or .pdf"
@@ -115,6 +124,11 @@ def _evaluated(arguments: argparse.Namespace, *, tell: Callable[[str], None]) ->
     pair = _pair(arguments)
     if not 1 <= arguments.draws <= DRAWS_MAX:
         raise CommandError(f"--draws is {arguments.draws}; allowed is 1 to {DRAWS_MAX:,}", status=USAGE)
+    if not (arguments.refit == 0 or REFIT_MIN <= arguments.refit <= REFIT_MAX):
+        raise CommandError(
+            f"--refit is {arguments.refit}; allowed is {REFIT_MIN} to {REFIT_MAX:,} cross-validations, or 0",
+            status=USAGE,
+        )
     try:
         tell("reading the table")
         table = _table(arguments, pair)
@@ -131,6 +145,7 @@ def _evaluated(arguments: argparse.Namespace, *, tell: Callable[[str], None]) ->
             objective=arguments.objective,
             seed=arguments.seed,
             draws=arguments.draws,
+            refit=arguments.refit,
         )
         report = evaluate(replace(table, notes=(*table.notes, *told)), plan, tell=tell)
         if arguments.plot:

@@ -15,6 +15,7 @@ from junctor.evaluation.fleets import BEST_SINGLE, Entry, entry, judge_fleet
 from junctor.evaluation.folds import Fold, Held, by_prompts, by_tasks, costs_beside, held_out
 from junctor.evaluation.offpolicy import Log, estimate
 from junctor.evaluation.pairs import Wanted, judge_pair, wanted
+from junctor.evaluation.refitting import refitted
 from junctor.evaluation.report import Figure, Logged, Pair, Report, Role
 from junctor.evaluation.resampling import DRAWS, Bootstrap, interval
 from junctor.evaluation.rows import TableError
@@ -33,7 +34,9 @@ class Plan:
     `learners` are fitted on the folds; `scores` come from elsewhere, (prompts, models) by name; `choices` are shares of
     the models that somebody decided without scores, such as a fleet file. `pairs` are (weak, strong), `cascades` drafts
     and who comes after them. `log` is real traffic with propensities, where learners are estimated that were fitted on
-    the table. `folds` counts folds of prompts; with `leave_tasks_out` every task is a fold instead.
+    the table. `folds` counts folds of prompts; with `leave_tasks_out` every task is a fold instead. `refit` is how
+    often learners are fitted again on training prompts drawn anew, for bounds that hold that luck too: each time as
+    much work as all the rest.
     """
 
     learners: Sequence[Learner] = ()
@@ -47,6 +50,7 @@ class Plan:
     objective: str = "trade"
     seed: int = 0
     draws: int = DRAWS
+    refit: int = 0
 
 
 def evaluate(table: Table, plan: Plan, *, tell: Callable[[str], None] = lambda _text: None) -> Report:
@@ -88,6 +92,11 @@ def evaluate(table: Table, plan: Plan, *, tell: Callable[[str], None] = lambda _
         pairs=pairs,
         logged=None if plan.log is None else _logged(table, plan.log, plan),
         fleet=judge_fleet(measured, {**choices, **entries}, draws, objective=plan.objective),
+        refit=None
+        if not plan.refit
+        else refitted(
+            table, [*plan.learners, *BASELINES], folds, plan.pairs, count=plan.refit, seed=plan.seed, tell=tell
+        ),
     )
 
 

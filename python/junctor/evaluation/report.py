@@ -140,8 +140,27 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[LogLine]
 
 
+class RefitLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A learner's APGR on a pair, or its quality among all models, with bounds over learners that were fitted anew."""
+
+    name: str
+    where: str
+    figure: Figure
+    over_label_mean: Figure
+
+
+class Refit(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures whose bounds hold the luck of training as well as that of the judged prompts."""
+
+    count: int
+    lines: list[RefitLine]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One evaluation: of what, how, and what was found."""
+    """One evaluation: of what, how, and what was found.
+
+    `intervals` says what all bounds but those of `refit` are made of: draws of the judged prompts, learners as fitted.
+    """
 
     table: str
     prompts: int
@@ -155,3 +174,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[Pair] = []
     fleet: Fleet | None = None
     logged: Logged | None = None
+    intervals: Literal["judged prompts drawn, learners as fitted"] = "judged prompts drawn, learners as fitted"
+    refit: Refit | None = None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from junctor.cli.text import Paint, plural, table, wrapped
-from junctor.evaluation.report import Figure, Fleet, FleetLine, Logged, Pair, PairLine, Report, Versus
+from junctor.evaluation.report import Figure, Fleet, FleetLine, Logged, Pair, PairLine, Refit, Report, Versus
 
 TASKS_SHOWN: Final = 12
 NAME_COLUMNS: Final = 18
@@ -26,7 +26,7 @@ def lines(report: Report, paint: Paint) -> list[str]:
     told = [
         paint(report.table, "bold")
         + f": {plural(report.prompts, 'prompt')}{tasks}, {plural(len(report.models), 'model')}",
-        f"{report.split}, seed {report.seed}; in brackets 95 % of {report.draws:,} draws"
+        f"{report.split}, seed {report.seed}; in brackets 95 % of {report.draws:,} draws, learners as fitted"
         + (f"; {left:,} prompts are not judged" if left else ""),
     ]
     for note in report.notes:
@@ -37,8 +37,20 @@ def lines(report: Report, paint: Paint) -> list[str]:
         told += ["", *_fleet(report.fleet, len(report.models), paint)]
     if report.logged is not None:
         told += ["", *_logged(report.logged, paint)]
+    if report.refit is not None:
+        told += ["", *_refit(report.refit, paint)]
     said = [line for verdict in verdicts(report) for line in wrapped(verdict)]
     return told + (["", *said] if said else [])
+
+
+def _refit(refit: Refit, paint: Paint) -> list[str]:
+    rows = [["chooser", "where", "APGR or quality", "over label mean"]]
+    for line in refit.lines:
+        rows.append([_name(line.name), _name(line.where), _both(line.figure), _signed(line.over_label_mean)])
+    return [
+        paint(f"training drawn anew too: 95 % of {refit.count:,} refits", "bold"),
+        *_table(rows, "<<<<", [""] * len(refit.lines), paint),
+    ]
 
 
 def verdicts(report: Report) -> list[str]:
