@@ -329,6 +329,8 @@ class Client:
                 ask["warm"] = (warm[0], min(warm[1], shared_tokens(request)))
         if self.router.reads_text and (text := last_question(request.messages)):
             ask["text"] = text
+        if wish.embedding is not None:
+            ask["embedding"] = wish.embedding
         return ask
 
 

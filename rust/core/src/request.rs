@@ -90,6 +90,8 @@ pub struct Request<'a> {
     pub prompt_chars: u64,
     /// What the prompt says, for the scorer alone: read during the walk and kept nowhere.
     pub text: Option<&'a str>,
+    /// What an embedding model made of the prompt, for a scorer that reads it: likewise. See [`crate::learned::embedded`].
+    pub embedding: Option<&'a [f32]>,
     /// Capabilities it needs.
     pub needs: Needs,
     /// Names and values that rules and compliance clauses ask about: task, `user_tier`, priority, tenant, data, …
@@ -126,6 +128,7 @@ impl Default for Request<'_> {
             output_tokens: None,
             prompt_chars: 0,
             text: None,
+            embedding: None,
             needs: Needs::NONE,
             tags: &[],
             affinity: None,

@@ -3,18 +3,20 @@
 use arrayvec::ArrayVec;
 use junctor_core::learned::artifact::{Artifact, MAX_KNOTS, ModelFacts};
 use junctor_core::learned::features::{Block, FeatureSpec, Sink, extract};
-use junctor_core::learned::scorer::Scorer as Core;
+use junctor_core::learned::scorer::{Prediction, Scorer as Core};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use serde::{Deserialize, Serialize};
 
+use crate::embedded;
 use crate::errors::json;
 
 /// The largest weight of a model is so many steps: what a signed byte holds on both sides.
 const STEPS: f32 = 127.0;
 
-fn wrong(message: impl ToString) -> PyErr {
+/// `ValueError` with this message.
+pub fn wrong(message: impl ToString) -> PyErr {
     PyValueError::new_err(message.to_string())
 }
 
@@ -160,19 +162,51 @@ impl Scorer {
         self.0.facts().models.iter().map(|model| model.name.as_str()).collect()
     }
 
-    /// The predicted quality of each model's answer to a prompt.
-    fn scores(&self, prompt: &Bound<'_, PyString>) -> Vec<f32> {
-        let told = self.0.predict(&prompt.to_string_lossy());
-        told.qualities.into_iter().take(self.0.facts().models.len()).collect()
+    /// `linear`, `knn` or `mf`.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.0.embedded().map_or("linear", |embedded| embedded.kind.word())
+    }
+
+    /// The embedding model whose vectors it reads and how many numbers they have; None if it reads words alone.
+    #[getter]
+    fn embeddings(&self) -> Option<(&str, usize)> {
+        self.0.embedded().map(|embedded| (embedded.by.as_str(), embedded.dimension))
+    }
+
+    /// The predicted quality of each model's answer to a prompt: by its embedding if one is given and the scorer reads
+    /// them, else by its words. Raises `InvalidRequest` for what is no embedding.
+    #[pyo3(signature = (prompt, embedding=None))]
+    fn scores(&self, prompt: &Bound<'_, PyString>, embedding: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<f32>> {
+        let count = self.0.facts().models.len();
+        Ok(self.told(prompt, embedding)?.map_or_else(Vec::new, |told| told.qualities.into_iter().take(count).collect()))
     }
 
     /// Whether its prediction for a prompt says no more than the means do.
-    fn abstains(&self, prompt: &Bound<'_, PyString>) -> bool {
-        self.0.predict(&prompt.to_string_lossy()).abstains
+    #[pyo3(signature = (prompt, embedding=None))]
+    fn abstains(&self, prompt: &Bound<'_, PyString>, embedding: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        Ok(self.told(prompt, embedding)?.is_none_or(|told| told.abstains))
     }
 
     /// What the artifact says of itself, as JSON.
     fn describe_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &json(&Facts::of(&self.0))?))
+        let embedded = self.0.embedded().map(embedded::Facts::of);
+        Ok(PyBytes::new(py, &json(&Told { words: Facts::of(&self.0), kind: self.kind(), embedded })?))
     }
+}
+
+impl Scorer {
+    fn told(&self, prompt: &Bound<'_, PyString>, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Prediction>> {
+        let numbers = given.map(|given| embedded::embedding(given, Some(&self.0))).transpose()?;
+        Ok(self.0.tell(Some(&prompt.to_string_lossy()), numbers.as_deref()))
+    }
+}
+
+/// What an artifact of any kind says of itself.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    words: Facts,
+    kind: &'static str,
+    embedded: Option<embedded::Facts>,
 }

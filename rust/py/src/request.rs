@@ -25,6 +25,8 @@ pub struct Arguments<'py> {
     pub tags: Tags,
     /// What the prompt says: for the scorer, and not kept.
     pub text: Option<Bound<'py, PyString>>,
+    /// What an embedding model made of it: likewise.
+    pub embedding: Option<Vec<f32>>,
     /// Absent when all of them are empty, as they nearly always are.
     pub lists: Option<Box<Lists>>,
 }
@@ -73,7 +75,8 @@ impl Arguments<'_> {
         }
         // A surrogate that stands alone is no text of any language: it is read as a mark of replacement.
         let text = self.text.as_ref().map(|text| text.to_string_lossy());
-        let request = Request { text: text.as_deref(), ..self.scalars.request(self.model.to_str()?, &tags) };
+        let embedding = self.embedding.as_deref();
+        let request = Request { text: text.as_deref(), embedding, ..self.scalars.request(self.model.to_str()?, &tags) };
         Ok(match &self.lists {
             None => act(&request),
             Some(lists) => lists.with(request, act),
@@ -154,6 +157,7 @@ impl Kept {
             scalars: self.scalars,
             tags: self.tags.clone_ref(py),
             text: None,
+            embedding: None,
             lists: self.lists.clone(),
         };
         arguments.with_request(RequestRecord::of)

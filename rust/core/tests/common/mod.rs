@@ -29,6 +29,7 @@ pub const fn asking(model: &str) -> Request<'_> {
         output_tokens: None,
         prompt_chars: 0,
         text: None,
+        embedding: None,
         needs: junctor_core::request::Needs::NONE,
         tags: &[],
         affinity: None,
