@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from junctor.config.errors import show
 from junctor.evaluation.columns import EXTRAS, Layout, chosen
 from junctor.evaluation.rows import Row, TableError, text_of
+from junctor.evaluation.vectors import vectors
 
 MOST: Final = {"usd": 1e6, "in_tok": 1e9, "out_tok": 1e9, "chars": 1e10}
 """The largest value of each extra: beyond it somebody wrote another unit."""
@@ -34,6 +35,7 @@ class Cells:
     quality: NDArray[np.float64]
     extras: Mapping[str, NDArray[np.float64]]
     notes: tuple[str, ...]
+    embeddings: NDArray[np.float32] | None = None
 
 
 def gather(
@@ -86,7 +88,7 @@ class _Reader:
         ids, prompts = self._texts(rows)
         return Cells(
             ids=ids, prompts=prompts, tasks=self._tasks(rows), models=models, quality=quality, extras=arrays,
-            notes=self._notes(models),
+            notes=self._notes(models), embeddings=vectors(self.path, self.layout.embedding, rows),
         )  # fmt: skip
 
     def long(self, rows: Sequence[Row], wanted: Sequence[str] | None) -> Cells:
@@ -120,6 +122,7 @@ class _Reader:
         return Cells(
             ids=list(where), prompts=[prompts[number] for number in first.values()], tasks=self._tasks(lead),
             models=models, quality=scores, extras=arrays, notes=self._notes(models),
+            embeddings=vectors(self.path, self.layout.embedding, lead),
         )  # fmt: skip
 
     def _notes(self, models: Sequence[str]) -> tuple[str, ...]:

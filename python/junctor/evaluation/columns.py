@@ -24,6 +24,7 @@ NAMES: Final = {
     "model": ("model", "model_name"),
     "quality": ("quality", "score", "performance"),
     "cost": ("cost_usd", "usd", "cost"),
+    "embedding": ("embedding", "vector"),
 }
 """What a column may be called, most telling name first."""
 
@@ -57,6 +58,7 @@ class Columns:
     model: str | None = None
     quality: str | None = None
     cost: str | None = None
+    embedding: str | None = None
     ignore: Sequence[str] = field(default=())
 
 
@@ -72,6 +74,7 @@ class Layout:
     model: str | None = None
     quality: str | None = None
     extras: dict[str, str] = field(default_factory=dict)
+    embedding: str | None = None
     aside: tuple[str, ...] = ()
 
     @property
@@ -98,17 +101,23 @@ def layout(path: Path, names: Sequence[str], columns: Columns) -> Layout:
     task = _found(path, "task", columns.task, [name for name in left if name not in prompt])
     model = _found(path, "model", columns.model, left)
     quality = _found(path, "quality", columns.quality, left)
-    used = {identity, task, *prompt}
+    embedding = _found(path, "embedding", columns.embedding, left)
+    used = {identity, task, embedding, *prompt}
     if model is not None and quality is not None:
         cost = _found(path, "cost", columns.cost, left)
         beside = {key: _first(words, left) for key, words in LONG_EXTRAS.items()} | {"usd": cost}
         extras = {key: name for key, name in beside.items() if name is not None}
         aside = tuple(name for name in left if name not in used | {model, quality, *extras.values()})
-        return Layout(id=identity, prompt=prompt, task=task, model=model, quality=quality, extras=extras, aside=aside)
+        return Layout(
+            id=identity, prompt=prompt, task=task, model=model, quality=quality, extras=extras, embedding=embedding,
+            aside=aside,
+        )  # fmt: skip
     models, inferred = _models(path, left, used, columns.models)
     _check_extras(path, left, models)
     aside = tuple(name for name in left if name not in used | set(models) and _base(name) is None)
-    return Layout(id=identity, prompt=prompt, task=task, models=models, inferred=inferred, aside=aside)
+    return Layout(
+        id=identity, prompt=prompt, task=task, models=models, inferred=inferred, embedding=embedding, aside=aside
+    )
 
 
 def chosen(path: Path, patterns: Sequence[str] | None, known: Iterable[str]) -> tuple[str, ...]:

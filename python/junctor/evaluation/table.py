@@ -37,8 +37,8 @@ class Table:
 
     `quality` is from 0 to 1 with a row per prompt and a column per model, NaN where it was not measured; `cost_usd`
     likewise, from 0, or None if no cost is known at all. `groups` numbers equal prompts alike; it is found where it is
-    not given. `notes` are sentences about what was found while reading, for people. Raises `TableError` for parts that
-    do not fit each other.
+    not given. `embeddings` are a vector for each prompt (float32, none of zeros), where the table has them. `notes` are
+    sentences about what was found while reading, for people. Raises `TableError` for parts that do not fit each other.
     """
 
     ids: list[str]
@@ -47,6 +47,7 @@ class Table:
     quality: Floats
     cost_usd: Floats | None = None
     tasks: list[str] | None = None
+    embeddings: NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
     source: str = "table"
     groups: Ints = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
@@ -55,7 +56,7 @@ class Table:
         self._check()
         if not len(self.groups):
             object.__setattr__(self, "groups", _groups(self.prompts))
-        for array in (self.quality, self.cost_usd, self.groups):
+        for array in (self.quality, self.cost_usd, self.groups, self.embeddings):
             if array is not None:
                 array.setflags(write=False)
 
@@ -123,6 +124,7 @@ class Table:
             quality=self.quality[np.ix_(rows, columns)],
             cost_usd=None if self.cost_usd is None else self.cost_usd[np.ix_(rows, columns)],
             tasks=None if self.tasks is None else [self.tasks[row] for row in rows],
+            embeddings=None if self.embeddings is None else self.embeddings[rows],
             groups=self.groups[rows],
         )
 
@@ -132,9 +134,10 @@ class Table:
             raise self._error(f"it has {shape[0]} prompts and {shape[1]} models; give at least one of each")
         if len(set(self.models)) < len(self.models):
             raise self._error("a model stands twice among its models; name each once")
-        lengths = {len(self.ids), len(self.tasks or self.ids), len(self.groups) or shape[0]}
+        vectors = self.ids if self.embeddings is None else self.embeddings
+        lengths = {len(self.ids), len(self.tasks or self.ids), len(self.groups) or shape[0], len(vectors)}
         if lengths != {shape[0]}:
-            raise self._error(f"it has {shape[0]} prompts, but not as many ids, tasks or groups")
+            raise self._error(f"it has {shape[0]} prompts, but not as many ids, tasks, groups or embeddings")
         for name, array, most in (("quality", self.quality, 1.0), ("cost_usd", self.cost_usd, np.finfo(float).max)):
             if array is None:
                 continue
@@ -183,6 +186,7 @@ def read_table(
         quality=cells.quality,
         cost_usd=cost,
         tasks=cells.tasks,
+        embeddings=cells.embeddings,
         source=called(where),
     )
     return _noted(table, (*cells.notes, *told))

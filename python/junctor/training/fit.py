@@ -60,6 +60,8 @@ class Trained:
     band: float
     rounding: float
     took_s: float
+    notes: tuple[str, ...] = ()
+    """Sentences about what was chosen and what was left out, for people."""
 
 
 def train(table: Table, recipe: Recipe | None = None, *, tell: Callable[[str], None] = lambda _: None) -> Trained:
@@ -78,11 +80,11 @@ def train(table: Table, recipe: Recipe | None = None, *, tell: Callable[[str], N
         tell(f"fold {number + 1} of {recipe.folds}")
         train_on, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         raw[held] = _Fit(made, table.quality, train_on, recipe.strength).raw(made, held)
-    predicted = _cross_calibrated(raw, table.quality, fold)
+    predicted = cross_calibrated(raw, table.quality, fold)
     tell("the whole table")
     everything = np.arange(len(table))
     fit = _Fit(made, table.quality, everything, recipe.strength)
-    curves = [knots(*_known(raw[:, model], table.quality[:, model])) for model in range(len(table.models))]
+    curves = [knots(*known_cells(raw[:, model], table.quality[:, model])) for model in range(len(table.models))]
     width = band(predicted, table.quality, fit.means)
     artifact = _pack(table, recipe, fit, curves, width)
     return Trained(
@@ -115,18 +117,18 @@ class _Fit:
         return found
 
 
-def _cross_calibrated(raw: Floats, quality: Floats, fold: NDArray[np.int64]) -> Floats:
+def cross_calibrated(raw: Floats, quality: Floats, fold: NDArray[np.int64]) -> Floats:
     """Calibrates each fold by the curves of the others."""
     found = np.zeros_like(raw)
     for number in range(int(fold.max()) + 1):
         held = fold == number
         for model in range(raw.shape[1]):
-            points = knots(*_known(raw[~held, model], quality[~held, model]))
+            points = knots(*known_cells(raw[~held, model], quality[~held, model]))
             found[held, model] = calibrated(raw[held, model], points)
     return found
 
 
-def _known(raw: Floats, quality: Floats) -> tuple[Floats, Floats]:
+def known_cells(raw: Floats, quality: Floats) -> tuple[Floats, Floats]:
     known = ~np.isnan(quality)
     return raw[known], quality[known]
 
