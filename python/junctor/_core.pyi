@@ -6,6 +6,7 @@ from typing import Any, Final, final
 from typing_extensions import disjoint_base
 
 from junctor.receipts import Receipt
+from junctor.request import Vector
 
 __all__ = [
     "DEBUG_BUILD",
@@ -20,6 +21,7 @@ __all__ = [
     "check_fleet",
     "features",
     "health_of",
+    "pack_embedded",
     "pack_scorer",
     "shadowed_rules",
     "simulate",
@@ -257,6 +259,7 @@ class Router:
         prunes: bool = False,
         text: str | None = None,
         outline: Outline | None = None,
+        embedding: Vector | None = None,
         seed: int | None = None,
     ) -> Reservation:
         """Decide where a request goes and hold what it needs there.
@@ -269,7 +272,7 @@ class Router:
         a deployment and how many tokens of the prompt its cache is expected to hold: where cached input does not count,
         they are not held. `prunes` says that a long prompt will be cut as the rule or the group asks for, so it is
         judged by that size. `text` is what the learned scorer reads, if the fleet has one, `outline` what it looks at
-        beside it: they are kept nowhere.
+        beside it, or `embedding`, if it reads those: they are kept nowhere.
 
         Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
         """
@@ -296,6 +299,7 @@ class Router:
         prunes: bool = False,
         text: str | None = None,
         outline: Outline | None = None,
+        embedding: Vector | None = None,
         seed: int | None = None,
     ) -> bytes:
         """The same walk as `reserve` with nothing held, told stage by stage, as JSON."""
@@ -384,10 +388,22 @@ class Scorer:
     def fields(self) -> list[str]:
         """What it looks at beside the text: names of an outline's figures."""
 
-    def scores(self, prompt: str, outline: Outline | None = None) -> list[float]:
-        """The predicted quality of each model's answer to a prompt, from 0 to 1."""
+    @property
+    def kind(self) -> str:
+        """`linear`, `knn` or `mf`."""
 
-    def abstains(self, prompt: str, outline: Outline | None = None) -> bool:
+    @property
+    def embeddings(self) -> tuple[str, int] | None:
+        """The embedding model whose vectors it reads, and how many numbers they have; None if it reads words alone."""
+
+    def scores(self, prompt: str, outline: Outline | None = None, *, embedding: Vector | None = None) -> list[float]:
+        """The predicted quality of each model's answer to a prompt, from 0 to 1.
+
+        By its embedding if one is given and the scorer reads them, else by its words and what came with them. Raises
+        `InvalidRequest` for what is no embedding.
+        """
+
+    def abstains(self, prompt: str, outline: Outline | None = None, *, embedding: Vector | None = None) -> bool:
         """Whether its prediction for a prompt says no more than the means do."""
 
     def describe_json(self) -> bytes:
@@ -430,4 +446,11 @@ def pack_scorer(facts: bytes, weights: bytes) -> bytes:
     """An artifact out of facts (JSON) and weights (float32, row by row, the models' side by side).
 
     Weights are rounded to a byte each. Raises `ValueError` for what has no meaning.
+    """
+
+def pack_embedded(words: bytes, facts: bytes, first: bytes, second: bytes) -> bytes:
+    """An artifact that reads embeddings around one that reads words, out of facts (JSON) and two arrays of float32.
+
+    Kind `knn`: vectors and qualities of prompts. Kind `mf`: the projection, factor by factor, and the factors, model by
+    model. Raises `ValueError` for what has no meaning.
     """

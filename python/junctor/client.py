@@ -333,6 +333,8 @@ class Client:
             ask["text"] = text
             if self.router.reads_outline:
                 ask["outline"] = outline(request)
+        if wish.embedding is not None:
+            ask["embedding"] = wish.embedding
         return ask
 
 

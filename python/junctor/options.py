@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Literal, TypedDict, TypeVar, cast
 import msgspec
 
 from junctor.exceptions import InvalidRequest
-from junctor.request import ChatRequest, EmbeddingRequest, Message
+from junctor.request import ChatRequest, EmbeddingRequest, Message, Vector
 
 
 class RequestOptions(TypedDict, total=False):
@@ -74,6 +74,7 @@ class CallOptions(RequestOptions, RoutingOptions, total=False):
     prune: Literal["auto", "off"] | Mapping[str, Any] | None
     cache: Literal["auto", "off"] | None
     until: Literal["json"] | Sequence[str] | None
+    embedding: Vector | None
 
 
 class EmbedOptions(RoutingOptions, total=False):
@@ -103,6 +104,7 @@ class Wish(msgspec.Struct, Generic[R], frozen=True):
     attempts: int | None = None
     shaping: dict[str, Any] | None = None
     until: Literal["json"] | Sequence[str] | None = None
+    embedding: Any = None
 
 
 def take_apart(
@@ -114,10 +116,10 @@ def take_apart(
     """
     routing = _routing(options, deadline_s, max_wait_s)
     shaping = None if SHAPING.isdisjoint(options) else {name: options.pop(name) for name in SHAPING & options.keys()}
-    until = options.pop("until", None)
+    until, embedding = options.pop("until", None), options.pop("embedding", None)
     request = ChatRequest(messages=messages, **options)
     _refuse_nonsense(request)
-    return Wish(request, *routing, shaping, until)
+    return Wish(request, *routing, shaping, until, embedding)
 
 
 def take_apart_inputs(

@@ -6,8 +6,8 @@ callers already have them in that form. Adapters read them; nothing rewrites the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from junctor.signing import Signer
 
 Message = Mapping[str, Any]
+
+
+class Vector(Protocol):
+    """One vector of numbers: a list, an array of any library, or a buffer of float32 or float64, which is quickest."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 class Native(msgspec.Struct, frozen=True):

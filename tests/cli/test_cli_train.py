@@ -11,6 +11,8 @@ import pytest
 from junctor import _core
 from tests.cli.conftest import Run
 from tests.training.tables import learnable
+from tests.training.test_comparisons import preferred
+from tests.training.vectors import projected
 
 
 @pytest.fixture
@@ -70,3 +72,96 @@ def test_a_file_that_cannot_be_written_is_told(run: Run, table: Path, tmp_path: 
     ran = run("train", str(table), "--out", str(tmp_path / "nowhere" / "s.jqs"))
     assert ran.status == 2
     assert "cannot be written" in ran.err
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Path:
+    """The same with an embedding for each prompt, as JSON lines."""
+    made = learnable(400)
+    rows = [
+        {"prompt": prompt, "embedding": vector, "small": small, "large": large}
+        for prompt, vector, (small, large) in zip(
+            made.prompts, projected(made.prompts).tolist(), made.quality.tolist(), strict=True
+        )
+    ]
+    file = tmp_path / "vectors.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    return file
+
+
+@pytest.fixture
+def votes(tmp_path: Path) -> Path:
+    """Which of two was preferred, as CSV."""
+    made = preferred(300)
+    words = {1.0: "model_a", 0.0: "model_b", 0.5: "tie"}
+    file = tmp_path / "votes.csv"
+    with file.open("w", newline="") as out:
+        rows = csv.writer(out)
+        rows.writerow(["prompt", "model_a", "model_b", "winner"])
+        for prompt, one, other, won in zip(made.prompts, made.first, made.second, made.won, strict=True):
+            rows.writerow([prompt, made.models[one], made.models[other], words[float(won)]])
+    return file
+
+
+def test_embeddings_become_a_scorer_of_the_kind_that_was_asked_for(run: Run, vectors: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s.jqs"
+    told = json.loads(
+        run(
+            "train",
+            str(vectors),
+            "--out",
+            str(out),
+            "--kind",
+            "knn",
+            "--embedded-by",
+            "m",
+            "--vectors",
+            "200",
+            "--json",
+        ).out
+    )
+    assert told["kind"] == "knn"
+    assert any("200 of 400 prompts are kept" in note for note in told["notes"])
+    assert _core.Scorer(out.read_bytes()).embeddings == ("m", 48)
+    ran = run("train", str(vectors), "--out", str(out), "--kind", "mf", "--embedded-by", "m")
+    assert (ran.status, _core.Scorer(out.read_bytes()).kind) == (0, "mf")
+    assert "factors, ridge" in ran.out
+
+
+def test_comparisons_become_a_scorer_with_figures(run: Run, votes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s.jqs"
+    ran = run("train", str(votes), "--comparisons", "--out", str(out), "--reference", "large")
+    assert (ran.status, ran.err) == (0, "")
+    for word in ("chance against large", "Elo points", "ratings alone", "coin", "winner predicted", "train again"):
+        assert word in ran.out
+    assert _core.Scorer(out.read_bytes()).models == ["large", "poor", "small"]
+    told = json.loads(run("train", str(votes), "--comparisons", "--out", str(out), "--rows", "250", "--json").out)
+    assert (told["comparisons"], told["kind"]) == (250, "linear")
+    assert told["qualities"][told["reference"]] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--kind", "knn"], "the name of the embedding model is ''"),
+        (["--embedded-by", "m"], "--embedded-by belongs to --kind knn or mf"),
+        (["--kind", "mf", "--embedded-by", "m", "--vectors", "5"], "--vectors belongs to --kind knn"),
+        (["--reference", "small"], "--reference belongs to --comparisons"),
+        (["--comparisons"], "has no column 'model_a'"),
+        (["--comparisons", "--kind", "knn"], "with --comparisons allowed is linear"),
+    ],
+)
+def test_kinds_and_comparisons_that_make_no_sense_are_one_sentence(
+    run: Run, vectors: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    ran = run("train", str(vectors), "--out", str(tmp_path / "s.jqs"), *arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert not (tmp_path / "s.jqs").exists()
+
+
+def test_a_table_without_embeddings_is_told_so(run: Run, table: Path, tmp_path: Path) -> None:
+    ran = run("train", str(table), "--out", str(tmp_path / "s"), "--kind", "knn", "--embedded-by", "m")
+    assert ran.status == 2
+    assert "has no column 'embedding'; a scorer of kind knn needs a vector for each prompt" in ran.err

@@ -1,11 +1,12 @@
-//! The learned scorer by itself: features of a prompt and the qualities of nine models, and the features alone.
+//! The learned scorer by itself: features of a prompt and the qualities of nine models, and the features alone; then the
+//! kinds that read embeddings.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use junctor_benches::{nine_models, prompt};
+use junctor_benches::{embedding, nearest_of, nine_factors, nine_models, prompt};
 use junctor_core::learned::Outline;
 use junctor_core::learned::features::{Block, Sink, extract};
 
@@ -35,5 +36,18 @@ fn scores(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, scores);
+fn embedded(criterion: &mut Criterion) {
+    for dimension in [384, 1_024] {
+        let asked = embedding(dimension, 7);
+        for (name, scorer) in
+            [("10000 neighbours", nearest_of(10_000, dimension)), ("factors", nine_factors(dimension))]
+        {
+            criterion.bench_function(&format!("learned/{name} of {dimension} numbers"), |bench| {
+                bench.iter(|| scorer.tell(None, &Outline::PLAIN, Some(black_box(&asked))));
+            });
+        }
+    }
+}
+
+criterion_group!(benches, scores, embedded);
 criterion_main!(benches);

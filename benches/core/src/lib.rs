@@ -5,6 +5,10 @@
 use junctor_core::draw::Draw;
 use junctor_core::learned::Scorer;
 use junctor_core::learned::artifact::{Artifact, ModelFacts};
+use junctor_core::learned::embedded::dot::kept;
+use junctor_core::learned::embedded::factors::Factors;
+use junctor_core::learned::embedded::neighbours::Neighbours;
+use junctor_core::learned::embedded::{Embedded, Kind};
 use junctor_core::learned::features::FeatureSpec;
 use junctor_core::learned::outline::Fields;
 use junctor_core::outcome::{Ending, Outcome};
@@ -164,6 +168,10 @@ impl<'r> Traffic<'r> {
 /// A scorer of nine models with the features that `junctor train` makes, and weights that mean nothing.
 #[must_use]
 pub fn nine_models() -> Scorer {
+    Scorer::read(&nine_models_file()).expect("the benchmark's artifact is well formed")
+}
+
+fn nine_models_file() -> Vec<u8> {
     let spec = FeatureSpec { bits: 16, pairs: true, grams: (4, 4), fields: Fields::NONE };
     let model = |place: usize| ModelFacts {
         name: format!("m{place}"),
@@ -175,8 +183,36 @@ pub fn nine_models() -> Scorer {
     let mut draw = Draw::new(1);
     let weights = (0..spec.rows() * 9).map(|_| draw.next_u64() as i8).collect();
     let models = (0..9).map(model).collect();
-    let artifact = Artifact { spec, scales: [1.0, 0.5, 0.3, 0.3], band: 0.02, rows: 1, day: 0, models, weights };
-    Scorer::read(&artifact.write()).expect("the benchmark's artifact is well formed")
+    Artifact { spec, scales: [1.0, 0.5, 0.3, 0.3], band: 0.02, rows: 1, day: 0, models, weights }.write()
+}
+
+/// An embedding of so many numbers.
+#[must_use]
+pub fn embedding(dimension: usize, seed: u64) -> Vec<f32> {
+    let mut draw = Draw::new(seed);
+    (0..dimension).map(|_| draw.unit() as f32 - 0.5).collect()
+}
+
+/// A scorer of nine models that asks the 48 nearest of so many prompts.
+#[must_use]
+pub fn nearest_of(count: usize, dimension: usize) -> Scorer {
+    let vectors = (0..count as u64).flat_map(|seed| kept(&embedding(dimension, seed)).unwrap_or_default()).collect();
+    let qualities = (0..count * 9).map(|place| (place % 255) as u8).collect();
+    embedded(dimension, Kind::Knn(Neighbours::new((48, 5, 1.0), dimension, vectors, qualities)))
+}
+
+/// A scorer of nine models by eight factors.
+#[must_use]
+pub fn nine_factors(dimension: usize) -> Scorer {
+    let projection = (0..8).flat_map(|seed| kept(&embedding(dimension, seed)).unwrap_or_default()).collect();
+    let factors = Factors { steps: vec![0.01; 8], biases: vec![0.5; 9], factors: vec![0.1; 72], projection };
+    embedded(dimension, Kind::Mf(factors))
+}
+
+fn embedded(dimension: usize, kind: Kind) -> Scorer {
+    let model = (0.5, [(0.0, 0.0), (1.0, 1.0)].into_iter().collect());
+    let made = Embedded { by: "bench".to_owned(), dimension, band: 0.0, models: vec![model; 9], kind };
+    Scorer::read(&made.write(&nine_models_file())).expect("the benchmark's artifact is well formed")
 }
 
 /// A prompt of so many bytes: words of a vocabulary as people use it, few often and many seldom.

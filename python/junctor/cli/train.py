@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 def declare(command: argparse.ArgumentParser) -> None:
     """The options of `junctor train`."""
     command.add_argument("table", metavar="TABLE", help="CSV, TSV or JSON lines (also .gz): a row per prompt")
+    command.add_argument(
+        "--kind", choices=("linear", "knn", "mf"), default="linear",
+        help="what predicts: words (default), nearest prompts or factors by the column `embedding`",
+    )  # fmt: skip
+    command.add_argument("--embedded-by", metavar="MODEL", help="the model that made the embeddings, for knn and mf")
+    command.add_argument("--vectors", type=int, metavar="N", help="prompts that knn keeps (default 10,000)")
+    command.add_argument(
+        "--comparisons", action="store_true", help="the table has model_a, model_b and winner instead of scores"
+    )
+    command.add_argument("--reference", metavar="MODEL", help="of comparisons: whom to beat (default: the best rated)")
     command.add_argument("--out", metavar="FILE", required=True, help="where the scorer goes, such as scorer.jqs")
     command.add_argument("--models", metavar="NAMES", help="columns or patterns, by commas (default: all scores)")
     command.add_argument("--prompt", metavar="NAMES", help="the prompt's column, or several by commas")
@@ -39,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, write and print."""
     told = train(arguments, tell=progress())
     with reader_may_leave():
-        print(msgspec.json.encode(told).decode() if arguments.json else "\n".join(_lines(told)))
+        print(msgspec.json.encode(told).decode() if arguments.json else "\n".join(_text(told)))
     return OK
 
 
@@ -54,7 +64,14 @@ def train(arguments: argparse.Namespace, *, tell: Callable[[str], None]) -> dict
         raise CommandError(str(error), status=USAGE) from None
     columns = Columns(prompt=_names(arguments.prompt), models=_names(arguments.models))
     recipe = training.Recipe(strength=arguments.strength, folds=arguments.folds, seed=arguments.seed)
+    _refuse_mixtures(arguments)
     try:
+        if arguments.comparisons:
+            from junctor.cli import train_comparisons
+
+            artifact, told = train_comparisons.train(arguments, recipe, _names(arguments.models), tell=tell)
+            _write(Path(arguments.out), artifact)
+            return told
         tell("reading the table")
         table = read_table(arguments.table, columns=columns)
         if arguments.rows is not None:
@@ -62,7 +79,13 @@ def train(arguments: argparse.Namespace, *, tell: Callable[[str], None]) -> dict
                 raise CommandError(f"--rows is {arguments.rows}; allowed is 1 to {len(table)}", status=USAGE)
             drawn = np.random.default_rng(arguments.seed).permutation(len(table))[: arguments.rows]
             table = table.select(np.sort(drawn))
-        trained = training.train(table, recipe, tell=tell)
+        if arguments.kind == "linear":
+            trained = training.train(table, recipe, tell=tell)
+        else:
+            most = training.MOST_VECTORS if arguments.vectors is None else arguments.vectors
+            trained = training.train_embedded(
+                table, arguments.kind, arguments.embedded_by or "", recipe, most=most, tell=tell
+            )
         tell("judging")
         figures = training.judge(table, trained)
     except (TableError, training.TrainingError, OSError) as error:
@@ -70,7 +93,19 @@ def train(arguments: argparse.Namespace, *, tell: Callable[[str], None]) -> dict
     finally:
         tell("")
     _write(Path(arguments.out), trained.artifact)
-    return _told(arguments, table.notes, trained, figures, prompts=len(table))
+    return _told(arguments, (*table.notes, *trained.notes), trained, figures, prompts=len(table))
+
+
+def _refuse_mixtures(arguments: argparse.Namespace) -> None:
+    """Options that mean nothing together are a mistake, and not to be passed over."""
+    given = {
+        "--vectors": (arguments.vectors is not None, arguments.kind == "knn", "--kind knn"),
+        "--embedded-by": (arguments.embedded_by is not None, arguments.kind != "linear", "--kind knn or mf"),
+        "--reference": (arguments.reference is not None, arguments.comparisons, "--comparisons"),
+    }
+    for name, (is_given, belongs, whose) in given.items():
+        if is_given and not belongs:
+            raise CommandError(f"{name} belongs to {whose}; leave it out, or add that", status=USAGE)
 
 
 def _told(
@@ -82,6 +117,7 @@ def _told(
     return {
         "out": arguments.out,
         "id": about["id"],
+        "kind": about["kind"],
         "bytes": len(trained.artifact),
         "prompts": prompts,
         "models": list(trained.models),
@@ -92,6 +128,14 @@ def _told(
         "rounding": trained.rounding,
         "took_s": trained.took_s,
     }
+
+
+def _text(told: dict[str, Any]) -> list[str]:
+    if "comparisons" in told:
+        from junctor.cli.train_comparisons import lines
+
+        return lines(told, _shown)
+    return _lines(told)
 
 
 def _lines(told: dict[str, Any]) -> list[str]:

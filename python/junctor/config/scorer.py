@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from junctor.config.spec import Objective, ObjectiveWeights, ScorerSpec
     from junctor.config.valid import Config
 
-MAX_BYTES: Final = 16_777_216
-"""More than the largest artifact has: 32 models over 2^18 rows are half of it."""
+MAX_BYTES: Final = 33_554_432
+"""More than the largest artifact has: 32 models over 2^18 rows are a quarter of it, vectors twelve MiB."""
 
 
 class Scorer(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from junctor.evaluation.columns import EXTRAS, Layout, chosen
 from junctor.evaluation.outlines import MOST as MOST_FIGURE
 from junctor.evaluation.outlines import Outlines
 from junctor.evaluation.rows import Row, TableError, text_of
+from junctor.evaluation.vectors import vectors
 
 MOST: Final = {"usd": 1e6, "in_tok": 1e9, "out_tok": 1e9, "chars": 1e10}
 """The largest value of each extra: beyond it somebody wrote another unit."""
@@ -37,6 +38,7 @@ class Cells:
     extras: Mapping[str, NDArray[np.float64]]
     notes: tuple[str, ...]
     outlines: Outlines | None = None
+    embeddings: NDArray[np.float32] | None = None
 
 
 def gather(
@@ -90,6 +92,7 @@ class _Reader:
         return Cells(
             ids=ids, prompts=prompts, tasks=self._tasks(rows), models=models, quality=quality, extras=arrays,
             notes=self._notes(models), outlines=self._outlines(rows),
+            embeddings=vectors(self.path, self.layout.embedding, rows),
         )  # fmt: skip
 
     def long(self, rows: Sequence[Row], wanted: Sequence[str] | None) -> Cells:
@@ -123,6 +126,7 @@ class _Reader:
         return Cells(
             ids=list(where), prompts=[prompts[number] for number in first.values()], tasks=self._tasks(lead),
             models=models, quality=scores, extras=arrays, notes=self._notes(models), outlines=self._outlines(lead),
+            embeddings=vectors(self.path, self.layout.embedding, lead),
         )  # fmt: skip
 
     def _notes(self, models: Sequence[str]) -> tuple[str, ...]:

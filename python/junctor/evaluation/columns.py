@@ -26,6 +26,7 @@ NAMES: Final = {
     "model": ("model", "model_name"),
     "quality": ("quality", "score", "performance"),
     "cost": ("cost_usd", "usd", "cost"),
+    "embedding": ("embedding", "vector"),
 }
 """What a column may be called, most telling name first."""
 
@@ -59,6 +60,7 @@ class Columns:
     model: str | None = None
     quality: str | None = None
     cost: str | None = None
+    embedding: str | None = None
     ignore: Sequence[str] = field(default=())
 
 
@@ -75,6 +77,7 @@ class Layout:
     quality: str | None = None
     extras: dict[str, str] = field(default_factory=dict)
     outline: tuple[str, ...] = ()
+    embedding: str | None = None
     aside: tuple[str, ...] = ()
 
     @property
@@ -102,7 +105,8 @@ def layout(path: Path, names: Sequence[str], columns: Columns) -> Layout:
     model = _found(path, "model", columns.model, left)
     quality = _found(path, "quality", columns.quality, left)
     outline = tuple(name for name in FIELDS if name in {*left} - {identity, task, *prompt, *(columns.models or ())})
-    used = {identity, task, *prompt, *outline}
+    embedding = _found(path, "embedding", columns.embedding, left)
+    used = {identity, task, embedding, *prompt, *outline}
     if model is not None and quality is not None:
         cost = _found(path, "cost", columns.cost, left)
         beside = {key: _first(words, left) for key, words in LONG_EXTRAS.items()} | {"usd": cost}
@@ -110,12 +114,16 @@ def layout(path: Path, names: Sequence[str], columns: Columns) -> Layout:
         aside = tuple(name for name in left if name not in used | {model, quality, *extras.values()})
         return Layout(
             id=identity, prompt=prompt, task=task, model=model, quality=quality, extras=extras, outline=outline,
+            embedding=embedding,
             aside=aside,
         )  # fmt: skip
     models, inferred = _models(path, left, used, columns.models)
     _check_extras(path, left, models)
     aside = tuple(name for name in left if name not in used | set(models) and _base(name) is None)
-    return Layout(id=identity, prompt=prompt, task=task, models=models, inferred=inferred, outline=outline, aside=aside)
+    return Layout(
+        id=identity, prompt=prompt, task=task, models=models, inferred=inferred, outline=outline, embedding=embedding,
+        aside=aside,
+    )  # fmt: skip
 
 
 def chosen(path: Path, patterns: Sequence[str] | None, known: Iterable[str]) -> tuple[str, ...]:

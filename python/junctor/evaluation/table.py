@@ -40,8 +40,9 @@ class Table:
 
     `quality` is from 0 to 1 with a row per prompt and a column per model, NaN where it was not measured; `cost_usd`
     likewise, from 0, or None if no cost is known at all. `outlines` say what came with each prompt, None if nothing is
-    known of it. `groups` numbers equal prompts alike; it is found where it is not given. `notes` are sentences about
-    what was found while reading, for people. Raises `TableError` for parts that do not fit each other.
+    known of it; `embeddings` are a vector for each prompt (float32, none of zeros), where the table has them. `groups`
+    numbers equal prompts alike; it is found where it is not given. `notes` are sentences about what was found while
+    reading, for people. Raises `TableError` for parts that do not fit each other.
     """
 
     ids: list[str]
@@ -51,6 +52,7 @@ class Table:
     cost_usd: Floats | None = None
     tasks: list[str] | None = None
     outlines: Outlines | None = None
+    embeddings: NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
     source: str = "table"
     groups: Ints = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
@@ -59,7 +61,7 @@ class Table:
         self._check()
         if not len(self.groups):
             object.__setattr__(self, "groups", _groups(self.prompts))
-        for array in (self.quality, self.cost_usd, self.groups):
+        for array in (self.quality, self.cost_usd, self.groups, self.embeddings):
             if array is not None:
                 array.setflags(write=False)
 
@@ -128,6 +130,7 @@ class Table:
             cost_usd=None if self.cost_usd is None else self.cost_usd[np.ix_(rows, columns)],
             tasks=None if self.tasks is None else [self.tasks[row] for row in rows],
             outlines=None if self.outlines is None else self.outlines.select(rows.tolist()),
+            embeddings=None if self.embeddings is None else self.embeddings[rows],
             groups=self.groups[rows],
         )
 
@@ -138,9 +141,12 @@ class Table:
         if len(set(self.models)) < len(self.models):
             raise self._error("a model stands twice among its models; name each once")
         beside = self.ids if self.outlines is None else self.outlines.rows
-        lengths = {len(self.ids), len(self.tasks or self.ids), len(beside), len(self.groups) or shape[0]}
+        vectors = self.ids if self.embeddings is None else self.embeddings
+        lengths = {
+            len(self.ids), len(self.tasks or self.ids), len(beside), len(vectors), len(self.groups) or shape[0]
+        }  # fmt: skip
         if lengths != {shape[0]}:
-            raise self._error(f"it has {shape[0]} prompts, but not as many ids, tasks, outlines or groups")
+            raise self._error(f"it has {shape[0]} prompts, but not as many ids, tasks, outlines, groups or embeddings")
         for name, array, most in (("quality", self.quality, 1.0), ("cost_usd", self.cost_usd, np.finfo(float).max)):
             if array is None:
                 continue
@@ -190,6 +196,7 @@ def read_table(
         cost_usd=cost,
         tasks=cells.tasks,
         outlines=cells.outlines,
+        embeddings=cells.embeddings,
         source=called(where),
     )
     return _noted(_joined(table), (*cells.notes, *told))

@@ -64,6 +64,8 @@ class Trained:
     band: float
     rounding: float
     took_s: float
+    notes: tuple[str, ...] = ()
+    """Sentences about what was chosen and what was left out, for people."""
 
 
 def train(table: Table, recipe: Recipe | None = None, *, tell: Callable[[str], None] = lambda _: None) -> Trained:
@@ -83,11 +85,11 @@ def train(table: Table, recipe: Recipe | None = None, *, tell: Callable[[str], N
         train_on, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         raw[held] = _Fit(made, table, train_on, recipe).raw(made, held)
     kept = KEPT if table.tasks is None else KEPT_WITH_TASKS
-    predicted = _cross_calibrated(raw, table.quality, fold, kept)
+    predicted = cross_calibrated(raw, table.quality, fold, kept)
     tell("the whole table")
     everything = np.arange(len(table))
     fit = _Fit(made, table, everything, recipe)
-    curves = [knots(*_known(raw[:, model], table.quality[:, model]), kept) for model in range(len(table.models))]
+    curves = [knots(*known_cells(raw[:, model], table.quality[:, model]), kept) for model in range(len(table.models))]
     width = band(predicted, table.quality, fit.means)
     artifact = _pack(table, recipe, fit, curves, width)
     return Trained(
@@ -149,18 +151,18 @@ def _means(quality: Floats, known: NDArray[np.bool_]) -> Floats:
     return found
 
 
-def _cross_calibrated(raw: Floats, quality: Floats, fold: NDArray[np.int64], kept: float) -> Floats:
+def cross_calibrated(raw: Floats, quality: Floats, fold: NDArray[np.int64], kept: float = KEPT) -> Floats:
     """Calibrates each fold by the curves of the others."""
     found = np.zeros_like(raw)
     for number in range(int(fold.max()) + 1):
         held = fold == number
         for model in range(raw.shape[1]):
-            points = knots(*_known(raw[~held, model], quality[~held, model]), kept)
+            points = knots(*known_cells(raw[~held, model], quality[~held, model]), kept)
             found[held, model] = calibrated(raw[held, model], points)
     return found
 
 
-def _known(raw: Floats, quality: Floats) -> tuple[Floats, Floats]:
+def known_cells(raw: Floats, quality: Floats) -> tuple[Floats, Floats]:
     known = ~np.isnan(quality)
     return raw[known], quality[known]
 

@@ -16,7 +16,7 @@ use crate::walk::Scene;
 /// What one walk has found out about quality so far.
 #[derive(Debug, Default)]
 pub struct Judge {
-    told: OnceCell<Prediction>,
+    told: OnceCell<Option<Prediction>>,
     /// The quality that is enough in the group that was asked last, by the group's record.
     least: Cell<Option<(u32, f32)>>,
 }
@@ -35,7 +35,7 @@ impl Judge {
             (seen.quality, seen.source) = self.quality(scene, seen.deployment);
         }
         let tier = match seen.source {
-            Source::Predicted | Source::Like => score::fine_tier,
+            Source::Predicted | Source::Words | Source::Like => score::fine_tier,
             Source::Configured | Source::Abstained => score::tier,
         };
         seen.tier = tier(weights, seen.quality, seen.cost, seen.load.latency);
@@ -48,11 +48,12 @@ impl Judge {
     fn quality(&self, scene: Scene<'_>, index: u32) -> (f32, Source) {
         let Scene { fleet, request, .. } = scene;
         let configured = fleet.deployment(index).map_or(0.0, |deployment| deployment.quality);
-        let (Some(learned), Some(text)) = (&fleet.learned, request.text) else {
-            return (configured, Source::Configured);
-        };
-        let told = self.told.get_or_init(|| learned.scorer().predict(text, request.outline));
-        learned.quality(told, index, configured)
+        let Some(learned) = &fleet.learned else { return (configured, Source::Configured) };
+        let asked = || learned.scorer().tell(request.text, request.outline, request.embedding);
+        match self.told.get_or_init(asked) {
+            Some(told) => learned.quality(told, index, configured),
+            None => (configured, Source::Configured),
+        }
     }
 
     /// The quality that is enough in a group: measured by those of its members that the law lets take the request, also

@@ -93,6 +93,8 @@ pub struct Request<'a> {
     pub text: Option<&'a str>,
     /// What came with the text, for the scorer as well.
     pub outline: &'a Outline,
+    /// What an embedding model made of the prompt, for a scorer that reads it: likewise. See [`crate::learned::embedded`].
+    pub embedding: Option<&'a [f32]>,
     /// Capabilities it needs.
     pub needs: Needs,
     /// Names and values that rules and compliance clauses ask about: task, `user_tier`, priority, tenant, data, …
@@ -130,6 +132,7 @@ impl Default for Request<'_> {
             prompt_chars: 0,
             text: None,
             outline: &Outline::PLAIN,
+            embedding: None,
             needs: Needs::NONE,
             tags: &[],
             affinity: None,

@@ -113,7 +113,7 @@ fn a_swapped_scorer_is_given_back_with_its_last_reservation() {
         let now = Nanos::from_secs(2 + round as u64);
         let mut in_flight = router.reserve(&ask("hard", &Outline::PLAIN), now, round as u64).unwrap();
         let name = in_flight.deployment().unwrap().name.to_string();
-        assert_eq!(name == "m0", round % 2 == 0, "round {round}: {name}");
+        assert_eq!(name == "m0", round.is_multiple_of(2), "round {round}: {name}");
         router.reload(&specs[round % 2], now).unwrap();
         in_flight.settle(good(100, 20), now);
     };

@@ -10,13 +10,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use serde::{Deserialize, Serialize};
 
+use crate::embedded;
 use crate::errors::json;
 use crate::outline::{self, Outline};
 
 /// The largest weight of a model is so many steps: what a signed byte holds on both sides.
 const STEPS: f32 = 127.0;
 
-fn wrong(message: impl ToString) -> PyErr {
+/// `ValueError` with this message.
+pub fn wrong(message: impl ToString) -> PyErr {
     PyValueError::new_err(message.to_string())
 }
 
@@ -182,27 +184,68 @@ impl Scorer {
         self.0.facts().spec.fields.iter().map(Field::name).collect()
     }
 
-    /// The predicted quality of each model's answer to a prompt.
-    #[pyo3(signature = (prompt, outline=None))]
-    fn scores(&self, prompt: &Bound<'_, PyString>, outline: Option<&Outline>) -> Vec<f32> {
-        let told = self.predict(prompt, outline);
-        told.qualities.into_iter().take(self.0.facts().models.len()).collect()
+    /// `linear`, `knn` or `mf`.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.0.embedded().map_or("linear", |embedded| embedded.kind.word())
+    }
+
+    /// The embedding model whose vectors it reads and how many numbers they have; None if it reads words alone.
+    #[getter]
+    fn embeddings(&self) -> Option<(&str, usize)> {
+        self.0.embedded().map(|embedded| (embedded.by.as_str(), embedded.dimension))
+    }
+
+    /// The predicted quality of each model's answer to a prompt: by its embedding if one is given and the scorer reads
+    /// them, else by its words and what came with them. Raises `InvalidRequest` for what is no embedding.
+    #[pyo3(signature = (prompt, outline=None, *, embedding=None))]
+    fn scores(
+        &self,
+        prompt: &Bound<'_, PyString>,
+        outline: Option<&Outline>,
+        embedding: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<f32>> {
+        let count = self.0.facts().models.len();
+        let told = self.told(prompt, outline, embedding)?;
+        Ok(told.map_or_else(Vec::new, |told| told.qualities.into_iter().take(count).collect()))
     }
 
     /// Whether its prediction for a prompt says no more than the means do.
-    #[pyo3(signature = (prompt, outline=None))]
-    fn abstains(&self, prompt: &Bound<'_, PyString>, outline: Option<&Outline>) -> bool {
-        self.predict(prompt, outline).abstains
+    #[pyo3(signature = (prompt, outline=None, *, embedding=None))]
+    fn abstains(
+        &self,
+        prompt: &Bound<'_, PyString>,
+        outline: Option<&Outline>,
+        embedding: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        Ok(self.told(prompt, outline, embedding)?.is_none_or(|told| told.abstains))
     }
 
     /// What the artifact says of itself, as JSON.
     fn describe_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &json(&Facts::of(&self.0))?))
+        let embedded = self.0.embedded().map(embedded::Facts::of);
+        Ok(PyBytes::new(py, &json(&Told { words: Facts::of(&self.0), kind: self.kind(), embedded })?))
     }
 }
 
 impl Scorer {
-    fn predict(&self, prompt: &Bound<'_, PyString>, outline: Option<&Outline>) -> Prediction {
-        self.0.predict(&prompt.to_string_lossy(), outline.map_or(&Figures::PLAIN, |outline| &outline.0))
+    fn told(
+        &self,
+        prompt: &Bound<'_, PyString>,
+        outline: Option<&Outline>,
+        given: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Prediction>> {
+        let numbers = given.map(|given| embedded::embedding(given, Some(&self.0))).transpose()?;
+        let outline = outline.map_or(&Figures::PLAIN, |outline| &outline.0);
+        Ok(self.0.tell(Some(&prompt.to_string_lossy()), outline, numbers.as_deref()))
     }
+}
+
+/// What an artifact of any kind says of itself.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    words: Facts,
+    kind: &'static str,
+    embedded: Option<embedded::Facts>,
 }

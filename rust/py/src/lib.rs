@@ -1,6 +1,7 @@
 //! The Python face of junctor's core: convert in, call, convert out. A table of contents; one file per noun.
 
 mod clock;
+mod embedded;
 mod errors;
 mod home;
 mod learned;
@@ -19,6 +20,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::clock::ManualClock;
+    #[pymodule_export]
+    use super::embedded::pack_embedded;
     #[pymodule_export]
     use super::learned::{Scorer, features, pack_scorer};
     #[pymodule_export]

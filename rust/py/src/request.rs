@@ -29,6 +29,8 @@ pub struct Arguments<'py> {
     pub text: Option<Bound<'py, PyString>>,
     /// What came with it: likewise.
     pub outline: Option<Bound<'py, Outline>>,
+    /// What an embedding model made of it: likewise.
+    pub embedding: Option<Vec<f32>>,
     /// Absent when all of them are empty, as they nearly always are.
     pub lists: Option<Box<Lists>>,
 }
@@ -78,7 +80,9 @@ impl Arguments<'_> {
         // A surrogate that stands alone is no text of any language: it is read as a mark of replacement.
         let text = self.text.as_ref().map(|text| text.to_string_lossy());
         let outline = self.outline.as_ref().map_or(&Figures::PLAIN, |outline| &outline.get().0);
-        let request = Request { text: text.as_deref(), outline, ..self.scalars.request(self.model.to_str()?, &tags) };
+        let embedding = self.embedding.as_deref();
+        let scalars = self.scalars.request(self.model.to_str()?, &tags);
+        let request = Request { text: text.as_deref(), outline, embedding, ..scalars };
         Ok(match &self.lists {
             None => act(&request),
             Some(lists) => lists.with(request, act),
@@ -160,6 +164,7 @@ impl Kept {
             tags: self.tags.clone_ref(py),
             text: None,
             outline: None,
+            embedding: None,
             lists: self.lists.clone(),
         };
         arguments.with_request(RequestRecord::of)

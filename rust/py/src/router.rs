@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use junctor_core::decision::{Decision, Denial, Why};
 use junctor_core::draw::mix;
 use junctor_core::fleet::Fleet;
+use junctor_core::learned::Learned;
 use junctor_core::outcome::Ending;
 use junctor_core::record::{CandidateRecord, DecisionRecord};
 use junctor_core::request::{Request, Warm};
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
+use crate::embedded::embedding;
 use crate::errors::{config_error, denial, fleet_error, invalid_request, json, warn_narrower};
 use crate::home::{Home, HomeRecord};
 use crate::outline::Outline;
@@ -92,6 +94,14 @@ impl Router {
         }
     }
 
+    /// The numbers of a request's embedding, if it brings one: of the size that the fleet's scorer reads.
+    #[inline]
+    fn embedding(&self, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<f32>>> {
+        let Some(given) = given else { return Ok(None) };
+        let fleet = self.core().fleet();
+        embedding(given, fleet.learned.as_ref().map(Learned::scorer)).map(Some)
+    }
+
     fn next_seed(&self, given: Option<u64>) -> u64 {
         given.unwrap_or_else(|| mix(self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)))
     }
@@ -155,13 +165,14 @@ impl Router {
     /// group, only where there is room for twice the estimate, and never as a probe. `warm` is a deployment and how many
     /// tokens of the prompt its cache is expected to hold: where cached input does not count, they are not held. `prunes`
     /// says that a long prompt will be cut as the rule or the group asks for, so it is judged by that size. `text` is what
-    /// the learned scorer reads, `outline` what it looks at beside it.
+    /// the learned scorer reads, `outline` what it looks at beside it; or `embedding`, one vector of numbers, if it reads
+    /// those.
     ///
     /// Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
-                        text=None, outline=None, seed=None))]
+                        text=None, outline=None, embedding=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn reserve<'py>(
         slf: &Bound<'py, Self>,
@@ -184,6 +195,7 @@ impl Router {
         prunes: bool,
         text: Option<Bound<'py, PyString>>,
         outline: Option<Bound<'py, Outline>>,
+        embedding: Option<&Bound<'py, PyAny>>,
         seed: Option<u64>,
     ) -> PyResult<Reservation> {
         let py = slf.py();
@@ -193,7 +205,8 @@ impl Router {
         scalars.estimated = estimated;
         scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
         scalars.prunes = prunes;
-        let arguments = arguments(py, model, scalars, tags, (text, outline), lists)?;
+        let mut arguments = arguments(py, model, scalars, tags, (text, outline), lists)?;
+        arguments.embedding = slf.get().embedding(embedding)?;
         let this = slf.get();
         this.look_for_segment(py);
         let (now, seed) = (this.now(), this.next_seed(seed));
@@ -212,7 +225,7 @@ impl Router {
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
-                        text=None, outline=None, seed=None))]
+                        text=None, outline=None, embedding=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn explain_json<'py>(
         slf: &Bound<'py, Self>,
@@ -235,6 +248,7 @@ impl Router {
         prunes: bool,
         text: Option<Bound<'py, PyString>>,
         outline: Option<Bound<'py, Outline>>,
+        embedding: Option<&Bound<'py, PyAny>>,
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = slf.py();
@@ -244,7 +258,8 @@ impl Router {
         scalars.estimated = estimated;
         scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
         scalars.prunes = prunes;
-        let arguments = arguments(py, model, scalars, tags, (text, outline), lists)?;
+        let mut arguments = arguments(py, model, scalars, tags, (text, outline), lists)?;
+        arguments.embedding = slf.get().embedding(embedding)?;
         let told = arguments.with_request(|request| slf.get().told(py, request, seed))??;
         Ok(PyBytes::new(py, &json(&told)?))
     }
@@ -467,7 +482,7 @@ fn arguments<'py>(
         ],
     )?;
     let model = model.unwrap_or_else(|| pyo3::intern!(py, "auto").clone());
-    Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, text, outline, lists })
+    Ok(Arguments { model, scalars, tags: Tags::read(tags.as_ref())?, text, outline, embedding: None, lists })
 }
 
 /// A seed from the system. Not a secret: only different each time, and in each process.

@@ -1,7 +1,7 @@
 //! The file that training writes and serving reads: names, features, weights, calibration, and what it was made of.
 //!
 //! ```text
-//! 0   magic "junctorQ" · version u16 · zero u16 · length u32 · checksum u64 of all that follows
+//! 0   magic "junctorQ" · version u16 · kind u16 · length u32 · checksum u64 of all that follows, and the kind
 //! 24  features: version, bits, pairs, shortest and longest n-gram u8 · models u8 · fields of the outline u8 · zero u8
 //! 32  scale of each block 4 × f32 · band f32 · rows trained on u32 · day trained on u32 (since 1970)
 //! 60  per model: length u8, name · label mean, bias, step f32 · knots u8, (raw, quality) 2 × f32 each
@@ -10,6 +10,7 @@
 //!
 //! All numbers are little-endian. Reading checks everything once, so that evaluation can trust it: a file that was cut,
 //! damaged, made by another version or for other features is an error of its own kind, never a wrong prediction.
+//! Kind 0 is what is told here; a file of another kind holds one of kind 0 at its end, see [`super::embedded`].
 
 use arrayvec::ArrayVec;
 use thiserror::Error;
@@ -26,6 +27,8 @@ pub const VERSION: u16 = 2;
 const COVERED_FROM: usize = 24;
 /// Most points of a calibration.
 pub const MAX_KNOTS: usize = 16;
+/// A calibration: points from raw prediction to quality.
+pub type Knots = ArrayVec<(f32, f32), MAX_KNOTS>;
 
 /// Why bytes are no artifact. Each says what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -79,7 +82,7 @@ pub struct ModelFacts {
     /// What one unit of a weight stands for.
     pub step: f32,
     /// From raw prediction to quality: straight lines between these points, both rising.
-    pub knots: ArrayVec<(f32, f32), MAX_KNOTS>,
+    pub knots: Knots,
 }
 
 /// A trained scorer as it is kept.
@@ -107,26 +110,11 @@ impl Artifact {
     /// # Errors
     /// [`ArtifactError`] naming the first thing that is wrong.
     pub fn read(file: &[u8]) -> Result<Self, ArtifactError> {
-        if file.get(..MAGIC.len()) != Some(MAGIC) {
-            return Err(ArtifactError::NoArtifact);
+        let (kind, mut body) = covered(file)?;
+        if kind != 0 {
+            return Err(part("kind", kind.to_string(), "0 for a part that reads words"));
         }
-        let cut = || ArtifactError::Length { found: file.len(), said: file.len().max(COVERED_FROM) + 1 };
-        let mut head = Bytes(file.get(MAGIC.len()..).unwrap_or_default());
-        let version = head.u16().ok_or_else(cut)?;
-        if version != VERSION {
-            return Err(ArtifactError::Version(version));
-        }
-        let reserved = head.u16().ok_or_else(cut)?;
-        let length = head.u32().ok_or_else(cut)? as usize;
-        if length != file.len() {
-            return Err(ArtifactError::Length { found: file.len(), said: length });
-        }
-        let said = head.u64().ok_or_else(cut)?;
-        let found = checksum(head.0);
-        if found != said || reserved != 0 {
-            return Err(ArtifactError::Checksum { found: found ^ u64::from(reserved), said });
-        }
-        let artifact = Self::parts(&mut head)?;
+        let artifact = Self::parts(&mut body)?;
         artifact.check()?;
         Ok(artifact)
     }
@@ -200,18 +188,43 @@ impl Artifact {
             body.push(model.name.len() as u8);
             body.extend(model.name.bytes());
             body.extend([model.label_mean, model.bias, model.step].into_iter().flat_map(f32::to_le_bytes));
-            body.push(model.knots.len() as u8);
-            body.extend(model.knots.iter().flat_map(|&(raw, quality)| [raw, quality]).flat_map(f32::to_le_bytes));
+            write_knots(&model.knots, &mut body);
         }
         body.extend(self.weights.iter().map(|weight| weight.cast_unsigned()));
-        let mut file = MAGIC.to_vec();
-        file.extend(VERSION.to_le_bytes());
-        file.extend([0, 0]);
-        file.extend(((COVERED_FROM + body.len()) as u32).to_le_bytes());
-        file.extend(checksum(&body).to_le_bytes());
-        file.extend(body);
-        file
+        sealed(0, &body)
     }
+}
+
+/// The kind of a file, and what its checksum covers.
+pub(super) fn covered(file: &[u8]) -> Result<(u16, Bytes<'_>), ArtifactError> {
+    if file.get(..MAGIC.len()) != Some(MAGIC) {
+        return Err(ArtifactError::NoArtifact);
+    }
+    let cut = || ArtifactError::Length { found: file.len(), said: file.len().max(COVERED_FROM) + 1 };
+    let mut head = Bytes(file.get(MAGIC.len()..).unwrap_or_default());
+    let version = head.u16().ok_or_else(cut)?;
+    if version != VERSION {
+        return Err(ArtifactError::Version(version));
+    }
+    let kind = head.u16().ok_or_else(cut)?;
+    let length = head.u32().ok_or_else(cut)? as usize;
+    if length != file.len() {
+        return Err(ArtifactError::Length { found: file.len(), said: length });
+    }
+    let said = head.u64().ok_or_else(cut)?;
+    let found = checksum(head.0) ^ u64::from(kind);
+    if found == said { Ok((kind, head)) } else { Err(ArtifactError::Checksum { found, said }) }
+}
+
+/// A file of this kind around a body.
+pub(super) fn sealed(kind: u16, body: &[u8]) -> Vec<u8> {
+    let mut file = MAGIC.to_vec();
+    file.extend(VERSION.to_le_bytes());
+    file.extend(kind.to_le_bytes());
+    file.extend(((COVERED_FROM + body.len()) as u32).to_le_bytes());
+    file.extend((checksum(body) ^ u64::from(kind)).to_le_bytes());
+    file.extend(body);
+    file
 }
 
 impl ModelFacts {
@@ -224,15 +237,36 @@ impl ModelFacts {
         within(&of("label mean"), self.label_mean, 0.0, 1.0, "0 to 1")?;
         within(&of("bias"), self.bias, -1_000.0, 1_000.0, "a number from -1,000 to 1,000")?;
         within(&of("step"), self.step, 0.0, 1_000.0, "a number from 0 to 1,000")?;
-        let next = self.knots.iter().skip(1);
-        let rising = self.knots.iter().zip(next).all(|(one, other)| one.0 < other.0 && one.1 <= other.1);
-        let sane = |&(raw, quality): &(f32, f32)| raw.is_finite() && (0.0..=1.0).contains(&quality);
-        if self.knots.len() < 2 || !rising || !self.knots.iter().all(sane) {
-            let allowed = "2 to 16 points from a raw prediction to a quality in [0, 1], both rising";
-            return Err(part(&of("calibration"), format!("{:?}", self.knots.as_slice()), allowed));
-        }
-        Ok(())
+        check_knots(&of("calibration"), &self.knots)
     }
+}
+
+/// Refuses points that are no rising curve of qualities.
+pub(super) fn check_knots(what: &str, knots: &Knots) -> Result<(), ArtifactError> {
+    let next = knots.iter().skip(1);
+    let rising = knots.iter().zip(next).all(|(one, other)| one.0 < other.0 && one.1 <= other.1);
+    let sane = |&(raw, quality): &(f32, f32)| raw.is_finite() && (0.0..=1.0).contains(&quality);
+    if knots.len() >= 2 && rising && knots.iter().all(sane) {
+        return Ok(());
+    }
+    let allowed = "2 to 16 points from a raw prediction to a quality in [0, 1], both rising";
+    Err(part(what, format!("{:?}", knots.as_slice()), allowed))
+}
+
+/// A calibration as it stands in a file.
+pub(super) fn write_knots(knots: &Knots, body: &mut Vec<u8>) {
+    body.push(knots.len() as u8);
+    body.extend(knots.iter().flat_map(|&(raw, quality)| [raw, quality]).flat_map(f32::to_le_bytes));
+}
+
+/// Reads what [`write_knots`] wrote.
+pub(super) fn read_knots(body: &mut Bytes<'_>) -> Option<Knots> {
+    let count = usize::from(body.u8()?);
+    let mut knots = Knots::new();
+    for _ in 0..count {
+        knots.try_push((body.f32()?, body.f32()?)).ok()?;
+    }
+    Some(knots)
 }
 
 fn model(body: &mut Bytes<'_>) -> Option<ModelFacts> {
@@ -240,19 +274,15 @@ fn model(body: &mut Bytes<'_>) -> Option<ModelFacts> {
     // A name that is no text is refused as an empty one.
     let name = String::from_utf8(body.take(length)?.to_vec()).unwrap_or_default();
     let (label_mean, bias, step) = (body.f32()?, body.f32()?, body.f32()?);
-    let count = usize::from(body.u8()?);
-    let mut knots = ArrayVec::new();
-    for _ in 0..count {
-        knots.try_push((body.f32()?, body.f32()?)).ok()?;
-    }
+    let knots = read_knots(body)?;
     Some(ModelFacts { name, label_mean, bias, step, knots })
 }
 
-fn part(what: &str, value: impl Into<String>, allowed: &'static str) -> ArtifactError {
+pub(super) fn part(what: &str, value: impl Into<String>, allowed: &'static str) -> ArtifactError {
     ArtifactError::Part { what: what.to_owned(), value: value.into(), allowed }
 }
 
 /// Refuses what is outside a range, NaN included.
-fn within(what: &str, value: f32, low: f32, high: f32, allowed: &'static str) -> Result<(), ArtifactError> {
+pub(super) fn within(what: &str, value: f32, low: f32, high: f32, allowed: &'static str) -> Result<(), ArtifactError> {
     if (low..=high).contains(&value) { Ok(()) } else { Err(part(what, value.to_string(), allowed)) }
 }

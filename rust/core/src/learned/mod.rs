@@ -6,10 +6,14 @@
 //! knows the kind of prompts it was trained on and no others: where its prediction does not differ enough from the
 //! mean to have paid out of fold, it abstains, and the configured quality counts.
 //!
-//! [`features`] reads a prompt, [`outline`] what came with it, [`artifact`] is the file, [`scorer`] evaluates it, [`standing`] gives each deployment its model.
+//! Whoever has an embedding at hand anyway can have it read too: [`embedded`].
+//!
+//! [`features`] reads a prompt, [`outline`] what came with it, [`artifact`] is the file, [`scorer`] evaluates it,
+//! [`standing`] gives each deployment its model.
 
 pub mod artifact;
 mod bytes;
+pub mod embedded;
 pub mod features;
 mod marks;
 pub mod outline;

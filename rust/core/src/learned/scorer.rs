@@ -4,7 +4,8 @@
 //! give the same bits everywhere. Only the last steps, one division and one straight line per model, are floating.
 
 use super::MAX_MODELS;
-use super::artifact::{Artifact, ArtifactError, ModelFacts};
+use super::artifact::{Artifact, ArtifactError, Knots, ModelFacts};
+use super::embedded::{Embedded, EmbeddingError};
 use super::features::{Block, Sink, extract};
 use super::outline::Outline;
 
@@ -14,6 +15,7 @@ pub struct Scorer {
     artifact: Artifact,
     id: u64,
     table: Table,
+    embedded: Option<Embedded>,
 }
 
 /// Rows of weights, as wide as the models need.
@@ -36,6 +38,8 @@ pub struct Prediction {
     pub qualities: [f32; MAX_MODELS],
     /// Whether the prediction says no more than the means did.
     pub abstains: bool,
+    /// Whether it was made of words because no embedding was there for a scorer that reads them.
+    pub instead: bool,
 }
 
 impl Scorer {
@@ -44,20 +48,46 @@ impl Scorer {
     /// # Errors
     /// [`ArtifactError`] naming the first thing that is wrong with it.
     pub fn read(file: &[u8]) -> Result<Self, ArtifactError> {
-        let mut artifact = Artifact::read(file)?;
+        let (mut artifact, embedded) = super::embedded::open(file)?;
         let (weights, count) = (std::mem::take(&mut artifact.weights), artifact.models.len());
         let table = match count {
             ..=8 => Table::Few(rows(&weights, count)),
             9..=16 => Table::Some(rows(&weights, count)),
             _ => Table::Many(rows(&weights, count)),
         };
-        Ok(Self { artifact, id: super::bytes::checksum(file), table })
+        Ok(Self { artifact, id: super::bytes::checksum(file), table, embedded })
     }
 
     /// Names the artifact in receipts.
     #[must_use]
     pub const fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The part that reads embeddings, if it has one.
+    #[must_use]
+    pub const fn embedded(&self) -> Option<&Embedded> {
+        self.embedded.as_ref()
+    }
+
+    /// Whether an embedding could be of the model that this scorer was trained on: always, if it reads none.
+    ///
+    /// # Errors
+    /// [`EmbeddingError`] for another dimension, for what is no number, and for a vector without direction.
+    pub fn check(&self, embedding: &[f32]) -> Result<(), EmbeddingError> {
+        self.embedded.as_ref().map_or(Ok(()), |embedded| embedded.check(embedding))
+    }
+
+    /// What there is to say of a request: by its embedding, if the scorer reads them and this is one; else by its text
+    /// and what came with it.
+    #[must_use]
+    pub fn tell(&self, text: Option<&str>, outline: &Outline, embedding: Option<&[f32]>) -> Option<Prediction> {
+        if let (Some(embedded), Some(embedding)) = (&self.embedded, embedding)
+            && let Some(told) = embedded.predict(embedding)
+        {
+            return Some(told);
+        }
+        text.map(|text| Prediction { instead: self.embedded.is_some(), ..self.predict(text, outline) })
     }
 
     /// What the file says beside its weights.
@@ -91,7 +121,7 @@ impl Scorer {
             let norm = scale / (sum.count.max(1) as f32).sqrt();
             raw.iter_mut().zip(sum.totals).for_each(|(raw, total)| *raw += norm * total as f32);
         }
-        let mut told = Prediction { qualities: [0.0; MAX_MODELS], abstains: true };
+        let mut told = Prediction { qualities: [0.0; MAX_MODELS], abstains: true, instead: false };
         for ((quality, raw), model) in told.qualities.iter_mut().zip(raw).zip(&self.artifact.models) {
             *quality = model.quality(raw);
             told.abstains &= (*quality - model.label_mean).abs() < self.artifact.band;
@@ -101,16 +131,21 @@ impl Scorer {
 }
 
 impl ModelFacts {
-    /// The quality that a sum of weights stands for: along the calibration's lines, level beyond its ends.
+    /// The quality that a sum of weights stands for.
     #[inline]
     fn quality(&self, sum: f32) -> f32 {
-        let raw = self.bias + self.step * sum;
-        let after = self.knots.partition_point(|&(at, _)| at <= raw);
-        match (after.checked_sub(1).and_then(|before| self.knots.get(before)), self.knots.get(after)) {
-            (Some(&(from, low)), Some(&(to, high))) => low + (high - low) * ((raw - from) / (to - from)),
-            (Some(&(_, end)), None) | (None, Some(&(_, end))) => end,
-            (None, None) => self.label_mean,
-        }
+        along(&self.knots, self.bias + self.step * sum).unwrap_or(self.label_mean)
+    }
+}
+
+/// What a raw prediction is worth by a calibration: along its lines, level beyond its ends.
+#[inline]
+pub(super) fn along(knots: &Knots, raw: f32) -> Option<f32> {
+    let after = knots.partition_point(|&(at, _)| at <= raw);
+    match (after.checked_sub(1).and_then(|before| knots.get(before)), knots.get(after)) {
+        (Some(&(from, low)), Some(&(to, high))) => Some(low + (high - low) * ((raw - from) / (to - from))),
+        (Some(&(_, end)), None) | (None, Some(&(_, end))) => Some(end),
+        (None, None) => None,
     }
 }
 

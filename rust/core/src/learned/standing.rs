@@ -42,6 +42,8 @@ pub enum Source {
     Configured,
     /// The scorer, which knows this model.
     Predicted,
+    /// The scorer, which would have read an embedding and had words only.
+    Words,
     /// The scorer, for another model that this one is said to be like.
     Like,
     /// The configuration, because the scorer has nothing to say about this prompt.
@@ -55,6 +57,7 @@ impl Source {
         match self {
             Self::Configured => "",
             Self::Predicted => "predicted",
+            Self::Words => "words",
             Self::Like => "like",
             Self::Abstained => "abstained",
         }
@@ -63,7 +66,7 @@ impl Source {
     /// The source with this word.
     #[must_use]
     pub fn named(word: &str) -> Self {
-        [Self::Predicted, Self::Like, Self::Abstained]
+        [Self::Predicted, Self::Words, Self::Like, Self::Abstained]
             .into_iter()
             .find(|source| source.word() == word)
             .unwrap_or_default()
@@ -116,6 +119,7 @@ impl Learned {
         let place = self.places.get(deployment as usize).copied().flatten();
         match place.and_then(|(place, source)| Some((*told.qualities.get(usize::from(place))?, source))) {
             Some(_) if told.abstains => (configured, Source::Abstained),
+            Some((quality, Source::Predicted)) if told.instead => (quality, Source::Words),
             Some((quality, source)) => (quality, source),
             None => (configured, Source::Configured),
         }

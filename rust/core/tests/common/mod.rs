@@ -32,6 +32,7 @@ pub const fn asking(model: &str) -> Request<'_> {
         prompt_chars: 0,
         text: None,
         outline: &Outline::PLAIN,
+        embedding: None,
         needs: junctor_core::request::Needs::NONE,
         tags: &[],
         affinity: None,

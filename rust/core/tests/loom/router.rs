@@ -24,6 +24,7 @@ const ASK: Request<'static> = Request {
     output_tokens: None,
     prompt_chars: 0,
     text: None,
+    embedding: None,
     needs: Needs::NONE,
     tags: &[],
     affinity: None,
