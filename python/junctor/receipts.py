@@ -31,6 +31,11 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     was expected of its answer, if the objective asks: `predicted` by the learned scorer, for a model that this one is
     `like`, or configured, because the scorer `abstained` or (empty) was not asked; `until_ns` when a refusal ends.
 
+    Where the beginning of the prompt is known to be cached, `cost_usd_micros` is still the full price;
+    `cache_usd_micros` what the cache changes in it, less where it is read and more where it is written anew. A
+    candidate elsewhere charges the session `move_usd_micros` and `move_s` seconds to the first content for leaving:
+    the price of a cold beginning less that of a warm one there. Objectives weigh both.
+
     Defaults are zero, as in the core: what is left out of JSON must mean the same on both sides.
     """
 
@@ -49,11 +54,15 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     quality: float = 0.0
     quality_from: str = ""
     until_ns: int | None = None
+    cache_usd_micros: int = 0
+    move_usd_micros: int = 0
+    move_s: float = 0.0
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One walk: gate, rules, score, balance, reserve.
 
+    `weaker` marks a deployment of less quality than its session has reached, in a group whose escalation is one-way.
     `replayable` is whether the record holds everything that the walk saw, so that `Router.replay` can make it again;
     `scorer` names the artifact that was asked for predictions, if one was.
     """
@@ -68,6 +77,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     downgrade: bool = False
     last_resort: bool = False
     warm: bool = False
+    weaker: bool = False
     candidates: tuple[Candidate, ...] = ()
     refusals: Mapping[str, str] = {}
     held: Mapping[str, int] = {}
@@ -165,11 +175,14 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 class Climb(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a call went up its cascade. `degraded`: what was delivered is an answer that should have been escalated.
 
+    `began` is the step that its session had been escalated to, where that is one-way; 0 is the first.
+
     `waste_tokens` and `waste_usd_micros` are those of attempts that were started ahead and not needed.
     """
 
     cascade: str
     steps: tuple[Step, ...]
+    began: int = 0
     degraded: bool = False
     waste_tokens: int = 0
     waste_usd_micros: int = 0
@@ -227,13 +240,14 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def downgrade(self) -> bool:
         """Whether a fallback group served the call instead of the group that was asked for.
 
-        Of a cascade: whether an answer was delivered that should have been escalated.
+        Or a weaker member than its session had reached. Of a cascade: whether an answer was delivered that should have
+        been escalated.
         """
         decision, cascade = self.decision, self.cascade
         if cascade is not None and decision is not None:
             own = decision.group == cascade.cascade or any(step.model == decision.group for step in cascade.steps)
             return cascade.degraded or (decision.downgrade and not own)
-        return decision is not None and decision.downgrade
+        return decision is not None and (decision.downgrade or decision.weaker)
 
     @property
     def cost_usd_micros(self) -> int:

@@ -73,6 +73,8 @@ def asked(
         ask["tags"] = wish.tags
     if wish.session is not None:
         ask["affinity"] = wish.session
+    if wish.account is not None and router.keeps_sessions:
+        ask["session"] = wish.account
     # Of chats LiteLLM hands the messages over apart, of other APIs the request holds its messages or its input.
     usual = "max_tokens" if messages else "max_output_tokens" if "input" in request else None
     effort = bool(messages) and "messages" not in request

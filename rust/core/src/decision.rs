@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 use crate::balance::load::Load;
 use crate::learned::Source;
 use crate::refusal::Refusal;
-use crate::score::Estimate;
+use crate::score::{Estimate, Move};
 use crate::units::Nanos;
 
 /// Candidates that a walk remembers without allocating. A draw looks at two or three; only when most of a group is out
@@ -25,8 +25,10 @@ pub struct Considered {
     pub load: Load,
     /// How well it meets the group's objective.
     pub tier: i32,
-    /// What an attempt there was expected to cost, in micro-dollars.
+    /// What an attempt there was expected to cost at full price, in micro-dollars.
     pub cost: u64,
+    /// What the prompt cache changes in that, and what of it the session would pay for leaving.
+    pub moved: Move,
     /// How good its answer was expected to be, if the group's objective asks.
     pub quality: f32,
     /// Where that comes from.
@@ -114,6 +116,8 @@ pub struct Decision {
     pub estimate: Estimate,
     /// Whether the answer comes in pieces, so that its first content can be seen.
     pub streamed: bool,
+    /// Whether it is weaker than its session has reached, because nobody as strong could take the request.
+    pub weaker: bool,
     /// Whether it is a second attempt beside a slow first one.
     pub hedge: bool,
     /// What was looked at.
@@ -137,6 +141,7 @@ impl Decision {
             max_tokens: None,
             estimate: Estimate::default(),
             streamed: false,
+            weaker: false,
             hedge: false,
             log: Log::default(),
         }

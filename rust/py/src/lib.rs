@@ -9,7 +9,9 @@ mod observer;
 mod request;
 mod reservation;
 mod router;
+mod sessions;
 mod simulate;
+mod told;
 
 use pyo3::prelude::*;
 

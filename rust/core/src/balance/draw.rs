@@ -112,6 +112,7 @@ mod tests {
             objective: None,
             standard: None,
             hedge: false,
+            one_way: false,
             prune: None,
             roomiest: u32::MAX,
         }

@@ -34,7 +34,8 @@ impl Compiler<'_> {
             }
             let standard = group.objective.standard().map(Box::new);
             let objective = compiled.objective.or(standard.as_ref().map(|_| CHEAPEST));
-            groups.push(Group { hedge: group.hedge, prune: group.prune, objective, standard, ..compiled });
+            let GroupSpec { hedge, prune, one_way, .. } = *group;
+            groups.push(Group { hedge, prune, one_way, objective, standard, ..compiled });
         }
         let load_alone = ObjectiveWeights::default();
         for (model, members) in &models {
@@ -82,6 +83,7 @@ impl Compiler<'_> {
             objective: (objective != ObjectiveWeights::default()).then_some(objective),
             standard: None,
             hedge: false,
+            one_way: false,
             prune: None,
             roomiest: members.iter().copied().max_by_key(room).unwrap_or(u32::MAX),
         })

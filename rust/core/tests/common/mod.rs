@@ -33,6 +33,7 @@ pub const fn asking(model: &str) -> Request<'_> {
         tags: &[],
         affinity: None,
         warm: None,
+        reached: None,
         prunes: false,
         tried: &[],
         regions: &[],
