@@ -21,7 +21,7 @@ from junctor.router import Router
 KEY: Final = "junctor"
 """Where in a call's metadata its routing stands."""
 
-WORDS: Final = sorted(RoutingOptions.__annotations__.keys() - {"attempts", "deadline_s"})
+WORDS: Final = sorted(RoutingOptions.__annotations__.keys() - {"attempts", "deadline_s", "affinity", "session_of"})
 """What routes a call. How often and until when it is tried is LiteLLM's to say: `num_retries` and `timeout`."""
 
 LENGTHS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
