@@ -127,6 +127,10 @@ class Reservation:
         """Whether a fallback group serves instead of the one that was asked for."""
 
     @property
+    def weaker(self) -> bool:
+        """Whether it is weaker than its session has reached."""
+
+    @property
     def rule(self) -> str | None:
         """Name of the rule that matched; None if none did."""
 
@@ -260,6 +264,7 @@ class Router:
         text: str | None = None,
         outline: Outline | None = None,
         embedding: Vector | None = None,
+        session: str | None = None,
         seed: int | None = None,
     ) -> Reservation:
         """Decide where a request goes and hold what it needs there.
@@ -272,7 +277,8 @@ class Router:
         a deployment and how many tokens of the prompt its cache is expected to hold: where cached input does not count,
         they are not held. `prunes` says that a long prompt will be cut as the rule or the group asks for, so it is
         judged by that size. `text` is what the learned scorer reads, if the fleet has one, `outline` what it looks at
-        beside it, or `embedding`, if it reads those: they are kept nowhere.
+        beside it, or `embedding`, if it reads those: they are kept nowhere. `session` is the session that what the
+        fleet says of sessions holds for; it is the affinity too if there is no other.
 
         Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
         """
@@ -300,6 +306,7 @@ class Router:
         text: str | None = None,
         outline: Outline | None = None,
         embedding: Vector | None = None,
+        session: str | None = None,
         seed: int | None = None,
     ) -> bytes:
         """The same walk as `reserve` with nothing held, told stage by stage, as JSON."""
@@ -347,6 +354,15 @@ class Router:
 
     def expected_first_content_s(self, deployment: str) -> float:
         """Expected seconds to the first content of a deployment. Raises `ValueError` for an unknown one."""
+
+    def session_left(self, session: str) -> tuple[int | None, int | None]:
+        """What is left of a session's budget: micro-dollars and tokens, each None where there is no such budget."""
+
+    def session_reached(self, session: str) -> float | None:
+        """The strength that a session has reached by `raise_session`, or by answers of groups that go one way."""
+
+    def raise_session(self, session: str, strength: float) -> None:
+        """Say that a session was answered by somebody of this strength. It never falls until the session was idle."""
 
     def set_breaker(self, deployment: str, state: str) -> None:
         """Set a deployment's breaker by hand: `open`, `close` or `reset`. Raises `ValueError` for anything else."""

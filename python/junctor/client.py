@@ -322,6 +322,8 @@ class Client:
             ask["prunes"] = True
         if session is not None:
             ask["affinity"] = session
+            if wish.account is not None and self.router.keeps_sessions:
+                ask["session"] = wish.account
             if warm := self.warmth.expected(session, now_s):
                 ask["warm"] = warm
         elif self.router.keeps_prefixes(model) and (prefix := prefix_affinity(request.messages)):

@@ -36,7 +36,7 @@ class EmbedCall(Call):
             client,
             model,
             ChatRequest(messages=()),
-            _ask(wish),
+            _ask(wish, keeps_sessions=client.router.keeps_sessions),
             clock=clock,
             deadline_s=wish.deadline_s,
             max_wait_s=wish.max_wait_s,
@@ -70,7 +70,7 @@ class EmbedCall(Call):
         return 1
 
 
-def _ask(wish: Wish[EmbeddingRequest]) -> dict[str, Any]:
+def _ask(wish: Wish[EmbeddingRequest], *, keeps_sessions: bool) -> dict[str, Any]:
     """What the walk is asked, the same for every attempt."""
     input_tokens, prompt_chars, estimated = measure_inputs(wish.request.inputs)
     ask: dict[str, Any] = {
@@ -84,4 +84,6 @@ def _ask(wish: Wish[EmbeddingRequest]) -> dict[str, Any]:
         ask["tags"] = wish.tags
     if wish.session is not None:
         ask["affinity"] = wish.session
+    if wish.account is not None and keeps_sessions:
+        ask["session"] = wish.account
     return ask

@@ -39,9 +39,11 @@ class RoutingOptions(TypedDict, total=False):
     """How one call is routed, and how long it may take.
 
     `task`, `user_tier`, `priority`, `tenant` and `data` are the well-known tags that rules and compliance read; `tags`
-    holds any others. `session` keeps calls with the same value at one warm deployment. `deadline_s` bounds the whole
-    call in seconds, all attempts and waits included; `max_wait_s` how long it may wait for capacity; `attempts` makes
-    fewer of them than the fleet allows, 1 is a single try.
+    holds any others. `session` names the conversation: its calls keep to one warm deployment, and what the fleet says
+    of sessions holds for it, apart for each `tenant`, and for each `session_of` where callers choose the names of
+    theirs. `affinity` keeps calls together and does nothing else. `deadline_s` bounds the whole call in seconds, all
+    attempts and waits included; `max_wait_s` how long it may wait for capacity; `attempts` makes fewer of them than the
+    fleet allows, 1 is a single try.
     """
 
     task: str | None
@@ -51,6 +53,8 @@ class RoutingOptions(TypedDict, total=False):
     data: str | None
     tags: Mapping[str, str] | None
     session: str | None
+    session_of: str | None
+    affinity: str | None
     deadline_s: float | None
     max_wait_s: float | None
     attempts: int | None
@@ -94,7 +98,10 @@ R = TypeVar("R")
 
 
 class Wish(msgspec.Struct, Generic[R], frozen=True):
-    """One call's options, taken apart: what is sent, and what routes it."""
+    """One call's options, taken apart: what is sent, and what routes it.
+
+    `session` is what keeps calls together; `account` whose sessions' budget and escalation they share, if any.
+    """
 
     request: R
     tags: dict[str, str] | None
@@ -102,6 +109,7 @@ class Wish(msgspec.Struct, Generic[R], frozen=True):
     deadline_s: float
     max_wait_s: float
     attempts: int | None = None
+    account: str | None = None
     shaping: dict[str, Any] | None = None
     until: Literal["json"] | Sequence[str] | None = None
     embedding: Any = None
@@ -150,12 +158,17 @@ def _input_list(inputs: Inputs) -> Sequence[str] | Sequence[Sequence[int]]:
 
 def _routing(
     options: dict[str, Any], deadline_s: float, max_wait_s: float
-) -> tuple[dict[str, str] | None, str | None, float, float, int | None]:
+) -> tuple[dict[str, str] | None, str | None, float, float, int | None, str | None]:
     tags: dict[str, str] = dict(options.pop("tags", None) or ())
     for name in KNOWN_TAGS:
         if (value := options.pop(name, None)) is not None:
             tags[name] = value
-    session = options.pop("session", None)
+    session, account = options.pop("session", None), None
+    affinity, session_of = options.pop("affinity", None), options.pop("session_of", None)
+    if session is None:
+        session = affinity
+    else:
+        account = "\0".join((tags.get("tenant", ""), session_of or "", session))
     asked_deadline_s = options.pop("deadline_s", None)
     asked_wait_s = options.pop("max_wait_s", None)
     attempts = options.pop("attempts", None)
@@ -171,6 +184,7 @@ def _routing(
         deadline_s if asked_deadline_s is None else asked_deadline_s,
         max_wait_s if asked_wait_s is None else asked_wait_s,
         attempts,
+        account,
     )
 
 

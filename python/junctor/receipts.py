@@ -32,6 +32,11 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     was expected of its answer, if the objective asks: `predicted` by the learned scorer, for a model that this one is
     `like`, or configured, because the scorer `abstained` or (empty) was not asked; `until_ns` when a refusal ends.
 
+    Where the beginning of the prompt is known to be cached, `cost_usd_micros` is still the full price;
+    `cache_usd_micros` what the cache changes in it, less where it is read and more where it is written anew. A
+    candidate elsewhere charges the session `move_usd_micros` and `move_s` seconds to the first content for leaving:
+    the price of a cold beginning less that of a warm one there. Objectives weigh both.
+
     Defaults are zero, as in the core: what is left out of JSON must mean the same on both sides.
     """
 
@@ -50,6 +55,9 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     quality: float = 0.0
     quality_from: str = ""
     until_ns: int | None = None
+    cache_usd_micros: int = 0
+    move_usd_micros: int = 0
+    move_s: float = 0.0
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -57,6 +65,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `propensity` is the probability with which this model, by whichever deployment, was chosen, given what the walk saw;
     None where it did not see enough: it drew by load from a group that mixes models without objective or `explore`.
+    `weaker` marks a deployment of less quality than its session has reached, in a group whose escalation is one-way.
     `replayable` is whether the record holds everything that the walk saw, so that `Router.replay` can make it again;
     `scorer` names the artifact that was asked for predictions, if one was.
     """
@@ -71,6 +80,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     downgrade: bool = False
     last_resort: bool = False
     warm: bool = False
+    weaker: bool = False
     candidates: tuple[Candidate, ...] = ()
     refusals: Mapping[str, str] = {}
     held: Mapping[str, int] = {}
@@ -169,11 +179,14 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 class Climb(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a call went up its cascade. `degraded`: what was delivered is an answer that should have been escalated.
 
+    `began` is the step that its session had been escalated to, where that is one-way; 0 is the first.
+
     `waste_tokens` and `waste_usd_micros` are those of attempts that were started ahead and not needed.
     """
 
     cascade: str
     steps: tuple[Step, ...]
+    began: int = 0
     degraded: bool = False
     waste_tokens: int = 0
     waste_usd_micros: int = 0
@@ -240,10 +253,13 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def downgrade(self) -> bool:
         """Whether a fallback group served the call instead of the group that was asked for.
 
-        Of a cascade: whether an answer was delivered that should have been escalated.
+        Or a weaker member than its session had reached. Of a cascade: whether an answer was delivered that should have
+        been escalated.
         """
         decision = self.decision
-        return decision is not None and downgraded(decision.group, decision.downgrade, self.cascade)
+        if decision is None:
+            return False
+        return downgraded(decision.group, self.cascade, fallback=decision.downgrade, weaker=decision.weaker)
 
     @property
     def cost_usd_micros(self) -> int:
@@ -266,12 +282,14 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return decode_receipt(line)
 
 
-def downgraded(group: str | None, by_fallback: bool, climb: Climb | None) -> bool:
-    """Whether a call got less than it asked for: `group` served, as a fallback or not, at the end of this climb."""
+def downgraded(group: str | None, climb: Climb | None, *, fallback: bool, weaker: bool) -> bool:
+    """Whether a call got less than it asked for: `group` served at the end of this climb, as a `fallback` or not, by a
+    deployment that is `weaker` than its session had reached or not.
+    """
     if climb is None:
-        return by_fallback
+        return fallback or weaker
     own = group == climb.cascade or any(step.model == group for step in climb.steps)
-    return climb.degraded or (by_fallback and not own)
+    return climb.degraded or (fallback and not own)
 
 
 decode_receipt = msgspec.json.Decoder(Receipt).decode

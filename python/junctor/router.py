@@ -57,6 +57,8 @@ class Router(_core.Router):
     _keys: bool = True
     ladders: Ladders | None = None
     """The cascades of the fleet file; None if it has none."""
+    keeps_sessions: bool = False
+    """Whether the fleet file says anything of sessions: `reserve(..., session=...)`."""
     classifies: bool = False
     """Whether rules of the fleet file ask for labels."""
     _prefix_groups: frozenset[str] = frozenset()
@@ -268,6 +270,7 @@ class Router(_core.Router):
             self.ladders = Ladders(fleet)
         self.reads_text = fleet.scorer is not None
         self.reads_outline = fleet.scorer is not None and bool(fleet.scorer.fields)
+        self.keeps_sessions = fleet.sessions is not None
         self._file = fleet.file
         self.attempts = fleet.dispatch.attempts
         self.deadline_s = fleet.dispatch.deadline_s

@@ -72,6 +72,22 @@ rules       nothing for robots
 choice      rule "nothing for robots" refuses: people only
 repeat      seed 0, config HASH
 """
+CACHED = """\
+request     strong · 100,000 input tokens · affinity s
+gate        4 of 4 deployments may take it
+rules       not asked: the request names strong
+candidates  one is left
+  deployment              load  in flight  weight  latency  success     cost
+  big-eu      chosen     0.894          0    1.33   800 ms     100%  $0.5128
+  big-us      not drawn    2.3          0   0.667   800 ms     100%  $0.5128
+  small-us    fallback     2.3          0       1   800 ms     100%  $0.1026
+  small-eu    fallback     2.3          0       1   800 ms     100%  $0.1026
+cache       90,000 tokens of the prompt at big-eu; elsewhere leaving them is charged
+            big-eu  $0.5128  read there
+choice      big-eu of group strong
+            about $0.5128
+repeat      seed 0, config HASH
+"""
 
 
 def _hashless(text: str) -> str:
@@ -90,10 +106,16 @@ def _hashless(text: str) -> str:
             LAWFUL,
         ),
         ('{"task": "extraction", "tried": ["small-us"]}', (), 0, TRIED),
+        (
+            '{"model": "strong", "input_tokens": 100000, "session": "s", "warm": {"big-eu": 90000}}',
+            (),
+            0,
+            CACHED,
+        ),
         ('{"needs": ["audio"]}', (), 1, REFUSED),
         ('{"user_tier": "robot"}', (), 1, BY_RULE),
     ],
-    ids=["asked", "lawful", "tried", "refused", "by rule"],
+    ids=["asked", "lawful", "tried", "cached", "refused", "by rule"],
 )
 def test_the_walk_is_told_stage_by_stage(
     run: Run, fleet: Path, request_json: str, options: tuple[str, ...], status: int, told: str
@@ -139,6 +161,8 @@ def test_the_request_comes_from_a_file_or_from_standard_input(
     ("request_json", "said"),
     [
         ("nonsense", "the request is not JSON ("),
+        ('{"warm": {"big-us": -1}}', "the request: warm.big-us: -1 is not a whole number from 0 to 1,000,000,000"),
+        ('{"warm": {"big-us": 1, "big-eu": 2}}', "the request: warm names 2 deployments; it may name one"),
         ("[1]", "the request is a JSON list, not an object"),
         ('{"mesages": []}', "the request: it has no field 'mesages'; did you mean 'messages'?"),
         ('{"input_tokens": "many"}', "the request: input_tokens: 'many' is not a whole number from 0 to 1,000,000,000"),

@@ -31,7 +31,7 @@ impl Floor {
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
-                        text=None, outline=None, embedding=None, seed=None))]
+                        text=None, outline=None, embedding=None, session=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "the signature of Router.reserve")]
     fn reserve(
         slf: &Bound<'_, Self>,
@@ -55,9 +55,10 @@ impl Floor {
         text: Option<&Bound<'_, PyAny>>,
         outline: Option<&Bound<'_, PyAny>>,
         embedding: Option<&Bound<'_, PyAny>>,
+        session: Option<PyBackedStr>,
         seed: Option<u64>,
     ) -> PyResult<Held> {
-        black_box((output_tokens, prompt_chars, max_wait_s, spare, estimated, warm, prunes, seed));
+        black_box((output_tokens, prompt_chars, max_wait_s, spare, estimated, warm, prunes, session, seed));
         black_box([text, outline, embedding, affinity, tried, regions, providers, exclude_providers, agreements]);
         let model = model.unwrap_or_else(|| PyString::new(slf.py(), "auto"));
         black_box(model.to_str()?);

@@ -77,6 +77,8 @@ class Ascent:
         self.rungs: list[Rung] = []
         self.parts: list[Call] = []
         self.kept: Taken | None = None
+        self.began = 0
+        self.fell = False
         self._joined = False
         ladders = call.client.router.ladders
         rule = None if ladders is None else ladders.rule(reservation)
@@ -119,7 +121,13 @@ class Ascent:
         return reservation
 
     async def climb(self, reservation: Reservation, take: Take) -> Taken:
-        """Step by step, beginning with this reservation. What is returned is to be delivered."""
+        """Step by step, beginning with this reservation, or where the session was escalated to. What is returned is to
+        be delivered.
+        """
+        self.began = self._reached()
+        if self.began > self.ladder.step_of(reservation.group):
+            reservation.cancel(sent=False)
+            return await self.go_on(self.began, self.part(self.began), None, take)
         if self.ladder.speculative and self.ladder.step_of(reservation.group) == 0:
             from junctor.cascade import speculation
 
@@ -170,6 +178,9 @@ class Ascent:
         if at < ladder.last and not final:
             return at + 1
         kept = self.kept
+        if kept is None and self.began > 0 and not (self.fell or final or ladder.on_failure == "fail"):
+            self.fell = True  # those before may answer as they would for a session that was never escalated
+            return 0
         if kept is None or ladder.on_failure == "fail":
             raise error
         self.call.client.counters["cascade_degraded"] += 1
@@ -183,9 +194,30 @@ class Ascent:
         """What became of a step."""
         self.rungs.append(rung)
 
+    @property
+    def _account(self) -> str | None:
+        """The name of this session in this cascade, where it does not go back."""
+        session = self.call.ask.get("session") if self.ladder.one_way else None
+        return None if session is None else f"{session}\0{self.ladder.name}"
+
+    def _reached(self) -> int:
+        """The step that the session was escalated to."""
+        account = self._account
+        reached = None if account is None else self.call.client.router.session_reached(account)
+        return 0 if reached is None else min(int(reached), self.ladder.last)
+
+    def _remember(self) -> None:
+        """The session was escalated, or still is. Whoever was merely passed over as busy escalates nothing."""
+        account, reached = self._account, self.began
+        if any(rung.word in ("escalated", "rejected") for rung in self.rungs):
+            reached = max([reached, *(rung.at for rung in self.rungs if rung.word in ("accepted", "answered"))])
+        if account is not None and reached > 0:
+            self.call.client.router.raise_session(account, float(reached))
+
     def deliver(self, taken: Taken, reply: Reply) -> Reply:
         """The reply of the whole call."""
         call = self.call
+        self._remember()
         self.join(taken.part)
         call.trail.note(taken.part.trail.notes)  # of a last step it may have been joined before its answer ended
         if not call.request.logprobs:
@@ -210,6 +242,11 @@ class Ascent:
                 call.upstream_s += part.upstream_s
         call.trail.cascade = self._climb()
         call.cost_usd_micros = call.trail.receipt().cost_usd_micros
+
+    def _below(self) -> bool:
+        """Whether the answer is of a step below the one that the session had reached."""
+        answered = [rung.at for rung in self.rungs if rung.word in ("accepted", "answered")]
+        return self.fell and bool(answered) and answered[-1] < self.began
 
     def _climb(self) -> Climb:
         told, seen = [], set[int]()
@@ -238,7 +275,8 @@ class Ascent:
         return Climb(
             self.ladder.name,
             tuple(told),
-            degraded=any(rung.word == "kept" for rung in self.rungs),
+            began=self.began,
+            degraded=any(rung.word == "kept" for rung in self.rungs) or self._below(),
             waste_tokens=waste_tokens,
             waste_usd_micros=waste_micros,
         )

@@ -54,6 +54,8 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     by: str | None = None
     check: str | None = None
     speculative: bool = False
+    one_way: bool = False
+    """Whether a session that was escalated begins where it was escalated to."""
     able: frozenset[str] = frozenset()
     models: tuple[tuple[str, ...], ...] = ()
     """The models of each step."""

@@ -80,6 +80,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str | None = None
     data: str | None = None
     session: str | None = None
+    warm: dict[str, Count] = {}
     tried: list[str] = []
     regions: list[str] = []
     providers: list[str] = []
@@ -109,6 +110,10 @@ def as_asked(request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     found.update({name: value for name in LISTS if (value := getattr(asked, name))})
     if asked.session is not None:
         found["affinity"] = asked.session
+    if len(asked.warm) > 1:
+        raise InvalidRequest(f"warm names {len(asked.warm)} deployments; it may name one, with the tokens cached there")
+    for place in asked.warm.items():
+        found["warm"] = place
     return asked.model, found | {"needs": sorted(needs), "tags": asked.all_tags}
 
 

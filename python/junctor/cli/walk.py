@@ -40,6 +40,7 @@ def lines(
     found.append(_stage("rules", _rules(told), paint))
     found += _candidates(told, gated, members, paint)
     found += _scores(told, paint)
+    found += _cache(asked, told, paint)
     found += _choice(told, paint)
     found.append(_stage("repeat", f"seed {told.seed}, config {told.config_hash}", paint))
     return found
@@ -138,6 +139,20 @@ def _scores(told: Explanation, paint: Paint) -> Iterator[str]:
         yield _stage("score", asked, paint)
         rows = [(each.deployment, f"{each.quality:.3f}", _FROM.get(each.quality_from, "")) for each in judged]
         yield from table(rows[:MAX_LISTED], "<><", indent=_LABEL)
+
+
+def _cache(asked: Mapping[str, Any], told: Explanation, paint: Paint) -> Iterator[str]:
+    """What each candidate saves by the prompt cache, or charges for leaving it."""
+    if "warm" not in asked:
+        return
+    place, tokens = asked["warm"]
+    yield _stage("cache", f"{tokens:,} tokens of the prompt at {place}; elsewhere leaving them is charged", paint)
+    rows = []
+    for each in told.candidates:
+        expected = dollars(max(0, each.cost_usd_micros + each.cache_usd_micros))
+        charge = f"{dollars(each.move_usd_micros)} and {seconds(each.move_s)} of it for leaving"
+        rows.append((each.deployment, expected, "read there" if each.deployment == place else charge))
+    yield from table(rows[:MAX_LISTED], "<><", indent=_LABEL)
 
 
 def _choice(told: Explanation, paint: Paint) -> Iterator[str]:

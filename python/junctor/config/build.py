@@ -19,6 +19,7 @@ from junctor.config.gateway_spec import gateway
 from junctor.config.plant import Plant
 from junctor.config.references import parse
 from junctor.config.scorer import scorer_of
+from junctor.config.sessions import sessions_of
 from junctor.config.shaping import check_summarisers, prompts_of, prune_of
 from junctor.config.sites import providers
 from junctor.config.spec import ComplianceSpec, FleetSpec, GroupSpec, RedisSpec, RequireSpec, RuleSpec
@@ -71,6 +72,7 @@ def build(spec: FleetSpec, *, folder: pathlib.Path, problems: Problems) -> Confi
         cascades=cascades,
         classifiers=askable,
         scorer=scorer_of(spec.scorer, (item.model for item in deployments), folder, problems),
+        sessions=sessions_of(spec, groups, deployments, cascades, problems),
     )
     check_summarisers(config, names, problems)
     _check_names(spec, names, pools, problems)
@@ -151,6 +153,7 @@ def _group(
         hedge=spec.hedge,
         prune=prune_of(spec.prune, ("groups", name, "prune"), problems),
         cache=cached,
+        escalation=spec.escalation,
     )
 
 

@@ -74,6 +74,7 @@ class CascadeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     by: StepName | None = None
     check: CheckName | None = None
     speculative: bool = False
+    escalation: Literal["free", "one-way"] = "free"
 
 
 Cascades = dict[CheckName, CascadeSpec]
@@ -137,6 +138,7 @@ class _Builder:
             by=spec.by,
             check=spec.check,
             speculative=spec.speculative,
+            one_way=spec.escalation == "one-way",
             able=frozenset(item.name for item in self.deployments if "logprobs" in item.capabilities),
             models=tuple(tuple(sorted({_version(item) for item in step})) for step in members),
             calibrated_for=() if calibration is None else calibration.models,

@@ -22,10 +22,11 @@ from junctor.config.errors import Path, Problems
 from junctor.config.prices import Price, Tier
 from junctor.config.references import Reference, Unreadable, current_environment
 from junctor.config.scorer import compiled_scorer
+from junctor.config.sessions import compiled_sessions
 from junctor.config.shaping import PruneSpec, digest
 from junctor.config.signers import sign_by
 from junctor.config.sites import wrong_address
-from junctor.config.spec import ObjectiveWeights
+from junctor.config.spec import BalanceSpec, ObjectiveWeights
 from junctor.config.valid import Config, Deployment, Limit, Provider
 from junctor.config.zones import Transitions, transitions
 from junctor.estimate import BYTES_PER_TOKEN
@@ -103,6 +104,7 @@ def _fleet(config: Config) -> dict[str, Any]:
             # Only where it is asked for, so that no other fleet's hash changes.
             **({"hedge": True} if group.hedge else {}),
             **({} if group.explore is None else {"explore": group.explore}),
+            **({"one_way": True} if group.escalation == "one-way" else {}),
             **_prune(group.prune),
         }
         for group in config.groups.values()
@@ -116,15 +118,22 @@ def _fleet(config: Config) -> dict[str, Any]:
             {"name": rule.name, "when": rule.when, "action": {**rule.action, **_prune(rule.prune)}}
             for rule in config.rules
         ],
-        "balance": {
-            "gamma": config.balance.gamma,
-            "age_factor": None if config.balance.age_factor == "off" else config.balance.age_factor,
-            "affinity_bound": config.balance.affinity_bound,
-        },
+        "balance": _balance(config.balance),
         "retry": {"ratio": config.retry.ratio, "floor_per_s": config.retry.floor_per_s},
         # Only where limits are shared, so that no other fleet's hash changes.
         **({"leases": {"hosts": config.state.hosts}} if config.state.kind == "redis" else {}),
         **({"scorer": compiled_scorer(config.scorer)} if config.scorer is not None else {}),
+        **({"sessions": compiled_sessions(config.sessions)} if config.sessions is not None else {}),
+    }
+
+
+def _balance(balance: BalanceSpec) -> dict[str, Any]:
+    prefill = balance.prefill_us_per_token
+    return {
+        "gamma": balance.gamma,
+        "age_factor": None if balance.age_factor == "off" else balance.age_factor,
+        "affinity_bound": balance.affinity_bound,
+        **({"prefill_us_per_token": prefill} if prefill != BalanceSpec().prefill_us_per_token else {}),
     }
 
 

@@ -96,6 +96,7 @@ Seconds = Annotated[float, Meta(ge=0.05, le=3600)]
 Wait = Annotated[float, Meta(ge=0, le=3600)]
 BurstSeconds = Annotated[float, Meta(ge=1, le=60)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Escalation = Literal["free", "one-way"]
 MAX_TIERS: Final = 8
 """Dearer prices for longer prompts; providers have one or two."""
 HostCount = Annotated[int, Meta(ge=1, le=10_000)]
@@ -265,6 +266,7 @@ class GroupSpec(Closed, frozen=True, kw_only=True):
     hedge: bool = False
     prune: Prune | None = None
     cache: Cache | None = None
+    escalation: Escalation = "free"
 
 
 class RangeSpec(Closed, frozen=True, kw_only=True):
@@ -352,6 +354,7 @@ class BalanceSpec(Closed, frozen=True, kw_only=True):
     gamma: Share = 0.5
     age_factor: Annotated[float, Meta(ge=0.5, le=1000)] | Literal["off"] = 4.0
     affinity_bound: Annotated[float, Meta(ge=1, le=10)] = 1.25
+    prefill_us_per_token: Annotated[float, Meta(ge=0, le=10_000)] = 50.0
 
 
 class RetrySpec(Closed, frozen=True, kw_only=True):
@@ -359,6 +362,15 @@ class RetrySpec(Closed, frozen=True, kw_only=True):
 
     ratio: Share = 0.2
     floor_per_s: Annotated[float, Meta(ge=0, le=1000)] = 3.0
+
+
+class SessionsSpec(Closed, frozen=True, kw_only=True):
+    """Sessions: when one begins anew, how many are remembered, what all calls of one may cost and use together."""
+
+    idle_s: Annotated[float, Meta(ge=1, le=7 * 86_400)] = 3600.0
+    most: Annotated[int, Meta(ge=1, le=10**6)] = 10_000
+    budget_usd: UsdPerDay | None = None
+    budget_tokens: Tokens | None = None
 
 
 class DispatchSpec(Closed, frozen=True, kw_only=True):
@@ -392,3 +404,4 @@ class FleetSpec(Closed, frozen=True, kw_only=True):
     dispatch: DispatchSpec = DispatchSpec()
     prompts: Prompts = {}
     scorer: ScorerSpec | None = None
+    sessions: SessionsSpec | None = None

@@ -20,7 +20,15 @@ from junctor.config.prices import Price
 from junctor.config.references import Reference
 from junctor.config.scorer import Scorer
 from junctor.config.shaping import PruneSpec
-from junctor.config.spec import DEFAULT_HOSTS, BalanceSpec, DispatchSpec, Objective, ObjectiveWeights, RetrySpec
+from junctor.config.spec import (
+    DEFAULT_HOSTS,
+    BalanceSpec,
+    DispatchSpec,
+    Objective,
+    ObjectiveWeights,
+    RetrySpec,
+    SessionsSpec,
+)
 from junctor.request import Secret
 
 if TYPE_CHECKING:
@@ -121,6 +129,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     implied: bool = False
     prune: PruneSpec | None = None
     cache: bool = False
+    escalation: Literal["free", "one-way"] = "free"
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +176,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     classifiers: Mapping[str, Classifier] = {}
     gateway: GatewaySpec | None = None
     scorer: Scorer | None = None
+    sessions: SessionsSpec | None = None
 
     @property
     def names(self) -> frozenset[str]:

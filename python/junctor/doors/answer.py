@@ -92,8 +92,9 @@ async def answer(
 def called(client: Client, asked: Asked) -> Call:
     """The call that is asked for. Raises `InvalidRequest` for what no provider could answer."""
     options: dict[str, Any] = dict(asked.options)
-    if "session" not in options and asked.person is not None and not client.router.keeps_prefixes(asked.model):
-        options["session"] = asked.person
+    together = "session" in options or "affinity" in options
+    if not together and asked.person is not None and not client.router.keeps_prefixes(asked.model):
+        options["affinity"] = asked.person
     if asked.kind == "embeddings":
         options.pop("encoding")
         inputs, dimensions = options.pop("inputs"), options.pop("dimensions")

@@ -21,14 +21,20 @@ class KeyCaller:
         self._limits = limits
 
     def options(self, asked: Asked) -> Mapping[str, Any]:
-        """The key's tenant, user tier and tags. Raises `Refused` for a name that the key may not ask for."""
+        """The key's tenant, user tier and tags, and that its sessions are its own.
+
+        Raises `Refused` for a name that the key may not ask for.
+        """
         key = self._key
         if key.names is not None and asked.model not in key.names:
             allowed = ", ".join(sorted(key.names)[:8])
             raise Refused(f"the API key {key.name!r} may not ask for {asked.model[:100]!r}; it may ask for {allowed}")
-        if (own := key.options.get("tags")) and (theirs := asked.options.get("tags")):
-            return {**key.options, "tags": {**theirs, **own}}
-        return key.options
+        options = key.options
+        if (own := options.get("tags")) and (theirs := asked.options.get("tags")):
+            options = {**options, "tags": {**theirs, **own}}
+        if "session" in asked.options:
+            options = {**options, "session_of": key.name}
+        return options
 
     def admit(self, asked: Asked, input_tokens: int, output_tokens: int | None) -> KeyCharge:  # noqa: ARG002 - the contract's
         """Hold the estimate against the key's limits. Raises `NoCapacity` or `TooLarge`."""

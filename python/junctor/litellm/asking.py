@@ -21,7 +21,7 @@ from junctor.router import Router
 KEY: Final = "junctor"
 """Where in a call's metadata its routing stands."""
 
-WORDS: Final = sorted(RoutingOptions.__annotations__.keys() - {"attempts", "deadline_s"})
+WORDS: Final = sorted(RoutingOptions.__annotations__.keys() - {"attempts", "deadline_s", "affinity", "session_of"})
 """What routes a call. How often and until when it is tried is LiteLLM's to say: `num_retries` and `timeout`."""
 
 LENGTHS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -73,6 +73,8 @@ def asked(
         ask["tags"] = wish.tags
     if wish.session is not None:
         ask["affinity"] = wish.session
+    if wish.account is not None and router.keeps_sessions:
+        ask["session"] = wish.account
     # Of chats LiteLLM hands the messages over apart, of other APIs the request holds its messages or its input.
     usual = "max_tokens" if messages else "max_output_tokens" if "input" in request else None
     effort = bool(messages) and "messages" not in request

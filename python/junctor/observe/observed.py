@@ -32,6 +32,7 @@ class ObservedAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     group: str
     rule: str | None
     downgrade: bool
+    weaker: bool
     status: int | None
     hedge: bool
     refusals: Mapping[str, str]
@@ -140,4 +141,6 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def downgrade(self) -> bool:
         """Whether another group served than the one that was asked for, as the receipt says it."""
         told = self.last or self.failed_decision
-        return told is not None and downgraded(told.group, told.downgrade, self.cascade)
+        return told is not None and downgraded(
+            told.group, self.cascade, fallback=told.downgrade, weaker=told.weaker
+        )

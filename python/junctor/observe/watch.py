@@ -229,6 +229,7 @@ class Watch:
             group=held.group,
             rule=held.rule,
             downgrade=held.downgrade,
+            weaker=held.weaker,
             status=trail.statuses[place],
             hedge=held.hedge,
             refusals=held.refusals,

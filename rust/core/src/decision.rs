@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use crate::balance::load::Load;
 use crate::learned::Source;
 use crate::refusal::Refusal;
-use crate::score::Estimate;
+use crate::score::{Estimate, Move};
 use crate::units::Nanos;
 
 /// Candidates that a walk remembers in place. A draw looks at two or three. There are more where an objective has all
@@ -27,8 +27,10 @@ pub struct Considered {
     pub load: Load,
     /// How well it meets the group's objective.
     pub tier: i32,
-    /// What an attempt there was expected to cost, in micro-dollars.
+    /// What an attempt there was expected to cost at full price, in micro-dollars.
     pub cost: u64,
+    /// What the prompt cache changes in that, and what of it the session would pay for leaving.
+    pub moved: Move,
     /// How good its answer was expected to be, if the group's objective asks.
     pub quality: f32,
     /// Where that comes from.
@@ -38,40 +40,37 @@ pub struct Considered {
 /// Candidates beyond those at hand. Nothing for most walks; else room that an earlier walk of this thread has left, so that
 /// a warm walk over a large group allocates no more than one over a small one. In place it would be moved about by all.
 #[derive(Clone, Debug, Default)]
-struct More(Vec<Considered>);
+struct More(Option<Box<Room>>);
 
-/// Candidates that a room has place for: all that are remembered, so that none ever grows.
-const ROOM: usize = MAX_CONSIDERED - AT_HAND;
+/// Place for all candidates that are remembered beyond those at hand.
+type Room = ArrayVec<Considered, { MAX_CONSIDERED - AT_HAND }>;
 /// Rooms that a thread keeps: as many as it usually has decisions in flight, of four kilobytes each.
 const MAX_ROOMS: usize = 64;
 
 thread_local! {
-    static ROOMS: RefCell<ArrayVec<Vec<Considered>, MAX_ROOMS>> = const { RefCell::new(ArrayVec::new_const()) };
+    static ROOMS: RefCell<ArrayVec<Box<Room>, MAX_ROOMS>> = const { RefCell::new(ArrayVec::new_const()) };
 }
 
 impl More {
-    fn push(&mut self, seen: Considered) {
-        if self.0.capacity() == 0 {
-            let left = ROOMS.try_with(|rooms| rooms.borrow_mut().pop()).ok().flatten();
-            self.0 = left.unwrap_or_else(|| Vec::with_capacity(ROOM));
-        }
-        self.0.push(seen);
+    /// Whether there was place for it.
+    fn push(&mut self, seen: Considered) -> bool {
+        let left = || ROOMS.try_with(|rooms| rooms.borrow_mut().pop()).ok().flatten();
+        self.0.get_or_insert_with(|| left().unwrap_or_default()).try_push(seen).is_ok()
     }
+}
 
-    #[cold]
-    fn leave(&mut self) {
-        let mut room = std::mem::take(&mut self.0);
-        room.clear();
-        // A thread that ends, or has enough of them, lets it go.
-        let _ = ROOMS.try_with(|rooms| rooms.borrow_mut().try_push(room));
-    }
+#[cold]
+fn leave(mut room: Box<Room>) {
+    room.clear();
+    // A thread that ends, or has enough of them, lets it go.
+    let _ = ROOMS.try_with(|rooms| rooms.borrow_mut().try_push(room));
 }
 
 impl Drop for More {
     #[inline]
     fn drop(&mut self) {
-        if self.0.capacity() >= ROOM {
-            self.leave();
+        if let Some(room) = self.0.take() {
+            leave(room);
         }
     }
 }
@@ -90,7 +89,7 @@ pub struct Log {
 impl Log {
     /// What was remembered.
     pub fn considered(&self) -> impl Iterator<Item = &Considered> {
-        self.at_hand.iter().chain(&self.more.0)
+        self.at_hand.iter().chain(self.more.0.iter().flat_map(|room| room.iter()))
     }
 
     /// Whether nothing was forgotten.
@@ -116,16 +115,12 @@ impl Log {
 
     #[cold]
     fn add_to_the_rest(&mut self, seen: Considered) {
-        if self.more.0.len() + AT_HAND < MAX_CONSIDERED {
-            self.more.push(seen);
-        } else {
-            self.overflowed = true;
-        }
+        self.overflowed |= !self.more.push(seen);
     }
 
     /// Notes that a candidate was lost after all.
     pub fn refuse(&mut self, deployment: u32, refusal: Refusal) {
-        let mut all = self.at_hand.iter_mut().chain(&mut self.more.0);
+        let mut all = self.at_hand.iter_mut().chain(self.more.0.iter_mut().flat_map(|room| room.iter_mut()));
         if let Some(seen) = all.find(|seen| seen.deployment == deployment) {
             seen.refusal = Some(refusal);
         }
@@ -157,6 +152,8 @@ pub struct Decision {
     pub estimate: Estimate,
     /// Whether the answer comes in pieces, so that its first content can be seen.
     pub streamed: bool,
+    /// Whether it is weaker than its session has reached, because nobody as strong could take the request.
+    pub weaker: bool,
     /// Whether it is a second attempt beside a slow first one.
     pub hedge: bool,
     /// What was looked at.
@@ -180,6 +177,7 @@ impl Decision {
             max_tokens: None,
             estimate: Estimate::default(),
             streamed: false,
+            weaker: false,
             hedge: false,
             log: Log::default(),
         }

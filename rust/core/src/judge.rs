@@ -13,6 +13,13 @@ use crate::score;
 use crate::spec::ObjectiveWeights;
 use crate::walk::Scene;
 
+/// Whether a deployment is weaker than the request's session has reached, in a group where that matters. Compared is the
+/// configured quality, which does not change with the prompt.
+pub fn is_weaker(scene: Scene<'_>, group: &Group, index: u32) -> bool {
+    let Some(reached) = scene.request.reached.filter(|_| group.one_way) else { return false };
+    scene.fleet.deployment(index).is_some_and(|deployment| deployment.quality < reached)
+}
+
 /// What one walk has found out about quality so far.
 #[derive(Debug, Default)]
 pub struct Judge {
@@ -38,9 +45,13 @@ impl Judge {
             Source::Predicted | Source::Words | Source::Like => score::fine_tier,
             Source::Configured | Source::Abstained => score::tier,
         };
-        seen.tier = tier(weights, seen.quality, seen.cost, seen.load.latency);
+        let cost = seen.cost.saturating_add_signed(seen.moved.cached);
+        seen.tier = tier(weights, seen.quality, cost, seen.load.awaited());
         if group.standard.is_some() {
             seen.tier = score::tier_of_enough(self.least(scene, terms, group), seen.quality, seen.tier);
+        }
+        if is_weaker(scene, group, seen.deployment) {
+            seen.tier = score::tier_of_weaker(seen.tier);
         }
     }
 

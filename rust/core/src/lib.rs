@@ -34,6 +34,7 @@ pub mod limit;
 pub mod process;
 pub mod reserve;
 pub mod retry;
+pub mod session;
 // 6 result
 pub mod decision;
 pub mod outcome;

@@ -12,6 +12,7 @@ use crate::decision::{Considered, Decision, Denial, Log, Why};
 use crate::fleet::{Deployment, Fleet, MAX_NAME_BYTES};
 use crate::learned::Source;
 use crate::refusal::Refusal;
+use crate::score::Move;
 use crate::units::Nanos;
 
 /// One deployment that a walk looked at.
@@ -40,8 +41,14 @@ pub struct CandidateRecord {
     pub score: f64,
     /// How well it meets the group's objective.
     pub tier: i32,
-    /// Expected cost.
+    /// Expected cost at full price.
     pub cost_usd_micros: u64,
+    /// What the prompt cache changes in that.
+    pub cache_usd_micros: i64,
+    /// What of it the session would pay for leaving the place where its beginning is cached.
+    pub move_usd_micros: u64,
+    /// And how many seconds longer it would wait for the first content.
+    pub move_s: f32,
     /// Expected quality; 0 where the group's objective does not ask.
     pub quality: f32,
     /// Where that comes from: `predicted`, `like` another model, `abstained`; empty for the configured one.
@@ -72,6 +79,8 @@ pub struct DecisionRecord {
     pub downgrade: bool,
     /// Whether it is a forced probe.
     pub last_resort: bool,
+    /// Whether it is weaker than its session has reached.
+    pub weaker: bool,
     /// Whether the request's prefix or session preferred it.
     pub warm: bool,
     /// Everybody it looked at, in order.
@@ -109,6 +118,7 @@ impl DecisionRecord {
             rule: action.map(|action| action.rule.to_string()),
             downgrade: decision.is_downgrade(),
             last_resort: decision.last_resort,
+            weaker: decision.weaker,
             warm: decision.log.warm.is_some(),
             candidates: candidates(fleet, decision),
             refusals: refusals(fleet, decision),
@@ -141,9 +151,11 @@ impl DecisionRecord {
                     latency: candidate.latency_ln,
                     success: candidate.success,
                     age_s: candidate.age_s,
+                    move_s: candidate.move_s,
                 },
                 tier: candidate.tier,
                 cost: candidate.cost_usd_micros,
+                moved: Move { cached: candidate.cache_usd_micros, charge: candidate.move_usd_micros },
                 quality: candidate.quality,
                 source: Source::named(&candidate.quality_from),
             });
@@ -178,6 +190,9 @@ fn candidates(fleet: &Fleet, decision: &Decision) -> Vec<CandidateRecord> {
             score: if shown { seen.load.score(&fleet.balance) } else { 0.0 },
             tier: seen.tier,
             cost_usd_micros: seen.cost,
+            cache_usd_micros: seen.moved.cached,
+            move_usd_micros: seen.moved.charge,
+            move_s: seen.load.move_s,
             quality: seen.quality,
             quality_from: seen.source.word().to_owned(),
             until_ns: seen.refusal.and_then(Refusal::until).map(|until| until.0),

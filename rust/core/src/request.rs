@@ -103,6 +103,9 @@ pub struct Request<'a> {
     pub affinity: Option<u64>,
     /// Where its beginning is expected in the provider's cache again.
     pub warm: Option<Warm>,
+    /// The configured quality that its session has reached: groups whose escalation is one-way do not go below it while
+    /// they have a choice.
+    pub reached: Option<f32>,
     /// Its prompt is cut to what the rule or the group says before it is sent.
     pub prunes: bool,
     /// Deployments that were tried already for this call.
@@ -137,6 +140,7 @@ impl Default for Request<'_> {
             tags: &[],
             affinity: None,
             warm: None,
+            reached: None,
             prunes: false,
             tried: &[],
             regions: &[],

@@ -7,7 +7,7 @@
 
 use crate::fleet::{Deployment, Member};
 use crate::limit::OutputLength;
-use crate::price::fresh_cost;
+use crate::price::{Tokens, cost, fresh_cost};
 use crate::request::Warm;
 use crate::spec::{ObjectiveWeights, OutputAccounting};
 use crate::state::State;
@@ -47,18 +47,10 @@ impl Estimate {
         max_tokens: Option<u64>,
         warm: Option<Warm>,
     ) -> Self {
-        let expected = || {
-            let Some([_, word, ..]) = state.length(member.length_slot) else { return UNKNOWN_OUTPUT_TOKENS };
-            OutputLength::new(word).estimate(max_tokens, UNKNOWN_OUTPUT_TOKENS)
-        };
-        let held_output_tokens = match (deployment.accounting.output, max_tokens) {
-            (OutputAccounting::MaxTokens, Some(bound)) => bound,
-            (OutputAccounting::MaxTokens, None) | (OutputAccounting::Learned, _) => expected(),
-            (OutputAccounting::None, _) => 0,
-        };
-        let priced = match deployment.accounting.output {
-            OutputAccounting::None => expected(),
-            _ => held_output_tokens,
+        let priced = answer(state, deployment, member, max_tokens);
+        let held_output_tokens = match deployment.accounting.output {
+            OutputAccounting::None => 0,
+            OutputAccounting::MaxTokens | OutputAccounting::Learned => priced,
         };
         let uncounted_tokens = match warm {
             Some(warm) if warm.deployment == deployment.identity && !deployment.accounting.count_cached_input => {
@@ -71,6 +63,54 @@ impl Estimate {
             uncounted_tokens,
             held_output_tokens,
             cost: fresh_cost(deployment.rates(input_tokens), input_tokens, priced),
+        }
+    }
+}
+
+/// Tokens of the answer that an attempt is priced with: the bound where that is what is held, else what is usual.
+#[inline]
+fn answer(state: &State, deployment: &Deployment, member: Member, max_tokens: Option<u64>) -> u64 {
+    if let (OutputAccounting::MaxTokens, Some(bound)) = (deployment.accounting.output, max_tokens) {
+        return bound;
+    }
+    let Some([_, word, ..]) = state.length(member.length_slot) else { return UNKNOWN_OUTPUT_TOKENS };
+    OutputLength::new(word).estimate(max_tokens, UNKNOWN_OUTPUT_TOKENS)
+}
+
+/// What it means for a candidate's cost that the beginning of a prompt is cached somewhere, in micro-dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Move {
+    /// What the cache changes in the full price: less where the beginning is read, more where it has to be written anew.
+    pub cached: i64,
+    /// What the request pays here for not being where its beginning is cached: the price of having it cold less that of
+    /// having it warm, both at the candidate's own rates. Nothing where it is cached.
+    pub charge: u64,
+}
+
+impl Move {
+    /// For an attempt as [`Estimate::of`] has it.
+    #[cold]
+    #[must_use]
+    pub fn of(
+        state: &State,
+        deployment: &Deployment,
+        member: Member,
+        input: u64,
+        max_tokens: Option<u64>,
+        warm: Warm,
+    ) -> Self {
+        let output = answer(state, deployment, member, max_tokens);
+        let tokens = warm.tokens.min(input);
+        let rates = deployment.rates(input);
+        let full = fresh_cost(rates, input, output);
+        let read = cost(rates, &Tokens { input, cached: tokens, output, ..Tokens::default() });
+        let written = cost(rates, &Tokens { input, written: tokens, output, ..Tokens::default() });
+        let here = warm.deployment == deployment.identity;
+        let expected = if here { read } else { written };
+        let cached = i64::try_from(i128::from(expected) - i128::from(full));
+        Self {
+            cached: cached.unwrap_or(if expected > full { i64::MAX } else { i64::MIN }),
+            charge: if here { 0 } else { written.saturating_sub(read) },
         }
     }
 }
@@ -100,6 +140,12 @@ pub fn tier_of_enough(least: f32, quality: f32, among_enough: i32) -> i32 {
         // Qualities lie in [0, 1], so these are below any that is enough.
         (quality / FINE_STEP).round() as i32 - ENOUGH
     }
+}
+
+/// The tier of a candidate that is weaker than its session has reached: below all that are not, in the same order.
+#[must_use]
+pub fn tier_of_weaker(tier: i32) -> i32 {
+    tier.clamp(-2 * ENOUGH, 2 * ENOUGH) - 4 * ENOUGH
 }
 
 #[cfg(test)]

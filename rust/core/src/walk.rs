@@ -3,10 +3,11 @@
 //! The walk branches; whatever computes is in the stages. It looks only at the members that were drawn, remembers what
 //! it saw of them, and so can be told and made again later.
 
+mod warm;
+
 use arrayvec::ArrayVec;
 
 use crate::balance::DeploymentRecord;
-use crate::balance::affinity;
 use crate::balance::draw::{self, Standing};
 use crate::balance::group::median;
 use crate::balance::load::Load;
@@ -17,14 +18,14 @@ use crate::decision::{Considered, Decision, Log, MAX_CONSIDERED, Why};
 use crate::draw::Draw;
 use crate::fleet::{Deployment, Fleet, Group, Member};
 use crate::gate::Terms;
-use crate::judge::Judge;
+use crate::judge::{Judge, is_weaker};
 use crate::learned::Source;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::reserve::{self, Hold, Permission};
 use crate::route::Route;
 use crate::rules::Flag;
-use crate::score::Estimate;
+use crate::score::{Estimate, Move};
 use crate::spec::Prune;
 use crate::state::State;
 use crate::touch;
@@ -208,33 +209,6 @@ impl<'w> Walk<'w> {
         None
     }
 
-    /// The member that the request's prefix prefers, if it is a candidate and not too busy.
-    fn pick_warm(&mut self, group: &Group, key: u64) -> Option<Picked> {
-        let Scene { fleet, state, .. } = self.scene;
-        let place = affinity::preferred(fleet, group, key)?;
-        self.standing(group, place)?;
-        let member = *group.members.get(place)?;
-        let load = |member: &Member| {
-            let deployment = fleet.deployment(member.deployment)?;
-            Some((DeploymentRecord::of(state, deployment.slot)?.in_flight(), deployment.weight))
-        };
-        let (in_flight, weight) = load(&member)?;
-        let block = group.members.get(affinity::block(group, key))?.iter().filter_map(load);
-        let within = match self.scene.intent {
-            // How busy the block was is not recorded, only what came of it.
-            Intent::Replay(log) => log.warm == Some(member.deployment),
-            Intent::Hold | Intent::Tell => {
-                affinity::within_bound(in_flight, weight, block, fleet.balance.affinity_bound)
-            }
-        };
-        if !within {
-            return None;
-        }
-        let estimate = self.hold(member)?;
-        self.decision.log.warm = Some(member.deployment);
-        Some((member, estimate))
-    }
-
     fn less_loaded(&self, group: &Group, first: usize, second: Option<usize>, chance: f64) -> Option<Member> {
         let member = |place: usize| group.members.get(place).copied();
         let score = |member: Member| {
@@ -288,6 +262,7 @@ impl<'w> Walk<'w> {
             load: Load::default(),
             tier: 0,
             cost: 0,
+            moved: Move::default(),
             quality: 0.0,
             source: Source::Configured,
         };
@@ -300,6 +275,9 @@ impl<'w> Walk<'w> {
             seen.load = Load::of(deployment, record, group.mean_weight, median(state, group, now), &fleet.balance, now);
             if !seen.load.is_sane() {
                 count(state, Counter::BadLoad);
+            }
+            if let Some(warm) = self.scene.request.warm {
+                self.weigh_move(deployment, member, warm, &mut seen);
             }
             if let Some(weights) = &group.objective {
                 self.judge.judge(self.scene, &self.terms, weights, group, &mut seen);
@@ -399,6 +377,10 @@ impl<'w> Walk<'w> {
             estimate.cost = log.find(member.deployment).map_or(estimate.cost, |seen| seen.cost);
         }
         self.decision.estimate = estimate;
+        if self.scene.request.reached.is_some() {
+            let served = self.scene.fleet.group(group);
+            self.decision.weaker = served.is_some_and(|served| is_weaker(self.scene, served, member.deployment));
+        }
         self.decision.group = Some(group);
         self.decision.deployment = Some(member.deployment);
         self.decision.length_slot = Some(member.length_slot);

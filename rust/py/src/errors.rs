@@ -1,5 +1,6 @@
 //! The core's refusals as Python exceptions, in one exhaustive match. The classes live in `junctor.exceptions`.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 
 use junctor_core::decision::{Denial, Why};
@@ -26,6 +27,17 @@ pub fn config_error(py: Python<'_>, message: String) -> PyErr {
 /// `ConfigError` for a fleet that cannot be compiled.
 pub fn fleet_error(py: Python<'_>, error: &FleetError) -> PyErr {
     config_error(py, error.to_string())
+}
+
+/// `Refused` because of what holds for the session as a whole.
+pub fn refused_session(py: Python<'_>, sentence: String) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let made = class(py, &CLASS, "Refused").and_then(|class| {
+        let details = PyDict::new(py);
+        details.set_item("refusals", BTreeMap::from([("session", sentence.as_str())]))?;
+        Ok(PyErr::from_value(class.call((sentence.as_str(),), Some(&details))?))
+    });
+    made.unwrap_or_else(|error| error)
 }
 
 /// `InvalidRequest` with this message.

@@ -11,7 +11,9 @@ mod outline;
 mod request;
 mod reservation;
 mod router;
+mod sessions;
 mod simulate;
+mod told;
 
 use pyo3::prelude::*;
 

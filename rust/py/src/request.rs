@@ -54,6 +54,7 @@ pub struct Scalars {
     pub needs: Needs,
     pub affinity: Option<u64>,
     pub warm: Option<Warm>,
+    pub reached: Option<f32>,
     pub prunes: bool,
     pub max_wait: Nanos,
     pub spare: bool,
@@ -107,6 +108,7 @@ impl Scalars {
             tags,
             affinity: self.affinity,
             warm: self.warm,
+            reached: self.reached,
             prunes: self.prunes,
             max_wait: self.max_wait,
             spare: self.spare,
@@ -271,6 +273,9 @@ pub struct RequestRecord {
     /// A deployment's identity, and the tokens that its cache holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm: Option<(u64, u64)>,
+    /// How strong a model its session had reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<f32>,
     #[serde(skip_serializing_if = "is_false")]
     pub prunes: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -313,6 +318,7 @@ impl RequestRecord {
             tags: request.tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             affinity: request.affinity,
             warm: request.warm.map(|warm| (warm.deployment, warm.tokens)),
+            reached: request.reached,
             prunes: request.prunes,
             tried: owned(request.tried),
             regions: owned(request.regions),
@@ -335,6 +341,7 @@ impl RequestRecord {
             needs: self.needs.iter().filter_map(|word| Needs::named(word)).fold(Needs::NONE, Needs::and),
             affinity: self.affinity,
             warm: self.warm.map(|(deployment, tokens)| Warm { deployment, tokens }),
+            reached: self.reached,
             prunes: self.prunes,
             max_wait: Nanos(self.max_wait_ns),
             spare: self.spare,

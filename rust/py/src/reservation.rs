@@ -6,6 +6,7 @@ use junctor_core::fleet::Action;
 use junctor_core::outcome::{Ending, LimitReport, Outcome};
 use junctor_core::record::{DecisionRecord, refusals};
 use junctor_core::reservation::Reservation as Core;
+use junctor_core::session::{Spending, strength_of};
 use junctor_core::spec::Dimension;
 use junctor_core::units::Nanos;
 use pyo3::intern;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use crate::errors::{invalid_request, receipt};
 use crate::request::{Kept, RequestRecord};
 use crate::router::Router;
+use crate::sessions::Held;
 
 /// Capacity held for one attempt: send the request to `endpoint`, then `settle`.
 ///
@@ -28,12 +30,20 @@ pub struct Reservation {
     call: Kept,
     outcome: Option<&'static str>,
     ended_at: Nanos,
+    /// What is held of its session's budget, until it is settled.
+    session: Option<Held>,
 }
 
 impl Reservation {
     /// A reservation that `router` made for `call`.
-    pub const fn new(core: Box<Core>, router: Py<Router>, endpoint: Py<PyAny>, call: Kept) -> Self {
-        Self { core, router, endpoint, call, outcome: None, ended_at: Nanos::ZERO }
+    pub const fn new(
+        core: Box<Core>,
+        router: Py<Router>,
+        endpoint: Py<PyAny>,
+        call: Kept,
+        session: Option<Held>,
+    ) -> Self {
+        Self { core, router, endpoint, call, outcome: None, ended_at: Nanos::ZERO, session }
     }
 
     fn end(&mut self, word: &'static str, outcome: Outcome<'_>) -> u64 {
@@ -41,7 +51,22 @@ impl Reservation {
             self.ended_at = self.router.get().now();
             self.outcome = Some(word);
         }
-        self.core.settle(outcome, self.ended_at).cost
+        let cost = self.core.settle(outcome, self.ended_at).cost;
+        if self.session.is_some() {
+            self.settle_session();
+        }
+        cost
+    }
+
+    /// What the attempt used takes the place of what was held of its session's budget.
+    #[cold]
+    fn settle_session(&mut self) {
+        let Some(held) = self.session.take() else { return };
+        let settled = self.core.settlement();
+        let tokens = settled.input_tokens.saturating_add(settled.output_tokens);
+        let answered = self.outcome == Some("ok");
+        let strength = answered.then(|| strength_of(self.core.fleet(), self.core.decision())).flatten();
+        held.settle(Spending { usd_micros: settled.cost, tokens }, strength, self.ended_at);
     }
 }
 
@@ -85,6 +110,12 @@ impl Reservation {
     #[getter]
     fn downgrade(&self) -> bool {
         self.core.decision().is_downgrade()
+    }
+
+    /// Whether it is weaker than its session has reached.
+    #[getter]
+    const fn weaker(&self) -> bool {
+        self.core.decision().weaker
     }
 
     /// Name of the rule that matched; None if none did.
@@ -248,6 +279,7 @@ impl Reservation {
             self.ended_at = self.router.get().now();
             self.outcome = Some("abandoned");
             self.core.abandon(self.ended_at);
+            self.settle_session();
         }
     }
 

@@ -1,18 +1,19 @@
 //! The router, as Python sees it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use junctor_core::decision::{Decision, Denial, Why};
-use junctor_core::draw::mix;
+use junctor_core::decision::{Denial, Why};
+use junctor_core::draw::{identity, mix};
 use junctor_core::fleet::Fleet;
 use junctor_core::learned::Learned;
-use junctor_core::outcome::Ending;
-use junctor_core::record::{CandidateRecord, DecisionRecord};
+use junctor_core::outcome::{Ending, Outcome};
+use junctor_core::record::DecisionRecord;
 use junctor_core::request::{Request, Warm};
+use junctor_core::reservation::Reservation as Attempt;
 use junctor_core::router::Router as Core;
+use junctor_core::session::Spending;
 use junctor_core::snapshot::Snapshot;
 use junctor_core::spec::FleetSpec;
 use junctor_core::state::State;
@@ -22,16 +23,17 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
 use crate::embedded::embedding;
-use crate::errors::{config_error, denial, fleet_error, invalid_request, json, warn_narrower};
-use crate::home::{Home, HomeRecord};
+use crate::errors::{config_error, denial, fleet_error, invalid_request, json, refused_session, warn_narrower};
+use crate::home::Home;
 use crate::outline::Outline;
 use crate::request::{Arguments, Lists, RequestRecord, Scalars, Tags, affinity, needs};
 use crate::reservation::Reservation;
+use crate::sessions::{Accounts, Held, Session, sentence};
+use crate::told::{ReplayRecord, SnapshotRecord, ToldRecord};
 
 /// Decides where requests go and holds what they need there. Does no I/O.
 #[pyclass(frozen, subclass, module = "junctor._core")]
@@ -45,6 +47,8 @@ pub struct Router {
     seeds: AtomicU64,
     /// Whether the first seed was given: then forked children repeat the draws as well.
     seeded: bool,
+    /// What sessions have spent and reached.
+    accounts: Accounts,
 }
 
 impl Router {
@@ -153,6 +157,7 @@ impl Router {
             endpoints: ArcSwap::from_pointee(endpoints),
             seeds: AtomicU64::new(seed.unwrap_or_else(entropy)),
             seeded: seed.is_some(),
+            accounts: Accounts::default(),
         })
     }
 
@@ -166,13 +171,14 @@ impl Router {
     /// tokens of the prompt its cache is expected to hold: where cached input does not count, they are not held. `prunes`
     /// says that a long prompt will be cut as the rule or the group asks for, so it is judged by that size. `text` is what
     /// the learned scorer reads, `outline` what it looks at beside it; or `embedding`, one vector of numbers, if it reads
-    /// those.
+    /// those. `session` is the session that what the fleet says of sessions holds for; it is the affinity too if there is
+    /// no other.
     ///
     /// Raises `Refused`, `TooLarge`, `NoCapacity` or `InvalidRequest`.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
-                        text=None, outline=None, embedding=None, seed=None))]
+                        text=None, outline=None, embedding=None, session=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn reserve<'py>(
         slf: &Bound<'py, Self>,
@@ -196,6 +202,7 @@ impl Router {
         text: Option<Bound<'py, PyString>>,
         outline: Option<Bound<'py, Outline>>,
         embedding: Option<&Bound<'py, PyAny>>,
+        session: Option<PyBackedStr>,
         seed: Option<u64>,
     ) -> PyResult<Reservation> {
         let py = slf.py();
@@ -205,27 +212,29 @@ impl Router {
         scalars.estimated = estimated;
         scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
         scalars.prunes = prunes;
-        let mut arguments = arguments(py, model, scalars, tags, (text, outline), lists)?;
-        arguments.embedding = slf.get().embedding(embedding)?;
         let this = slf.get();
         this.look_for_segment(py);
         let (now, seed) = (this.now(), this.next_seed(seed));
+        let session = session.and_then(|name| this.session(&name, &mut scalars, now));
+        let mut arguments = arguments(py, model, scalars, tags, (text, outline), lists)?;
+        arguments.embedding = this.embedding(embedding)?;
         let mut core = Box::new(this.core().vacant(now, seed));
         if core.state().is_sweep_due(now) {
             core.state().sweep_if_due(now);
         }
         let made = arguments.with_request(|request| this.core().reserve_in(&mut core, request))?;
         made.map_err(|denied| this.denied(py, &denied, &arguments))?;
+        let held = session.map(|session| this.hold_of_session(py, session, &mut core)).transpose()?;
         let index = core.decision().deployment.map_or(usize::MAX, |index| index as usize);
         let endpoint = this.endpoints.load().get(index).map_or_else(|| py.None(), |endpoint| endpoint.clone_ref(py));
-        Ok(Reservation::new(core, slf.clone().unbind(), endpoint, arguments.keep()))
+        Ok(Reservation::new(core, slf.clone().unbind(), endpoint, arguments.keep(), held))
     }
 
     /// The same walk as `reserve` with nothing held, told stage by stage, as JSON.
     #[pyo3(signature = (model=None, *, input_tokens=0, output_tokens=None, needs=None, tags=None, prompt_chars=0,
                         affinity=None, tried=None, regions=None, providers=None, exclude_providers=None,
                         agreements=None, max_wait_s=0.0, spare=false, estimated=false, warm=None, prunes=false,
-                        text=None, outline=None, embedding=None, seed=None))]
+                        text=None, outline=None, embedding=None, session=None, seed=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python face")]
     fn explain_json<'py>(
         slf: &Bound<'py, Self>,
@@ -249,6 +258,7 @@ impl Router {
         text: Option<Bound<'py, PyString>>,
         outline: Option<Bound<'py, Outline>>,
         embedding: Option<&Bound<'py, PyAny>>,
+        session: Option<PyBackedStr>,
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = slf.py();
@@ -258,6 +268,10 @@ impl Router {
         scalars.estimated = estimated;
         scalars.warm = warm.map(|(deployment, tokens)| Warm::at(&deployment, tokens));
         scalars.prunes = prunes;
+        if let Some(name) = session {
+            let this = slf.get();
+            this.session(&name, &mut scalars, this.now());
+        }
         let mut arguments = arguments(py, model, scalars, tags, (text, outline), lists)?;
         arguments.embedding = slf.get().embedding(embedding)?;
         let told = arguments.with_request(|request| slf.get().told(py, request, seed))??;
@@ -296,9 +310,11 @@ impl Router {
         self.look_for_segment(py);
         let (core, now) = (self.core(), self.now());
         core.state().sweep_if_due(now);
-        let snapshot = Snapshot::take(&core.fleet(), now);
+        let fleet = core.fleet();
+        let snapshot = Snapshot::take(&fleet, now);
         let state = self.home.record(&core.state());
-        Ok(PyBytes::new(py, &json(&SnapshotRecord { snapshot, state })?))
+        let sessions = fleet.sessions.map(|_| self.accounts.record());
+        Ok(PyBytes::new(py, &json(&SnapshotRecord { snapshot, state, sessions })?))
     }
 
     /// Swaps the fleet. Attempts in flight finish under the old one; state is kept by name.
@@ -363,6 +379,24 @@ impl Router {
         expected.ok_or_else(|| PyValueError::new_err(format!("no deployment is called {deployment:?}")))
     }
 
+    /// What is left of a session's budget: micro-dollars and tokens, each None where there is no such budget.
+    fn session_left(&self, session: &str) -> (Option<u64>, Option<u64>) {
+        let spec = self.core().fleet().sessions;
+        spec.map_or((None, None), |spec| self.accounts.left(Session::named(session, spec), self.now()))
+    }
+
+    /// The strength that a session has reached by `raise_session`, or by answers of groups whose escalation is one-way.
+    fn session_reached(&self, session: &str) -> Option<f32> {
+        self.accounts.reached(Session::named(session, self.core().fleet().sessions?), self.now())
+    }
+
+    /// Says that a session was answered by somebody of this strength. It never falls until the session was idle.
+    fn raise_session(&self, session: &str, strength: f32) {
+        if let Some(spec) = self.core().fleet().sessions {
+            self.accounts.raise(Session::named(session, spec), strength, self.now());
+        }
+    }
+
     /// Sets a deployment's breaker by hand: `open`, `close` or `reset`.
     fn set_breaker(&self, deployment: &str, state: &str) -> PyResult<()> {
         self.core().set_breaker(deployment, state, self.now()).map_err(PyValueError::new_err)
@@ -370,6 +404,25 @@ impl Router {
 }
 
 impl Router {
+    /// The session of a call, if the fleet says anything of sessions, and what it has reached.
+    #[cold]
+    fn session(&self, name: &str, scalars: &mut Scalars, now: Nanos) -> Option<Session> {
+        scalars.affinity = scalars.affinity.or_else(|| Some(identity(&[name])));
+        let session = Session::named(name, self.core().fleet().sessions?);
+        scalars.reached = self.accounts.reached(session, now);
+        Some(session)
+    }
+
+    /// Holds what an attempt may take of its session's budget; if it does not fit, the attempt is given up.
+    #[cold]
+    fn hold_of_session(&self, py: Python<'_>, session: Session, core: &mut Attempt) -> PyResult<Held> {
+        let now = core.decision().at;
+        self.accounts.hold(session, Spending::expected(core.decision()), now).map_err(|over| {
+            core.settle(Outcome::bare(Ending::Cancelled { sent: false }), now);
+            refused_session(py, sentence(over))
+        })
+    }
+
     #[cold]
     fn denied(&self, py: Python<'_>, denied: &Denial, arguments: &Arguments<'_>) -> PyErr {
         let request = arguments.with_request(RequestRecord::of);
@@ -390,54 +443,6 @@ impl Router {
             }
         };
         Ok(ToldRecord::of(&fleet, &decision, denial, request, self.core().survey(request, now)))
-    }
-}
-
-/// A snapshot, and where the state is kept.
-#[derive(Serialize)]
-struct SnapshotRecord {
-    #[serde(flatten)]
-    snapshot: Snapshot,
-    state: HomeRecord,
-}
-
-/// A decision with what it takes to make it again.
-#[derive(Deserialize)]
-struct ReplayRecord {
-    #[serde(flatten)]
-    decision: DecisionRecord,
-    request: RequestRecord,
-}
-
-/// A decision told in full: every member of the groups that the request may visit.
-#[derive(Serialize)]
-struct ToldRecord {
-    #[serde(flatten)]
-    decision: DecisionRecord,
-    denial: Option<String>,
-    survey: Vec<CandidateRecord>,
-    reasons: BTreeMap<String, String>,
-    request: RequestRecord,
-}
-
-impl ToldRecord {
-    fn of(
-        fleet: &Fleet,
-        decision: &Decision,
-        denial: Option<String>,
-        request: &Request<'_>,
-        mut all: Decision,
-    ) -> Self {
-        all.deployment = decision.deployment;
-        let DecisionRecord { candidates: survey, refusals: reasons, .. } =
-            DecisionRecord::of(fleet, &all, request.model);
-        Self {
-            decision: DecisionRecord::of(fleet, decision, request.model),
-            denial,
-            survey,
-            reasons,
-            request: RequestRecord::of(request),
-        }
     }
 }
 

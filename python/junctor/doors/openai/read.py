@@ -60,7 +60,7 @@ def read(incoming: Incoming) -> Asked:
     if "functions" in body or any("function_call" in each or each["role"] == "function" for each in messages):
         messages = _modern(body, messages, options)
     if (key := take(body, "prompt_cache_key", "a string")) is not None:
-        options.setdefault("session", key)
+        options["affinity"] = key  # many conversations may share it: it is no name of one
     options["messages"] = messages
     options["native"] = Native("openai", _passed_on(body, metadata))
     return Asked(

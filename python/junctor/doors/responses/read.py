@@ -51,7 +51,7 @@ def read(incoming: Incoming) -> Asked:
     if person is not None:
         options["user"] = person
     if (key := take(body, "prompt_cache_key", "a string")) is not None:
-        options.setdefault("session", key)
+        options["affinity"] = key  # many conversations may share it: it is no name of one
     native = _passed_on(body, said, metadata)
     options["native"] = Native("openai-responses", native, demands=tuple(demands), drops=tuple(drops))
     return Asked(model=model, options=options, stream=bool(take(body, "stream", "a boolean")), person=person)

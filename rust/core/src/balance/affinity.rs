@@ -3,29 +3,43 @@
 //! Weighted rendezvous hashing (Thaler and Ravishankar 1998; weights by Schindelhauer and Schomaker 2005) names the
 //! preferred member: when a member joins or leaves, only its own keys move. It is taken only while its load stays
 //! within a bound of the group's mean (consistent hashing with bounded loads, Mirrokni et al. 2016), so a popular
-//! prefix spills over instead of drowning one deployment. Rejected: a ring (memory, uneven), sticky tables (state).
+//! prefix spills over instead of drowning one deployment. Whoever spilled over, and has its beginning cached there now,
+//! stays there. In a group with an objective only members of the best tier are preferred: what is good enough and
+//! worth its price comes first, and what leaving the cache costs is part of that price. Rejected: a ring (memory, uneven), sticky tables (state).
 
 use crate::draw::mix;
-use crate::fleet::{Fleet, Group};
+use crate::fleet::{Fleet, Group, Member};
 
 /// Members compared for one key. A larger group is cut into blocks of so many, and the key chooses a block first:
 /// more copies of one prefix would not be warm anyway.
 const BLOCK: usize = 256;
 
-/// The place of the member that `key` prefers.
+/// The place of the member that `key` prefers among those that `lets` lets through.
 #[must_use]
-pub fn preferred(fleet: &Fleet, group: &Group, key: u64) -> Option<usize> {
+pub fn preferred(fleet: &Fleet, group: &Group, key: u64, mut lets: impl FnMut(usize) -> bool) -> Option<usize> {
     let range = block(group, key);
     let first = range.start;
     let mut best = None::<(f64, usize)>;
     for (place, member) in (first..).zip(group.members.get(range)?) {
         let Some(deployment) = fleet.deployment(member.deployment).filter(|d| d.weight > 0.0) else { continue };
+        if !lets(place) {
+            continue;
+        }
         let finish = -unit(mix(key ^ deployment.identity)).ln() / deployment.weight;
         if best.is_none_or(|(least, _)| finish < least) {
             best = Some((finish, place));
         }
     }
     best.map(|(_, place)| place)
+}
+
+/// The place of the deployment with this identity, if it is in the block of `key`: where a prompt's beginning is known
+/// to be cached goes before where it was meant to be.
+#[must_use]
+pub fn place_of(fleet: &Fleet, group: &Group, key: u64, identity: u64) -> Option<usize> {
+    let range = block(group, key);
+    let is_it = |member: &Member| fleet.deployment(member.deployment).is_some_and(|d| d.identity == identity);
+    Some(range.start + group.members.get(range)?.iter().position(is_it)?)
 }
 
 /// Whether a member with `in_flight` attempts and weight `weight` is within `bound` times the mean load of its block.

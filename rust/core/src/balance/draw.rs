@@ -145,6 +145,7 @@ mod tests {
             standard: None,
             explore: None,
             hedge: false,
+            one_way: false,
             prune: None,
             roomiest: u32::MAX,
         }

@@ -28,6 +28,8 @@ pub struct Load {
     pub success: f32,
     /// Age of the oldest unanswered attempt in seconds.
     pub age_s: f32,
+    /// Seconds that this request would wait longer for its first content here than where its beginning is cached.
+    pub move_s: f32,
 }
 
 impl Load {
@@ -58,6 +60,7 @@ impl Load {
             latency,
             success: record.success().rate(now),
             age_s: age.as_secs_f64() as f32,
+            move_s: 0.0,
         }
     }
 
@@ -80,6 +83,27 @@ impl Load {
         (second / first).powi(SHARPNESS)
     }
 
+    /// Expected time to the first content of this request, natural logarithm of seconds.
+    #[must_use]
+    #[inline]
+    pub fn awaited(&self) -> f32 {
+        if self.move_s > 0.0 { self.awaited_cold() } else { self.latency }
+    }
+
+    /// Apart, because hardly a request has anything cached elsewhere.
+    #[cold]
+    #[inline(never)]
+    fn awaited_cold(&self) -> f32 {
+        (self.latency.exp() + self.move_s).ln()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slow_cold(&self, constants: &BalanceSpec) -> f64 {
+        let awaited = self.awaited_cold();
+        (constants.gamma * f64::from(if awaited.is_finite() { awaited } else { 0.0 })).exp()
+    }
+
     /// Whether every part is a usable number.
     #[must_use]
     #[inline]
@@ -87,7 +111,8 @@ impl Load {
         self.weight.is_normal() && self.weight > 0.0 && self.latency.is_finite() && self.success.is_finite()
     }
 
-    /// `(n/W + 1) · e^(γℓ) · A / max(r, 0.1)³`: permits per weight, times what the averages say.
+    /// `(n/W + 1) · e^(γℓ) · A / max(r, 0.1)³`: permits per weight, times what the averages say. A request whose beginning
+    /// is cached elsewhere has its longer wait in ℓ, but not in A: how long others wait already is no affair of its.
     ///
     /// Idle members of any weight score alike, so that the draw alone gives them their shares.
     ///
@@ -99,13 +124,13 @@ impl Load {
         let weight = f64::from(if self.weight.is_normal() { self.weight.max(LEAST_WEIGHT) } else { LEAST_WEIGHT });
         let latency = f64::from(if self.latency.is_finite() { self.latency } else { 0.0 });
         let success = f64::from(if self.success.is_finite() { self.success.max(LEAST_SUCCESS) } else { 1.0 });
+        let slow = if self.move_s > 0.0 { self.slow_cold(constants) } else { (constants.gamma * latency).exp() };
         // Most candidates owe nobody an answer; for them the quotient is none or zero, and counts as one.
         let age = match constants.age_factor {
             Some(factor) if self.age_s > 0.0 => (f64::from(self.age_s) / (factor * latency.exp())).max(1.0),
             _ => 1.0,
         };
-        (f64::from(self.in_flight) / weight + 1.0) * (constants.gamma * latency).exp() * age
-            / (success * success * success)
+        (f64::from(self.in_flight) / weight + 1.0) * slow * age / (success * success * success)
     }
 }
 
@@ -113,7 +138,8 @@ impl Load {
 mod tests {
     use super::*;
 
-    const IDLE: Load = Load { in_flight: 0, share: 1.0, weight: 1.0, latency: 0.0, success: 1.0, age_s: 0.0 };
+    const IDLE: Load =
+        Load { in_flight: 0, share: 1.0, weight: 1.0, latency: 0.0, success: 1.0, age_s: 0.0, move_s: 0.0 };
 
     fn score(load: Load) -> f64 {
         load.score(&BalanceSpec::default())
@@ -136,6 +162,7 @@ mod tests {
             Load { latency: 0.1, ..IDLE },
             Load { success: 0.99, ..IDLE },
             Load { age_s: 4.1, ..IDLE },
+            Load { move_s: 0.1, ..IDLE },
         ];
         assert!(worse.into_iter().all(|load| score(load) > score(IDLE)));
         let busy = Load { in_flight: 2, ..IDLE };
@@ -158,6 +185,7 @@ mod tests {
                 Load { latency: value, ..IDLE },
                 Load { success: value, ..IDLE },
                 Load { age_s: value, ..IDLE },
+                Load { move_s: value, ..IDLE },
             ] {
                 assert!(score(load) > 0.0, "{load:?}");
             }

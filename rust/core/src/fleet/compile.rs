@@ -80,6 +80,7 @@ impl Fleet {
             retry: spec.retry,
             leases: spec.leases,
             learned,
+            sessions: spec.sessions,
         })
     }
 }

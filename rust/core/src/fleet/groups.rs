@@ -38,7 +38,8 @@ impl Compiler<'_> {
             let explore = explored(group)?;
             // Whoever explores looks at everyone, as an objective does: one that prefers nobody, if there is none.
             let objective = objective.or(explore.map(|_| load_alone));
-            groups.push(Group { hedge: group.hedge, prune: group.prune, objective, standard, explore, ..compiled });
+            let GroupSpec { hedge, prune, one_way, .. } = *group;
+            groups.push(Group { hedge, prune, one_way, objective, standard, explore, ..compiled });
         }
         for (model, members) in &models {
             groups.push(self.group(model, members, load_alone, deployments)?);
@@ -86,6 +87,7 @@ impl Compiler<'_> {
             standard: None,
             explore: None,
             hedge: false,
+            one_way: false,
             prune: None,
             roomiest: members.iter().copied().max_by_key(room).unwrap_or(u32::MAX),
         })

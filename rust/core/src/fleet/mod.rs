@@ -24,6 +24,7 @@ use crate::limit::{Plain, Quota};
 use crate::price::{Price, Rates, Tier};
 use crate::request::Needs;
 use crate::rules::RuleSet;
+use crate::session::SessionSpec;
 use crate::spec::{Accounting, BalanceSpec, Dimension, LeaseSpec, ObjectiveWeights, Prune, RetrySpec, Standard};
 use crate::state::State;
 use crate::units::Nanos;
@@ -74,6 +75,8 @@ pub struct Fleet {
     pub leases: Option<LeaseSpec>,
     /// What predicts quality, if anything does.
     pub learned: Option<Learned>,
+    /// What holds for sessions, if anything does.
+    pub sessions: Option<SessionSpec>,
 }
 
 /// One model at one provider account and region, with its own quota.
@@ -206,6 +209,8 @@ pub struct Group {
     pub mean_weight: f32,
     /// Whether a slow attempt may be hedged by a second one at another member.
     pub hedge: bool,
+    /// Whether sessions do not go back to weaker members.
+    pub one_way: bool,
     /// What to prefer among its members; `None` is load alone.
     pub objective: Option<ObjectiveWeights>,
     /// What long prompts are cut to, if requests let them.

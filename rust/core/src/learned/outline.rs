@@ -126,7 +126,7 @@ mod tests {
     fn only_the_fields_of_the_set_are_told_and_each_by_its_size() {
         let both = Fields::NONE.with("tools").unwrap().with("turns").unwrap();
         assert_eq!(both.iter().map(Field::name).collect::<Vec<_>>(), ["tools", "turns"]);
-        assert_eq!(told(&Outline([9; Field::COUNT]), Fields::NONE), []);
+        assert!(told(&Outline([9; Field::COUNT]), Fields::NONE).is_empty());
         assert_eq!(told(&Outline::PLAIN, both), [0, 0x80, 0x301, 0x380]);
         let mut busy = Outline::PLAIN;
         busy.0[Field::Tools as usize] = 12;

@@ -37,6 +37,7 @@ pub const fn asking(model: &str) -> Request<'_> {
         tags: &[],
         affinity: None,
         warm: None,
+        reached: None,
         prunes: false,
         tried: &[],
         regions: &[],
