@@ -1,4 +1,4 @@
-"""Words, nearest prompts and factors beside each other on shared tables: the figures of docs/decisions/040, made again.
+"""Words, nearest prompts and factors beside each other on shared tables: the figures of docs/decisions/039, made again.
 
     python -m scripts.judge_kinds ../shared/data [VECTORS]
 

@@ -4,7 +4,7 @@ The features are the core's own (`_core.features`), so what is learned here is w
 is a ridge regression per model and a calibration on predictions out of fold: linear, because that is what a decision
 has time for, and because on the data seen so far nothing bigger was worth more than a point (docs/decisions/036).
 Kinds that read embeddings (`train_embedded`) and training on comparisons (`train_preference`) stand beside it
-(docs/decisions/040).
+(docs/decisions/039).
 
 numpy and scipy are needed here and nowhere at run time: `pip install 'junctor[train]'`.
 """
