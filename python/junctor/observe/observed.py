@@ -141,6 +141,4 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def downgrade(self) -> bool:
         """Whether another group served than the one that was asked for, as the receipt says it."""
         told = self.last or self.failed_decision
-        return told is not None and downgraded(
-            told.group, self.cascade, fallback=told.downgrade, weaker=told.weaker
-        )
+        return told is not None and downgraded(told.group, self.cascade, fallback=told.downgrade, weaker=told.weaker)
