@@ -127,8 +127,16 @@ pub struct Request<'a> {
 
 impl Default for Request<'_> {
     fn default() -> Self {
+        Request::plain(crate::spec::AUTO)
+    }
+}
+
+impl<'a> Request<'a> {
+    /// A request for `model` of which nothing else is known.
+    #[must_use]
+    pub const fn plain(model: &'a str) -> Self {
         Self {
-            model: crate::spec::AUTO,
+            model,
             input_tokens: 0,
             estimated: false,
             output_tokens: None,
@@ -151,9 +159,7 @@ impl Default for Request<'_> {
             spare: false,
         }
     }
-}
 
-impl Request<'_> {
     /// The value of a tag.
     #[must_use]
     pub fn tag(&self, name: &str) -> Option<&str> {

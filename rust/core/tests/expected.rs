@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{ALL, asking, chosen, deployment, good, kept, level, pool, router, verdicts};
+use common::{ALL, chosen, deployment, good, kept, level, pool, router, verdicts};
 use junctor_core::decision::{Denial, Why};
 use junctor_core::outcome::{Ending, Outcome};
 use junctor_core::request::{Request, Warm};
@@ -70,7 +70,7 @@ fn cut(rules: &Value, groups: &Value) -> Router {
 }
 
 fn long(prunes: bool) -> Request<'static> {
-    Request { input_tokens: 50_000, output_tokens: Some(100), prunes, ..asking("auto") }
+    Request { input_tokens: 50_000, output_tokens: Some(100), prunes, ..Request::plain("auto") }
 }
 
 fn only(name: &str) -> Value {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{ALL, asking, chosen, counter, deployment, failed, fleet, plain, pool, router, secs, state_of, verdicts};
+use common::{ALL, chosen, counter, deployment, failed, fleet, plain, pool, router, secs, state_of, verdicts};
 use junctor_core::decision::Why;
 use junctor_core::outcome::{Ending, Outcome};
 use junctor_core::request::{Needs, Request};
@@ -36,7 +36,7 @@ fn streaming(names: &[&str]) -> Vec<Value> {
 /// Opens a breaker by five failures in a row.
 fn trip(router: &Router, name: &'static str, now: Nanos) {
     (0..5).for_each(|seed| {
-        router.reserve(&asking(name), now, seed).unwrap().settle(failed(), now);
+        router.reserve(&Request::plain(name), now, seed).unwrap().settle(failed(), now);
     });
     assert_eq!(state_of(router, name, now).breaker, "open");
 }
@@ -70,7 +70,7 @@ fn close(left: Option<f64>, right: f64) -> bool {
 
 #[test]
 fn only_a_group_that_asks_for_it_and_has_somebody_else_hedges() {
-    let waits = |router: &Router, asked: &'static str| wait(&router.reserve(&asking(asked), T, 0).unwrap());
+    let waits = |router: &Router, asked: &'static str| wait(&router.reserve(&Request::plain(asked), T, 0).unwrap());
     let two = hedged(&plain(&["a", "b"]));
     assert!(waits(&two, "all").is_some());
     assert_eq!(waits(&two, "a"), None, "asked for by its own name");
@@ -149,7 +149,7 @@ fn a_fallback_group_and_a_hedge_are_not_hedged() {
     let downgraded = router.reserve(&ALL, T, 0).unwrap();
     assert!(downgraded.decision().is_downgrade());
     assert_eq!(wait(&downgraded), None);
-    assert!(wait(&router.reserve(&asking("small"), T, 0).unwrap()).is_some(), "asked for, it is no downgrade");
+    assert!(wait(&router.reserve(&Request::plain("small"), T, 0).unwrap()).is_some(), "asked for, it is no downgrade");
 }
 
 // ---- where ----

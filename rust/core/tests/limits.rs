@@ -8,7 +8,7 @@ mod common;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use common::{ALL, asking, counter, deployment, fleet, good, level, pool, router, secs, snapshot, state_of, throttled};
+use common::{ALL, counter, deployment, fleet, good, level, pool, router, secs, snapshot, state_of, throttled};
 use junctor_core::decision::Why;
 use junctor_core::draw::Draw;
 use junctor_core::outcome::{Ending, LimitReport, Outcome};
@@ -108,21 +108,21 @@ fn by_the_wall(wall_epoch_s: i64) -> FleetSpec {
 fn a_stepped_wall_clock_opens_no_day_twice_and_touches_no_minute() {
     const MIDNIGHT: i64 = 20_000 * 86_400;
     let router = Router::new(&by_the_wall(MIDNIGHT)).unwrap();
-    let days = |now| drain(&router, &asking("daily"), now);
+    let days = |now| drain(&router, &Request::plain("daily"), now);
     let admitted: u64 = (0..72).map(|hour| days(hours(f64::from(hour)))).sum();
     assert_eq!(admitted, 300, "three days, three times a hundred");
 
     let now = hours(72.5);
-    assert_eq!((days(now), drain(&router, &asking("paced"), now)), (100, 10));
+    assert_eq!((days(now), drain(&router, &Request::plain("paced"), now)), (100, 10));
     let paced = level(&router, "paced", "rpm", now);
     // An hour back: the day that is over begins again by the wall, and not for us.
     router.reload(&by_the_wall(MIDNIGHT - 3_600), now).unwrap();
     assert_eq!(days(now), 0);
-    assert_eq!(until(&router, &asking("daily"), now), hours(97.0), "midnight by the stepped clock");
+    assert_eq!(until(&router, &Request::plain("daily"), now), hours(97.0), "midnight by the stepped clock");
     // A day forward: one new day, once.
     router.reload(&by_the_wall(MIDNIGHT + 86_400), now).unwrap();
     assert_eq!((days(now), days(now + secs(1.0))), (100, 0));
-    assert_eq!((level(&router, "paced", "rpm", now), drain(&router, &asking("paced"), now)), (paced, 0));
+    assert_eq!((level(&router, "paced", "rpm", now), drain(&router, &Request::plain("paced"), now)), (paced, 0));
     // And back again: that day has been seen.
     router.reload(&by_the_wall(MIDNIGHT), now).unwrap();
     assert_eq!(days(now), 0);

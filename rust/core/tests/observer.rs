@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use common::{ALL, asking, deployment, failed, fleet, good, pool, router, secs, state_of};
+use common::{ALL, deployment, failed, fleet, good, pool, router, secs, state_of};
 use junctor_core::fleet::Fleet;
 use junctor_core::process::{Keeper, Party, Seat};
 use junctor_core::request::Request;
@@ -68,8 +68,8 @@ fn an_observer_sees_what_workers_do_and_changes_no_word() {
     state.take_seat(4711, T);
     let worker = Router::over(&two(), Arc::clone(&state)).unwrap();
     assert_eq!(state.agree_on_wall(1_700_000_000), 1_700_000_000);
-    worker.reserve(&asking("a"), T, 1).unwrap().settle(good(1, 1), T + secs(0.5));
-    let _held = worker.reserve(&asking("b"), T, 2).unwrap();
+    worker.reserve(&Request::plain("a"), T, 1).unwrap().settle(good(1, 1), T + secs(0.5));
+    let _held = worker.reserve(&Request::plain("b"), T, 2).unwrap();
 
     let before: Vec<u64> = words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
     let seen = sharing(words, room, None);
@@ -151,17 +151,17 @@ fn a_limit_a_hold_and_a_breaker_count_whom_they_turn_away() {
     let limited = deployment("limited", json!({"pools": ["limited"]}));
     let deployments = [limited, deployment("held", json!({})), deployment("ill", json!({}))];
     let router = router(&deployments, json!({"pools": [pool("limited", &[("rpm", 1)])]}));
-    router.reserve(&asking("limited"), T, 0).unwrap().settle(good(1, 1), T);
-    router.reserve(&asking("held"), T, 0).unwrap().settle(common::throttled(None), T);
+    router.reserve(&Request::plain("limited"), T, 0).unwrap().settle(good(1, 1), T);
+    router.reserve(&Request::plain("held"), T, 0).unwrap().settle(common::throttled(None), T);
     (0..5).for_each(|seed| {
-        router.reserve(&asking("ill"), T, seed).unwrap().settle(failed(), T);
+        router.reserve(&Request::plain("ill"), T, seed).unwrap().settle(failed(), T);
     });
     assert_eq!(["limited", "held", "ill"].map(|name| refusals(&router, name)), [0, 0, 0], "nobody was turned away");
     for name in ["limited", "held"] {
-        refused(&router, &asking(name));
-        refused(&router, &asking(name));
+        refused(&router, &Request::plain(name));
+        refused(&router, &Request::plain(name));
     }
-    drop(router.reserve(&asking("ill"), T, 1).unwrap());
+    drop(router.reserve(&Request::plain("ill"), T, 1).unwrap());
     assert_eq!(["limited", "held", "ill"].map(|name| refusals(&router, name)), [2, 2, 1], "a forced probe was one too");
 }
 
@@ -171,7 +171,7 @@ fn who_was_served_elsewhere_counts_where_it_was_turned_away() {
         &[deployment("full", json!({"pools": ["full"]})), deployment("free", json!({}))],
         json!({"pools": [pool("full", &[("rpm", 1)])]}),
     );
-    router.reserve(&asking("full"), T, 0).unwrap().settle(good(1, 1), T);
+    router.reserve(&Request::plain("full"), T, 0).unwrap().settle(good(1, 1), T);
     (0..10).for_each(|seed| {
         router.reserve(&ALL, T, seed).unwrap().settle(good(1, 1), T);
     });
@@ -183,7 +183,7 @@ fn who_was_served_elsewhere_counts_where_it_was_turned_away() {
 fn the_law_a_hedge_and_an_explanation_count_for_nothing() {
     let deployments = [deployment("full", json!({"pools": ["full"], "capabilities": ["tools"]}))];
     let router = router(&deployments, json!({"pools": [pool("full", &[("rpm", 2)])]}));
-    let asked = asking("full");
+    let asked = Request::plain("full");
     let images = junctor_core::request::Needs::NONE.with(junctor_core::rules::Flag::Images);
     refused(&router, &Request { needs: images, ..asked });
     router.reserve(&asked, T, 0).unwrap().settle(good(1, 1), T);

@@ -9,8 +9,8 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::{
-    ALL, asking, bits, chosen, counter, deployment, failed, fleet, good, level, level_bits, plain, pool, reserve_at,
-    router, secs, snapshot, state_of, throttled, trip,
+    ALL, bits, chosen, counter, deployment, failed, fleet, good, level, level_bits, plain, pool, reserve_at, router,
+    secs, snapshot, state_of, throttled, trip,
 };
 use junctor_core::decision::Why;
 use junctor_core::draw::Draw;
@@ -195,7 +195,7 @@ struct Twin {
 impl Twin {
     fn reserve(&mut self, at: usize, input: u64, output: u64) {
         let (name, draws) = DRAWS[at];
-        let request = Request { input_tokens: input, output_tokens: Some(output), ..asking(name) };
+        let request = Request { input_tokens: input, output_tokens: Some(output), ..Request::plain(name) };
         let fits = draws.iter().all(|draw| self.paper[draw].fits(units(draw.1, input, output)));
         let Ok(reservation) = self.router.reserve(&request, self.now, 1) else {
             return assert!(!fits, "there was room at {name}");
@@ -493,7 +493,7 @@ fn the_learned_length_of_answers_is_held_per_model_and_route() {
         .map(|name| deployment(name, json!({"model": format!("m/{name}"), "accounting": accounting, "pools": [name]})));
     let pools = json!({"pools": [pool("a", &[("output_tpm", 60_000)]), pool("b", &[("output_tpm", 60_000)])]});
     let router = router(&deployments, pools);
-    let held = |model| router.explain(&asking(model), T, 1).unwrap().estimate.held_output_tokens;
+    let held = |model| router.explain(&Request::plain(model), T, 1).unwrap().estimate.held_output_tokens;
     for _ in 0..200 {
         reserve_at(&router, &ALL, "a", T).settle(good(1, 40), T);
     }
@@ -640,8 +640,8 @@ fn a_shorter_hint_never_shortens_a_hold() {
         flights.pop().unwrap().settle(throttled(hint), T + secs(at));
         assert!((held(at) - (until - at)).abs() < 0.002, "{hint:?}: {}", held(at));
     }
-    assert!(router.reserve(&asking("a"), T + secs(32.9), 1).is_err());
-    assert!(router.reserve(&asking("a"), T + secs(33.0), 1).is_ok());
+    assert!(router.reserve(&Request::plain("a"), T + secs(32.9), 1).is_err());
+    assert!(router.reserve(&Request::plain("a"), T + secs(33.0), 1).is_ok());
 }
 
 #[test]
@@ -856,7 +856,8 @@ fn hardly_a_refusal_is_for_what_nobody_keeps() {
     let held = reserve_at(&router, &sized(0, 0), "a", T);
     let (barrier, working) = (Barrier::new(8), AtomicU64::new(7));
     let refused = |asked: &'static str, tokens: u64| {
-        let made = router.reserve(&Request { input_tokens: tokens, output_tokens: Some(0), ..asking(asked) }, T, 1);
+        let made =
+            router.reserve(&Request { input_tokens: tokens, output_tokens: Some(0), ..Request::plain(asked) }, T, 1);
         made.map(|mut made| made.settle(Outcome::bare(UNSENT), T).cost).is_err()
     };
     let storm = |thread: u64| {

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use common::scramble::{Ask, Scramble, fate, pause};
 use common::{
-    ALL, asking, bits, chosen, counter, deployment, failed, fleet, good, kept, plain, pool, reserve_at, router, secs,
-    sides, state_of, throttled, told, trip, verdicts,
+    ALL, bits, chosen, counter, deployment, failed, fleet, good, kept, plain, pool, reserve_at, router, secs, sides,
+    state_of, throttled, told, trip, verdicts,
 };
 use junctor_core::decision::{Decision, Log, Why};
 use junctor_core::draw::{Draw, identity};
@@ -60,7 +60,7 @@ fn every_refusal_has_a_word_and_a_sentence() {
             "context_length: at most 1000 tokens",
         ),
         (Request { tried: &["a"], ..ALL }, "tried", "tried"),
-        (Request { input_tokens: 11, tags: &[("task", "cheap")], ..asking("auto") }, "cost_cap", "cost_cap"),
+        (Request { input_tokens: 11, tags: &[("task", "cheap")], ..Request::plain("auto") }, "cost_cap", "cost_cap"),
         (
             Request { input_tokens: 600, output_tokens: Some(0), ..ALL },
             "too_large",
@@ -322,11 +322,11 @@ fn the_first_rule_that_matches_decides() {
     ]));
     let free: &[(&str, &str)] = &[("user_tier", "free")];
     let table = [
-        (Request { tags: free, input_tokens: 10, ..asking("auto") }, "small", "free", Some(64)),
-        (Request { tags: free, output_tokens: Some(10), ..asking("auto") }, "small", "free", Some(10)),
-        (Request { tags: free, output_tokens: Some(100), ..asking("auto") }, "small", "free", Some(64)),
-        (Request { input_tokens: 99, ..asking("auto") }, "small", "short", None),
-        (Request { input_tokens: 100, output_tokens: Some(5), ..asking("auto") }, "big", "rest", Some(5)),
+        (Request { tags: free, input_tokens: 10, ..Request::plain("auto") }, "small", "free", Some(64)),
+        (Request { tags: free, output_tokens: Some(10), ..Request::plain("auto") }, "small", "free", Some(10)),
+        (Request { tags: free, output_tokens: Some(100), ..Request::plain("auto") }, "small", "free", Some(64)),
+        (Request { input_tokens: 99, ..Request::plain("auto") }, "small", "short", None),
+        (Request { input_tokens: 100, output_tokens: Some(5), ..Request::plain("auto") }, "big", "rest", Some(5)),
     ];
     for (request, name, rule, max_tokens) in table {
         let record = told(&router, &router.explain(&request, T, 1).unwrap(), "auto");
@@ -345,7 +345,7 @@ fn rules_leave_a_named_model_alone_unless_they_name_it() {
         {"name": "rest", "action": {}},
     ]));
     let place = |model, tags| {
-        let record = told(&router, &router.explain(&Request { tags, ..asking(model) }, T, 1).unwrap(), model);
+        let record = told(&router, &router.explain(&Request { tags, ..Request::plain(model) }, T, 1).unwrap(), model);
         (record.deployment.unwrap(), record.rule)
     };
     assert_eq!(place("acme/big", &[("task", "y")]), ("big".into(), None));
@@ -365,7 +365,7 @@ fn a_rule_refuses_with_its_own_words_and_nothing_is_held() {
         json!([{"name": "closed", "when": {"attribute": "tenant", "one_of": ["x"]}, "action": {"refuse": "not on Sundays"}},
                               {"action": {}}]),
     );
-    let denial = router.reserve(&Request { tags: &[("tenant", "x")], ..asking("auto") }, T, 1).err().unwrap();
+    let denial = router.reserve(&Request { tags: &[("tenant", "x")], ..Request::plain("auto") }, T, 1).err().unwrap();
     assert_eq!(denial.why, Why::RefusedByRule);
     assert_eq!(denial.describe(&router.fleet(), "auto"), "rule \"closed\" refuses: not on Sundays");
     assert_eq!(counter(&router, "refused"), 1);
@@ -375,7 +375,7 @@ fn a_rule_refuses_with_its_own_words_and_nothing_is_held() {
 fn what_means_nothing_is_denied_with_the_nearest_name() {
     let router = ruled(json!([{"when": {"attribute": "task", "one_of": ["x"]}, "action": {"use": "weak"}}]));
     let sentence = |model| {
-        let denial = router.reserve(&asking(model), T, 1).err().unwrap();
+        let denial = router.reserve(&Request::plain(model), T, 1).err().unwrap();
         denial.describe(&router.fleet(), model)
     };
     assert_eq!(sentence("acme/bigg"), "nothing is called \"acme/bigg\"; did you mean \"acme/big\"?");
@@ -386,7 +386,9 @@ fn what_means_nothing_is_denied_with_the_nearest_name() {
 #[test]
 fn a_cost_cap_falls_back_to_what_is_cheap_enough() {
     let router = ruled(json!([{"name": "thrift", "action": {"use": "strong", "max_cost_usd_micros": 500}}]));
-    let at = |input_tokens| router.explain(&Request { input_tokens, output_tokens: Some(0), ..asking("auto") }, T, 1);
+    let at = |input_tokens| {
+        router.explain(&Request { input_tokens, output_tokens: Some(0), ..Request::plain("auto") }, T, 1)
+    };
     let name = |input| told(&router, &at(input).unwrap(), "auto").deployment.unwrap();
     assert_eq!((name(55), name(56), name(500)), ("big".into(), "small".into(), "small".into()));
     assert_eq!(at(501).unwrap_err().why, Why::Refused);
@@ -556,8 +558,8 @@ fn weight_0_drains_and_other_nonsense_is_a_config_error_that_names_the_field() {
     let weighted = |weight: f64| [deployment("a", json!({"weight": weight})), deployment("b", json!({}))];
     let drained = router(&weighted(0.0), json!({}));
     assert!((0..1_000).all(|seed| chosen(&drained.reserve(&ALL, T, seed).unwrap()) == "b"));
-    assert_eq!(drained.reserve(&asking("a"), T, 1).err().unwrap().why, Why::Refused);
-    assert_eq!(refusal(&drained, &asking("a"), "a").1, "drained: weight 0");
+    assert_eq!(drained.reserve(&Request::plain("a"), T, 1).err().unwrap().why, Why::Refused);
+    assert_eq!(refusal(&drained, &Request::plain("a"), "a").1, "drained: weight 0");
     for weight in [-1.0, 1e300] {
         let error = Router::new(&fleet(&weighted(weight), json!({}))).err().unwrap().to_string();
         assert!(error.starts_with("deployments.a.weight is "), "{error}");
@@ -580,7 +582,7 @@ fn all_deployments_of_one_model_may_be_drained() {
     let drained = |name| deployment(name, json!({"model": "acme/old", "weight": 0.0}));
     let router = router(&[drained("a"), drained("b"), deployment("c", json!({}))], json!({}));
     assert_eq!(chosen(&router.reserve(&ALL, T, 1).unwrap()), "c");
-    assert_eq!(router.reserve(&asking("acme/old"), T, 1).err().unwrap().why, Why::Refused);
+    assert_eq!(router.reserve(&Request::plain("acme/old"), T, 1).err().unwrap().why, Why::Refused);
 }
 
 #[test]
@@ -749,7 +751,7 @@ fn a_tag_of_a_megabyte_is_known_by_its_beginning_and_not_repeated() {
     let deployments = [deployment("a", json!({"region": "eu"})), deployment("b", json!({"tenants": ["north"]}))];
     let router = router(&deployments, json!({"rules": rules, "compliance": [clause]}));
     let told_of = |tags: &[(&str, &str)]| {
-        let (decision, _) = sides(router.explain(&Request { tags, ..asking("auto") }, T, 1));
+        let (decision, _) = sides(router.explain(&Request { tags, ..Request::plain("auto") }, T, 1));
         let record = told(&router, &decision, "auto");
         assert!(serde_json::to_string(&record).unwrap().len() < 2_048);
         (record.rule.unwrap(), record.deployment)

@@ -8,7 +8,6 @@ pub mod scramble;
 use std::collections::BTreeMap;
 
 use junctor_core::decision::{Decision, Denial, Log, Why};
-use junctor_core::learned::Outline;
 use junctor_core::outcome::{Ending, Fault, Outcome};
 use junctor_core::record::DecisionRecord;
 use junctor_core::request::Request;
@@ -20,34 +19,7 @@ use junctor_core::units::Nanos;
 use serde_json::{Value, json};
 
 /// The group of all deployments in [`fleet`].
-pub const ALL: Request<'static> = asking("all");
-
-/// A plain request for `model`.
-pub const fn asking(model: &str) -> Request<'_> {
-    Request {
-        model,
-        input_tokens: 0,
-        estimated: false,
-        output_tokens: None,
-        prompt_chars: 0,
-        text: None,
-        outline: &Outline::PLAIN,
-        embedding: None,
-        needs: junctor_core::request::Needs::NONE,
-        tags: &[],
-        affinity: None,
-        warm: None,
-        reached: None,
-        prunes: false,
-        tried: &[],
-        regions: &[],
-        providers: &[],
-        exclude_providers: &[],
-        agreements: &[],
-        max_wait: Nanos::ZERO,
-        spare: false,
-    }
-}
+pub const ALL: Request<'static> = Request::plain("all");
 
 pub fn secs(secs: f64) -> Nanos {
     Nanos::from_secs_f64(secs)

@@ -161,7 +161,7 @@ impl Ask {
             providers,
             exclude_providers,
             agreements,
-            ..super::asking(self.model)
+            ..Request::plain(self.model)
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use junctor_core::decision::Why;
 use junctor_core::outcome::{Ending, Outcome};
-use junctor_core::request::{Needs, Request};
+use junctor_core::request::Request;
 use junctor_core::router::Router;
 use junctor_core::snapshot::Snapshot;
 use junctor_core::spec::FleetSpec;
@@ -17,27 +17,7 @@ use serde_json::json;
 
 use crate::{T, outcomes, s, together};
 
-const ASK: Request<'static> = Request {
-    model: "all",
-    input_tokens: 10,
-    estimated: false,
-    output_tokens: None,
-    prompt_chars: 0,
-    text: None,
-    embedding: None,
-    needs: Needs::NONE,
-    tags: &[],
-    affinity: None,
-    warm: None,
-    prunes: false,
-    tried: &[],
-    regions: &[],
-    providers: &[],
-    exclude_providers: &[],
-    agreements: &[],
-    max_wait: Nanos::ZERO,
-    spare: false,
-};
+const ASK: Request<'static> = Request { input_tokens: 10, ..Request::plain("all") };
 
 /// One deployment, one at once.
 fn fleet() -> FleetSpec {
