@@ -36,7 +36,7 @@ from junctor.gateway.access import AccessLog
 from junctor.gateway.application import Gateway, section
 
 try:
-    from granian.constants import Interfaces
+    from granian.constants import Interfaces, RuntimeModes
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import MPServer
@@ -121,6 +121,7 @@ def _serve(serving: Serving, spec: GatewaySpec) -> None:
         port=serving.port,
         workers=serving.workers,
         interface=Interfaces.ASGI,
+        runtime_mode=RuntimeModes.st,  # a worker has one thread for its sockets, which needs no scheduler for several
         websockets=False,
         backpressure=AT_ONCE,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN_MS),

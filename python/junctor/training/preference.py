@@ -180,7 +180,7 @@ def _pack(made: Comparisons, recipe: Recipe, weights: Floats, over: Floats, widt
     ]
     facts = {
         "bits": recipe.features.bits, "pairs": recipe.features.pairs, "grams": recipe.features.grams,
-        "scales": recipe.features.scales, "band": width, "rows": len(made),
+        "fields": [], "scales": recipe.features.scales, "band": width, "rows": len(made),
         "day": int(time.time()) // SECONDS_PER_DAY if recipe.day is None else recipe.day, "models": models,
     }  # fmt: skip
     return _core.pack_scorer(msgspec.json.encode(facts), np.ascontiguousarray(weights, np.float32).tobytes())
