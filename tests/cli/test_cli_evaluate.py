@@ -113,6 +113,15 @@ def test_a_learner_may_lie_in_the_working_directory(run: Run, tmp_path: Path, mo
     assert lines["nothing"]["apgr"]["value"] == pytest.approx(0.5)
 
 
+def test_a_table_that_teaches_too_little_is_told_as_one(run: Run, tmp_path: Path) -> None:
+    """Of its hundred prompts each fold leaves the scorer two thirds to learn from."""
+    table = tmp_path / "few.csv"
+    table.write_text("\n".join(Path(ANSWERS).read_text(encoding="utf-8").splitlines()[:101]), encoding="utf-8")
+    status, out, err = run("evaluate", str(table), "--learner", "junctor.training.learner:Learned", *FEW)
+    assert (status, out) == (2, "")
+    assert "different prompts; training needs at least 100: collect more answers" in err
+
+
 def test_a_fleet_file_is_a_chooser(run: Run, tmp_path: Path) -> None:
     """Its rules decide by the task; whom it refuses has no quality, and that is told."""
     fleet = tmp_path / "fleet.yaml"

@@ -88,7 +88,7 @@ def train(arguments: argparse.Namespace, *, tell: Callable[[str], None]) -> dict
             )
         tell("judging")
         figures = training.judge(table, trained)
-    except (TableError, training.TrainingError, OSError) as error:
+    except (TableError, OSError) as error:
         raise CommandError(str(error), status=USAGE) from None
     finally:
         tell("")

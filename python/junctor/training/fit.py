@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from junctor import _core
-from junctor.evaluation import Table
+from junctor.evaluation import Table, TableError
 from junctor.training.calibrate import KEPT, KEPT_WITH_TASKS, band, calibrated, knots
 from junctor.training.design import Design, Features, design, told
 from junctor.training.ridge import ridge
@@ -32,7 +32,7 @@ TASK_PRIOR: Final = 20.0
 """Prompts that the mean of all is worth beside those of a task: a task of a few prompts says next to nothing."""
 
 
-class TrainingError(ValueError):
+class TrainingError(TableError):
     """A table cannot be trained on: one sentence with the thing, the value, what is allowed and a hint."""
 
 
