@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from junctor.gateway import interruption
 from junctor.testing.scripted import hang, ok, stream
 from tests.gateway.test_gateway_keys import until
 from tests.gateway.visit import ASK, CHAT, MESSAGES, Place, Visit
@@ -208,8 +209,11 @@ def test_a_cancellation_by_the_server_is_passed_on_and_releases_everything() -> 
     gc.collect()  # a generator that was left open would warn here
 
 
-def test_thousands_of_requests_and_hundreds_of_streams_that_are_left_leave_nothing() -> None:
+def test_thousands_of_requests_and_hundreds_of_streams_that_are_left_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """B32, small: two thousand answers and three hundred streams, every third left by its client at some step."""
+    monkeypatch.setattr(interruption, "TOGETHER_S", 0.0)  # these answers are quicker than the usual look
 
     async def scene() -> None:
         place = Place({"a": []}, keys={"team": {"concurrency": 1000, "rpm": 10**6, "usd_per_day": 1000}},
