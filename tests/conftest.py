@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-EXAMPLES = 250
+EXAMPLES = 150
 """Examples per property in the ordinary run."""
 
 settings.register_profile(
