@@ -68,7 +68,7 @@ class Verdicts:
             raise
 
     def add(self, said: Said) -> None:
-        """Keeps what was said, on disk before this returns."""
+        """Keeps what was said: with the system before this returns, so that a killed process loses none of it."""
         self._file.write(msgspec.json.encode(said) + b"\n")
         self._file.flush()
         self._note(said)
